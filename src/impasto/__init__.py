@@ -1,3 +1,63 @@
-"""Impasto: a GAN studio. Train a generator on a folder of pictures, on the computer you have."""
+"""Impasto: a GAN studio. Train a generator on a folder of pictures, on the computer you have.
+
+    import impasto
+
+    run = impasto.train("pictures/", out="run/", minutes=20)
+    model = impasto.load("run/")
+    images = model.generate(seeds=range(16), truncation=0.7)
+    report = impasto.evaluate(model, "pictures/")
+
+Importing this is quick: torch is loaded when one of these is first used.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from impasto.config import Config, load_config
+    from impasto.data.folder import Dataset, open_folder
+    from impasto.errors import ImpastoError, InputError
+    from impasto.inference.evaluate import evaluate
+    from impasto.inference.sampler import Model, load
+    from impasto.training.run import Run, train
+
+_WHERE = {
+    "Config": "impasto.config",
+    "Dataset": "impasto.data.folder",
+    "ImpastoError": "impasto.errors",
+    "InputError": "impasto.errors",
+    "Model": "impasto.inference.sampler",
+    "Run": "impasto.training.run",
+    "evaluate": "impasto.inference.evaluate",
+    "load": "impasto.inference.sampler",
+    "load_config": "impasto.config",
+    "open_folder": "impasto.data.folder",
+    "train": "impasto.training.run",
+}
+
+__all__ = [
+    "Config",
+    "Dataset",
+    "ImpastoError",
+    "InputError",
+    "Model",
+    "Run",
+    "__version__",
+    "evaluate",
+    "load",
+    "load_config",
+    "open_folder",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module 'impasto' has no attribute '{name}'")
+    return getattr(importlib.import_module(_WHERE[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -77,17 +77,17 @@ class DcganConfig(Frozen):
 class ResidualConfig(Frozen):
     """Normalisation-free residual networks (after R3GAN, Huang et al. 2024).
 
-    `channels_at` gives the width at each resolution in pixels, from the coarsest, 4, up to half the image
-    size: the picture itself is reached by a pixel shuffle and left by its inverse.
+    Channels are those at half the picture's size, the finest map that is computed; they double with every
+    halving, up to `max_channels`. `blocks` is the number of residual blocks at each resolution.
     """
 
     kind: Literal["residual"] = "residual"
     latent_dim: PositiveInt = 64
     prior: Literal["normal", "uniform"] = "normal"
-    base_channels: PositiveInt = 32
+    generator_channels: PositiveInt = 48
+    discriminator_channels: PositiveInt = 32
     max_channels: PositiveInt = 256
     blocks: PositiveInt = 1
-    group_channels: PositiveInt = 16
 
 
 ModelConfig = Annotated[MlpConfig | DcganConfig | ResidualConfig, Field(discriminator="kind")]
@@ -182,10 +182,22 @@ def load_config(preset: str = "default", overrides: Mapping[str, Any] | Sequence
     """
     tree = _read_preset(preset)
     tree["preset"] = preset
-    pairs = overrides.items() if isinstance(overrides, Mapping) else map(_split_override, overrides)
-    for key, value in pairs:
+    for key, value in parse_overrides(overrides).items():
         _set(tree, key, value)
     return parse_config(tree)
+
+
+def override(config: Config, overrides: Mapping[str, Any] | Sequence[str]) -> Config:
+    """The same config with dotted overrides applied. Raises `ConfigError`."""
+    tree = config.model_dump()
+    for key, value in parse_overrides(overrides).items():
+        _set(tree, key, value)
+    return parse_config(tree)
+
+
+def parse_overrides(overrides: Mapping[str, Any] | Sequence[str]) -> dict[str, Any]:
+    """`["train.batch_size=32"]` as `{"train.batch_size": 32}`. Raises `ConfigError` where there is no `=`."""
+    return dict(overrides) if isinstance(overrides, Mapping) else dict(map(_split_override, overrides))
 
 
 def parse_config(tree: Mapping[str, Any]) -> Config:
@@ -205,7 +217,9 @@ def _read_preset(preset: str) -> dict[str, Any]:
     elif preset in (names := preset_names()):
         text = (resources.files("impasto") / "presets" / f"{preset}.toml").read_text(encoding="utf-8")
     else:
-        raise ConfigError(f"there is no preset '{preset}'", _closest(preset, names) or f"one of: {', '.join(names)}")
+        raise ConfigError(
+            f"there is no preset '{preset}'", _closest(preset, names) or f"one of: {', '.join(names)}"
+        )
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -215,7 +229,9 @@ def _read_preset(preset: str) -> dict[str, Any]:
 def _split_override(text: str) -> tuple[str, Any]:
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
-        raise ConfigError(f"'{text}' is not an override", "write key.path=value, for example train.batch_size=32")
+        raise ConfigError(
+            f"'{text}' is not an override", "write key.path=value, for example train.batch_size=32"
+        )
     try:  # a TOML value if it reads as one (numbers, booleans, lists), else the text itself
         return key.strip(), tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:

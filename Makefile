@@ -1,0 +1,45 @@
+# Everything a person needs, from a fresh clone: `make demo`, `make test`. `make help` lists the rest.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check fmt slow bench docs clean
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Impasto needs Python 3.11 or newer"'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[samples,dev]'
+	@touch $@
+
+demo: $(STAMP) ## real drawings, two minutes of training, new pictures, honest figures
+	$(BIN)/impasto demo
+
+test: check ## checks, then every test that takes seconds
+	$(BIN)/python -m pytest -m "not slow"
+
+check: $(STAMP) ## lint, format and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+fmt: $(STAMP) ## put the code into its standard form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+slow: $(STAMP) ## the tests that take minutes: kill -9 in a loop, longer learning
+	$(BIN)/python -m pytest -m slow
+
+bench: $(STAMP) ## textbook against default, ten minutes each, on OpenMoji; writes benchmarks/presets.json
+	$(BIN)/python benchmarks/presets.py
+
+docs: $(STAMP) ## check that every link in the documentation leads somewhere
+	$(BIN)/python -m pytest tests/test_docs.py
+
+clean: ## remove the virtual environment and everything built
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis src/*.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

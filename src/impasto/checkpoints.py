@@ -1,0 +1,160 @@
+"""Model folders and training states on disk: safetensors and JSON, never anything executable.
+
+A **model folder** is `model.safetensors` + `model.json` + `README.md` (a model card). A **training state** is
+one safetensors file whose header carries the JSON, so that numbers and tensors can never be of two moments.
+Every file is written under a temporary name, synced and renamed: the one before stays until the new one is
+whole.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from impasto import __version__
+from impasto.config import Config, parse_config
+from impasto.errors import CheckpointError, ConfigError
+from impasto.files import write_bytes_atomically
+
+MODEL_FORMAT, STATE_FORMAT, VERSION = "impasto-model", "impasto-training-state", 1
+WEIGHTS, CARD = "model.safetensors", "model.json"
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What a model folder says about its weights (`model.json`)."""
+
+    config: Config
+    images_seen: int
+    data: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    conditions: Mapping[str, Any] = field(default_factory=dict)
+    licence: str = (
+        "The weights were trained on the pictures of whoever trained them. Whether they may be passed on "
+        "depends on those pictures' licences."
+    )
+
+
+def save_model(folder: Path, weights: Mapping[str, Tensor], info: ModelInfo) -> None:
+    """Write a model folder. `OSError` (a full disk, no permission) leaves the one before as it was."""
+    tree = {"format": MODEL_FORMAT, "format_version": VERSION, "impasto_version": __version__}
+    tree |= {**asdict(info), "config": info.config.model_dump(mode="json")}
+    write_bytes_atomically(folder / WEIGHTS, _pack(weights, {"format": MODEL_FORMAT}))
+    write_bytes_atomically(folder / CARD, json.dumps(tree, indent=2).encode())
+    write_bytes_atomically(folder / "README.md", _model_card(info).encode())
+
+
+def load_model(folder: Path) -> tuple[dict[str, Tensor], ModelInfo]:
+    """The weights and their description. Raises `CheckpointError` for anything but a whole model folder."""
+    if not (folder / WEIGHTS).is_file() or not (folder / CARD).is_file():
+        raise CheckpointError(
+            f"'{folder}' is not a model: it has no {WEIGHTS} with {CARD}",
+            "give the folder that `impasto train --out` wrote",
+        )
+    try:
+        tree = json.loads((folder / CARD).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise CheckpointError(f"'{folder / CARD}' is not valid JSON: {error}") from None
+    _check_format(tree, MODEL_FORMAT, folder / CARD)
+    try:
+        config = parse_config(tree["config"])
+        info = ModelInfo(
+            config, **{key: tree[key] for key in ModelInfo.__dataclass_fields__ if key != "config"}
+        )
+    except (KeyError, TypeError, ConfigError) as error:
+        raise CheckpointError(f"'{folder / CARD}' does not describe a model: {error}") from None
+    weights, _ = _unpack(folder / WEIGHTS)
+    return weights, info
+
+
+def save_state(path: Path, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
+    """Write a training state: named tensors, and JSON-able values beside them."""
+    header = {"format": STATE_FORMAT, "format_version": VERSION, "values": dict(values)}
+    header["digest"] = _digest(tensors)
+    write_bytes_atomically(path, _pack(tensors, {"state": json.dumps(header)}))
+
+
+def load_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """What `save_state` wrote, on the CPU. Raises `CheckpointError` if it is damaged or foreign."""
+    tensors, metadata = _unpack(path)
+    try:
+        header = json.loads(metadata["state"])
+    except (KeyError, ValueError):
+        raise CheckpointError(f"'{path}' is not a training state of Impasto") from None
+    _check_format(header, STATE_FORMAT, path)
+    if header.get("digest") != _digest(tensors):
+        raise CheckpointError(f"'{path}' is damaged: its contents do not match their checksum")
+    return tensors, header["values"]
+
+
+def load_weights(module: Any, weights: Mapping[str, Tensor], path: Path) -> None:
+    """Copy named tensors into a network. Raises `CheckpointError` if they are another network's."""
+    try:
+        module.load_state_dict(dict(weights))
+    except RuntimeError as error:
+        first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
+        raise CheckpointError(f"'{path}' holds the weights of another network: {first}") from None
+
+
+def _pack(tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> bytes:
+    # Copies: safetensors refuses tensors that share memory or are laid out channels last.
+    plain = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
+    packed: bytes = safetensors.torch.save(plain, metadata)
+    return packed
+
+
+def _unpack(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CheckpointError(
+            f"'{path}' cannot be read: {reason}", "it is truncated, or not a safetensors file"
+        ) from None
+
+
+def _check_format(tree: Any, expected: str, path: Path) -> None:
+    if not isinstance(tree, dict) or tree.get("format") != expected:
+        raise CheckpointError(f"'{path}' was not written by Impasto")
+    if tree.get("format_version") != VERSION:
+        raise CheckpointError(
+            f"'{path}' is of format version {tree.get('format_version')}",
+            f"this Impasto reads version {VERSION}: update it, or retrain",
+        )
+
+
+def _digest(tensors: Mapping[str, Tensor]) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _model_card(info: ModelInfo) -> str:
+    image, data = info.config.image, info.data
+    metrics = "\n".join(f"| {name} | {value} |" for name, value in info.metrics.items())
+    return f"""# A picture generator, trained with Impasto
+
+- Pictures: {image.size} x {image.size} px, {image.channels} channel(s)
+- Networks: `{info.config.model.kind}`, preset `{info.config.preset}`
+- Trained on: {data.get("train_pictures", "?")} pictures, fingerprint `{data.get("fingerprint", "?")}`
+- Training length: {info.images_seen:,} pictures seen
+
+| measured | value |
+|---|---|
+{metrics}
+
+{info.licence}
+
+Made with Impasto {__version__}: `impasto generate FOLDER --out PICTURES --count 16`
+"""

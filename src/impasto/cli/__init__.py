@@ -1,0 +1,45 @@
+"""The command line: one file per verb, each a thin layer over a function of the library."""
+
+import sys
+
+import typer
+
+from impasto.cli.demo import demo
+from impasto.cli.doctor import doctor
+from impasto.cli.evaluate import evaluate
+from impasto.cli.generate import generate
+from impasto.cli.inspect import inspect
+from impasto.cli.samples import samples
+from impasto.cli.train import train
+from impasto.errors import ImpastoError, InputError
+
+app = typer.Typer(
+    name="impasto",
+    help="A GAN studio: train a generator on a folder of pictures, on the computer you have.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for verb in (demo, samples, inspect, train, generate, evaluate, doctor):
+    app.command()(verb)
+
+
+def main() -> None:
+    """Run the command line. Exit codes: 0 done, 2 wrong input, 1 anything else, 130 interrupted."""
+    try:
+        app()
+    except InputError as error:
+        _fail(error.message, error.hint, 2)
+    except ImpastoError as error:
+        _fail(error.message, error.hint, 1)
+    except OSError as error:  # a full disk, no permission: the machine's word is the best there is
+        _fail(str(error), "", 1)
+    except KeyboardInterrupt:
+        _fail("interrupted", "", 130)
+
+
+def _fail(message: str, hint: str, code: int) -> None:
+    print(f"impasto: {message}", file=sys.stderr)
+    if hint:
+        print(f"         {hint}", file=sys.stderr)
+    sys.exit(code)

@@ -1,0 +1,82 @@
+"""`impasto inspect`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from impasto.data.inspect import Inspection
+
+_SHOWN = 8
+
+
+def inspect(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="A folder of pictures.")],
+    size: Annotated[int, typer.Option(help="The size you mean to train at: 16, 32, 64, 128 or 256 px.")] = 64,
+    fit: Annotated[str, typer.Option(help="crop, letterbox or random-crop.")] = "crop",
+    json_: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Look at a folder before training: counts, sizes, broken files, copies, themes, palette, advice."""
+    import json
+
+    from rich.console import Console
+    from rich.text import Text
+
+    from impasto.cli.progress import reading_pictures
+    from impasto.config import load_config
+    from impasto.data.inspect import inspect_folder
+
+    config = load_config(overrides={"image.size": size, "data.fit": fit})
+    show = reading_pictures(Console(stderr=True))
+    found = inspect_folder(directory, config.data, config.image, seed=config.train.seed, progress=show)
+    if json_:
+        print(json.dumps(found.to_dict(), indent=2))
+        return
+    console = Console()
+    console.print(_table(found))
+    for title, lines in (
+        ("Cannot be used", [f"{path} {reason}" for path, reason in found.broken.items()]),
+        ("The same, byte for byte", [" = ".join(group) for group in found.exact_duplicates]),
+        ("The same to the eye", [" ~ ".join(group) for group in found.near_duplicates]),
+    ):
+        if lines:
+            rest = [f"and {len(lines) - _SHOWN:,} more: --json lists all"] if len(lines) > _SHOWN else []
+            console.print(Text(f"\n{title}", style="bold"))
+            for line in (*lines[:_SHOWN], *rest):
+                console.print(Text(f"  {line}"), soft_wrap=True)
+    console.print(Text("\nAdvice", style="bold"))
+    for line in found.advice:
+        console.print(Text(f"  {line}"), soft_wrap=True)
+
+
+def _table(found: "Inspection") -> "Table":
+    from rich.table import Table
+    from rich.text import Text
+
+    palette = Text()
+    for colour, share in found.palette:
+        palette.append("  ", style=f"on {colour}")
+        palette.append(f" {colour} {share:.0%}  ")
+    shortest, longest = (
+        f"{low:,} to {high:,}, median {middle:,} px"
+        for low, middle, high in (found.shortest_side_px, found.longest_side_px)
+    )
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for name, value in (
+        ("pictures", f"{found.pictures:,} in {found.root}"),
+        ("formats", ", ".join(f"{count:,} {name}" for name, count in found.formats.items())),
+        ("short side", shortest),
+        ("long side", longest),
+        ("near square", f"{found.square_share:.0%}"),
+        ("themes", ", ".join(f"{name} {count:,}" for name, count in found.themes.items()) or "none"),
+        ("palette", palette),
+        ("brightness", f"{found.mean_brightness:.0%}"),
+        ("held out", f"{found.holdout:,} to measure with"),
+        ("cannot be used", f"{len(found.broken):,}"),
+        ("other files", f"{found.ignored:,}"),
+    ):
+        table.add_row(Text(name, style="dim"), value if isinstance(value, Text) else Text(value))
+    return table

@@ -1,0 +1,19 @@
+"""Telling a person who waits how far the reading of a folder is."""
+
+import time
+from collections.abc import Callable
+
+from rich.console import Console
+
+
+def reading_pictures(console: Console, every_seconds: float = 2.0) -> Callable[[str, int, int], None]:
+    """A callback `(what, done, total)` that prints a line now and then, and nothing for what is quick."""
+    last = time.monotonic()
+
+    def show(what: str, done: int, total: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= every_seconds:
+            last = time.monotonic()
+            console.print(f"{what}: {done:,} of {total:,}", highlight=False)
+
+    return show

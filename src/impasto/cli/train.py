@@ -1,0 +1,69 @@
+"""`impasto train`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def train(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="A folder of pictures.")],
+    out: Annotated[Path, typer.Option(metavar="RUN", help="Where everything goes.")],
+    preset: Annotated[
+        str | None, typer.Option(metavar="P", help="default, dcgan, mlp, or a TOML file.  [default: default]")
+    ] = None,
+    size: Annotated[int | None, typer.Option(help="16, 32, 64, 128 or 256 px.  [default: 64]")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Stop after this long.")] = None,
+    images: Annotated[int | None, typer.Option(help="Stop after the networks have seen this many.")] = None,
+    epochs: Annotated[float | None, typer.Option(help="Stop after this many passes over the folder.")] = None,
+    until_converged: Annotated[
+        bool,
+        typer.Option("--until-converged", help="Stop when it gets no better. The default without a limit."),
+    ] = False,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Any setting, e.g. train.batch_size=32."),
+    ] = None,
+    dedupe: Annotated[bool, typer.Option("--dedupe", help="Leave out exact and near duplicates.")] = False,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:0 or mps.")] = None,
+    checkpoint_every: Annotated[float | None, typer.Option(help="Seconds between checkpoints.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in RUN.")] = False,
+) -> None:
+    """Train a generator on a folder of pictures.
+
+    Limits count over the whole life of a run. Ctrl-C saves and stops; --resume goes on exactly there.
+    """
+    from rich.console import Console
+
+    from impasto.cli.progress import reading_pictures
+    from impasto.config import parse_overrides
+    from impasto.training.run import train as run_training
+    from impasto.training.sinks import TerminalSink
+
+    overrides = parse_overrides(set_ or [])
+    if dedupe:
+        overrides["data.dedupe"] = True
+    if device is not None:
+        overrides["train.device"] = device
+    if checkpoint_every is not None:
+        overrides["train.checkpoint_every_seconds"] = checkpoint_every
+    console = Console()
+    with TerminalSink(console) as terminal:
+        run = run_training(
+            directory,
+            out,
+            preset=preset,
+            size=size,
+            minutes=minutes,
+            images=images,
+            epochs=epochs,
+            until_converged=until_converged,
+            overrides=overrides,
+            resume=resume,
+            sinks=[terminal],
+            progress=reading_pictures(console),
+        )
+    if run.reason.condition == "interrupted":
+        raise typer.Exit(130)
+    console.print(f"Pictures of its progress: {out / 'samples'}", highlight=False, soft_wrap=True)
+    console.print(f"Next: impasto generate {out} --out pictures --grid", highlight=False, soft_wrap=True)

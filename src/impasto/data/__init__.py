@@ -1,0 +1,1 @@
+"""A folder of pictures, examined once and served as seeded batches."""

@@ -1,0 +1,120 @@
+"""Which pictures are learnt from, which are held out, and in what order they come."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from impasto.data.cache import Bytes, Indices, Offsets, Pixels
+from impasto.data.scan import content_hash
+from impasto.errors import DataError
+
+MIN_TRAIN_PICTURES = 8
+_MIRROR, _WINDOW = 1, 2  # independent streams of numbers
+
+
+def split(content_hashes: Sequence[str], share: float, minimum: int, seed: int) -> tuple[Indices, Indices]:
+    """Divide pictures into those to learn from and those to measure with: two sorted arrays of indices.
+
+    About max(minimum, share x N) are held out. Each picture's lot is drawn from its own content, so a
+    duplicate is always on the same side and adding pictures moves few. Raises `DataError` when too few
+    different pictures would be left.
+    """
+    groups: dict[str, list[int]] = {}
+    for index, name in enumerate(content_hashes):
+        groups.setdefault(name, []).append(index)
+    needed = minimum + MIN_TRAIN_PICTURES
+    if len(groups) < needed:
+        raise DataError(
+            f"the folder has {len(groups)} different pictures, and at least {needed} are needed",
+            f"add pictures, or hold fewer out: data.holdout_min_pictures is {minimum}",
+        )
+    wanted = max(minimum, round(share * len(content_hashes)))
+    drawn = sorted(groups, key=lambda name: content_hash(f"{seed}:{name}".encode()))
+    held: list[int] = []
+    left = len(groups)
+    for name in drawn:
+        if len(held) + len(groups[name]) <= wanted and left > MIN_TRAIN_PICTURES:
+            held += groups[name]
+            left -= 1
+    holdout = np.array(sorted(held), np.int64)
+    train = np.setdiff1d(np.arange(len(content_hashes)), holdout)
+    if len(holdout) < minimum:
+        raise DataError(
+            f"only {len(holdout)} pictures can be held out, and {minimum} are needed: most are duplicates",
+            "train with data.dedupe=true, or lower data.holdout_min_pictures",
+        )
+    return train, holdout
+
+
+class Batches:
+    """Endless batches over some pictures, in a new order each epoch.
+
+    Everything follows from the seed and the count of pictures seen, whatever the batch size: that is all
+    there is to save, and picture number 1,000 is the same picture in the same window however it is reached.
+    """
+
+    def __init__(
+        self, pixels: Pixels, indices: Indices, batch_size: int, seed: int, *, mirror: bool = False
+    ) -> None:
+        if not len(indices) or batch_size < 1:
+            raise ValueError("batches need at least one picture and a size of at least one")
+        self.pixels = pixels
+        self.picture_indices = indices
+        self.batch_size = batch_size
+        self.seed = seed
+        self.mirror = mirror
+        self.images_seen = 0
+        self._epoch = -1
+        self._order = indices
+
+    @property
+    def epochs_seen(self) -> float:
+        """How often each picture has been served, on average."""
+        return self.images_seen / len(self.picture_indices)
+
+    def next(self) -> Bytes:
+        """The next pictures: (batch_size, H, W, C) uint8."""
+        positions = np.arange(self.images_seen, self.images_seen + self.batch_size)
+        pixels = self.pixels.take(self.indices_at(positions), self._uniform(positions, _WINDOW))
+        if self.mirror:
+            flipped = self._uniform(positions, _MIRROR) < 0.5
+            pixels[flipped] = pixels[flipped, :, ::-1]
+        self.images_seen += self.batch_size
+        return pixels
+
+    def indices_at(self, positions: Indices) -> Indices:
+        """Which pictures of the folder come at these positions of the endless sequence: (n,) -> (n,)."""
+        count = len(self.picture_indices)
+        result = np.empty_like(positions)
+        for epoch in np.unique(positions // count):
+            here = positions // count == epoch
+            result[here] = self._order_of(int(epoch))[positions[here] % count]
+        return result
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that resuming needs, ready for JSON."""
+        return {"seed": self.seed, "images_seen": self.images_seen}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on exactly where `state_dict` was taken."""
+        self.seed = int(state["seed"])
+        self.images_seen = int(state["images_seen"])
+        self._epoch = -1
+
+    def _order_of(self, epoch: int) -> Indices:
+        if epoch != self._epoch:
+            generator = np.random.default_rng([self.seed, epoch])
+            self._order, self._epoch = generator.permutation(self.picture_indices), epoch
+        return self._order
+
+    def _uniform(self, positions: Indices, stream: int) -> Offsets:
+        """A number in [0, 1) for each position, by hashing it (SplitMix64, Steele et al. 2014)."""
+        key = np.random.SeedSequence([self.seed, stream]).generate_state(1, np.uint64)[0]
+        with np.errstate(over="ignore"):
+            bits = key + positions.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+            bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+            bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+            bits ^= bits >> np.uint64(31)
+        numbers: Offsets = np.ldexp((bits >> np.uint64(11)).astype(np.float64), -53)
+        return numbers

@@ -1,0 +1,170 @@
+"""Pictures decoded once, at training size, into a file that every later start maps into memory.
+
+The name of a cache is a hash of what went in, so that it can be neither stale nor somebody else's. It is
+written beside its place and moved there whole.
+"""
+
+import contextlib
+import functools
+import hashlib
+import json
+import secrets
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from impasto import images
+from impasto.config import DataConfig, ImageConfig
+from impasto.data.scan import Picture, Progress, Scan, content_hash, in_threads
+from impasto.errors import DataError, ImageError
+from impasto.files import cache_folder
+
+_VERSION = 1
+_HEADROOM_BYTES = 64 * 2**20
+
+Bytes = npt.NDArray[np.uint8]
+Indices = npt.NDArray[np.int64]
+Offsets = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """Decoded pictures in order; each has a square window of `size` px, movable if `shapes` is given.
+
+    `array` is (N, S, S, C) uint8, or flat when pictures differ in `shapes`, (N, 2) of height and width.
+    """
+
+    array: Bytes
+    size: int
+    channels: int
+    shapes: Indices | None = None
+    starts: Indices | None = None
+
+    def __len__(self) -> int:
+        return len(self.array) if self.shapes is None else len(self.shapes)
+
+    def take(self, indices: Indices, offsets: Offsets | None = None) -> Bytes:
+        """Windows of some pictures: (n, S, S, C) uint8, a copy.
+
+        `offsets` (n,) in [0, 1) says how far along each picture its window lies; without it, the centre.
+        Where pictures are square already there is nothing to choose.
+        """
+        if self.shapes is None or self.starts is None:
+            return np.asarray(self.array[indices])
+        result = np.empty((len(indices), self.size, self.size, self.channels), np.uint8)
+        for row, index in enumerate(indices):
+            height, width = (int(side) for side in self.shapes[index])
+            start = int(self.starts[index])
+            picture = self.array[start : start + height * width * self.channels]
+            picture = picture.reshape(height, width, self.channels)
+            slack = max(height, width) - self.size
+            step = slack // 2 if offsets is None else int(offsets[row] * (slack + 1))
+            top, left = (step, 0) if height > width else (0, step)
+            result[row] = picture[top : top + self.size, left : left + self.size]
+        return result
+
+
+def open_pixels(scan: Scan, data: DataConfig, image: ImageConfig, progress: Progress | None = None) -> Pixels:
+    """The pictures of a scan at training size, decoded now or, where that was done before, mapped at once.
+
+    Raises `DataError` when a picture has changed since the scan, or when the disk is full.
+    """
+    folder = cache_folder() / "pixels" / _key(scan, data, image)
+    found = _load(folder, len(scan.pictures), data, image)
+    if found is not None:
+        return found
+    building = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        _sweep(folder.parent)
+        building.mkdir(parents=True)
+        _write(building, scan, data, image, progress)
+        if folder.exists() and _load(folder, len(scan.pictures), data, image) is None:
+            shutil.rmtree(folder)
+        if not folder.exists():  # else another process was quicker, and made the same
+            building.rename(folder)
+    except OSError as error:
+        raise DataError(
+            f"the decoded pictures cannot be written to '{cache_folder()}': {error.strerror or error}",
+            "set IMPASTO_CACHE to a folder with more room",
+        ) from None
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+    found = _load(folder, len(scan.pictures), data, image)
+    if found is None:
+        raise DataError(f"the cache '{folder}' cannot be read back", "remove that folder and try again")
+    return found
+
+
+def _key(scan: Scan, data: DataConfig, image: ImageConfig) -> str:
+    what = [_VERSION, image.size, image.channels, data.fit, data.background.lower()]
+    text = json.dumps([what, [p.content_hash for p in scan.pictures]])
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _load(folder: Path, count: int, data: DataConfig, image: ImageConfig) -> Pixels | None:
+    """The cache in `folder`, or None where it is absent or not what it must be."""
+    size, channels = image.size, image.channels
+    try:
+        shapes = np.load(folder / "shapes.npy")
+        if shapes.shape != (count, 2) or shapes.dtype != np.int64 or shapes.min() < size:
+            return None
+        sizes = shapes.prod(axis=1) * channels
+        if (folder / "pixels.bin").stat().st_size != sizes.sum():
+            return None
+        # Mapped read-only: no bug in training can change the pictures.
+        array = np.memmap(folder / "pixels.bin", np.uint8, mode="r")
+    except (OSError, ValueError, EOFError):
+        return None
+    if data.fit == "random-crop":
+        return Pixels(array, size, channels, shapes, np.cumsum(sizes) - sizes)
+    return Pixels(array.reshape(count, size, size, channels), size, channels)
+
+
+def _write(folder: Path, scan: Scan, data: DataConfig, image: ImageConfig, progress: Progress | None) -> None:
+    """Stream every picture to `folder`: by plain writes, since a full disk under a map kills the process."""
+    count = len(scan.pictures)
+    needed = count * image.size**2 * image.channels + _HEADROOM_BYTES
+    if shutil.disk_usage(folder).free < needed:
+        raise OSError(f"{needed / 2**20:.0f} MiB are needed and fewer are free")
+    shapes = np.zeros((count, 2), np.int64)
+    decode = functools.partial(_decode, scan.root, data, image)
+    with (folder / "pixels.bin").open("wb") as file:
+        for index, pixels in enumerate(in_threads(decode, scan.pictures)):
+            file.write(pixels.tobytes())
+            shapes[index] = pixels.shape[:2]
+            if progress:
+                progress("decoding pictures", index + 1, count)
+    np.save(folder / "shapes.npy", shapes)
+
+
+def _decode(root: Path, data: DataConfig, image: ImageConfig, picture: Picture) -> Bytes:
+    fit = (
+        images.fit_cover if data.fit == "random-crop" else functools.partial(images.fit_square, fit=data.fit)
+    )
+    try:
+        raw = images.read_bytes(root / picture.path)
+        if content_hash(raw) != picture.content_hash:
+            raise ImageError("has changed while it was being read")
+        return fit(
+            raw,
+            image.size,
+            channels=image.channels,
+            background=data.background,
+            max_pixels=data.max_pixels,
+        )
+    except ImageError as error:
+        raise DataError(
+            f"'{picture.path}' {error.message}", "start again: the folder is then read anew"
+        ) from None
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what writers that were killed have left; a live one has touched its files within the day."""
+    for leftover in folder.glob(".*.tmp"):
+        with contextlib.suppress(OSError):
+            if time.time() - leftover.stat().st_mtime > 86_400:
+                shutil.rmtree(leftover)

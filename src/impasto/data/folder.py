@@ -1,0 +1,98 @@
+"""A folder of files becomes a data set: scanned, split, decoded, and served."""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from impasto.config import DataConfig, ImageConfig
+from impasto.data.batches import Batches, split
+from impasto.data.cache import Bytes, Indices, Pixels, open_pixels
+from impasto.data.duplicates import drop_duplicates
+from impasto.data.scan import Progress, Scan, scan_folder
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The pictures of a folder at training size, some of them held out to measure with."""
+
+    scan: Scan
+    pixels: Pixels
+    train_indices: Indices
+    holdout_indices: Indices
+    mirror: bool = False
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """32 hexadecimal digits that change when any picture, its theme or the split does."""
+        digest = hashlib.blake2b(digest_size=16)
+        for picture in self.scan.pictures:
+            digest.update(f"{picture.content_hash} {picture.theme}\n".encode("utf-8", "backslashreplace"))
+        digest.update(self.holdout_indices.tobytes())
+        return digest.hexdigest()
+
+    @property
+    def themes(self) -> tuple[str, ...]:
+        """Names of the first-level subfolders that hold pictures, sorted."""
+        return self.scan.themes
+
+    @cached_property
+    def theme_labels(self) -> Indices:
+        """(N,) the position in `themes` of each picture's theme, -1 for none."""
+        number = {name: label for label, name in enumerate(self.themes)}
+        return np.array([-1 if p.theme is None else number[p.theme] for p in self.scan.pictures], np.int64)
+
+    @cached_property
+    def statistics(self) -> dict[str, Any]:
+        """Counts, mean colour (red, green, blue in 0..1) and pictures per theme, ready for JSON."""
+        pictures = self.scan.pictures
+        return {
+            "pictures": len(pictures),
+            "train": len(self.train_indices),
+            "holdout": len(self.holdout_indices),
+            "rejected": len(self.scan.rejected),
+            "ignored": self.scan.ignored,
+            "mean_colour": [round(float(c), 4) for c in np.mean([p.mean_colour for p in pictures], axis=0)],
+            "themes": {name: int((self.theme_labels == i).sum()) for i, name in enumerate(self.themes)},
+        }
+
+    def batches(self, batch_size: int, seed: int) -> Batches:
+        """Endless batches of the pictures to learn from."""
+        return Batches(self.pixels, self.train_indices, batch_size, seed, mirror=self.mirror)
+
+    def train_array(self, indices: Indices | None = None) -> Bytes:
+        """Pictures to learn from, by their place in `train_indices` (all by default): (n, H, W, C) uint8."""
+        chosen = self.train_indices if indices is None else self.train_indices[indices]
+        return self.pixels.take(chosen)
+
+    def train_pixels(self, count: int, seed: int) -> Bytes:
+        """Up to `count` different pictures to learn from, drawn at random: (n, H, W, C) uint8."""
+        drawn = np.random.default_rng(seed).permutation(len(self.train_indices))[:count]
+        return self.train_array(drawn)
+
+    def holdout_pixels(self, limit: int | None = None) -> Bytes:
+        """Held-out pictures, spread evenly over the folder if `limit` is fewer: (n, H, W, C) uint8."""
+        count = len(self.holdout_indices)
+        chosen = np.linspace(0, count, min(limit or count, count), endpoint=False).astype(np.int64)
+        return self.pixels.take(self.holdout_indices[chosen])
+
+
+def open_folder(
+    root: Path, data: DataConfig, image: ImageConfig, *, seed: int, progress: Progress | None = None
+) -> Dataset:
+    """Read a folder of pictures; everything slow is done once and remembered.
+
+    `progress(stage, done, total)` is told how far each stage is. Raises `DataError` when the folder is
+    absent, holds nothing usable or too little to train on, or when the cache cannot be written.
+    """
+    scan = scan_folder(root, min_side_px=data.min_side_px, max_pixels=data.max_pixels, progress=progress)
+    if data.dedupe:
+        scan = drop_duplicates(scan)
+    # Split first: it is quick, and a folder that is too small need not be decoded to be refused.
+    hashes = [picture.content_hash for picture in scan.pictures]
+    train, holdout = split(hashes, data.holdout_share, data.holdout_min_pictures, seed)
+    pixels = open_pixels(scan, data, image, progress)
+    return Dataset(scan, pixels, train, holdout, data.mirror)

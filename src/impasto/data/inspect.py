@@ -1,0 +1,174 @@
+"""What is in a picture folder, and what a person should know before training on it."""
+
+import dataclasses
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from impasto.config import DataConfig, ImageConfig
+from impasto.data.batches import split
+from impasto.data.duplicates import find_duplicates
+from impasto.data.scan import Progress, Scan, scan_folder
+from impasto.errors import DataError
+
+FEW_PICTURES, SOME_PICTURES = 50, 1_000
+_VARIED = (
+    0.22  # thumbs' deviation from their mean: one painter's pictures have .18, photographs of all kinds .26
+)
+_DARK = 0.2
+_SQUARE = 0.8  # short side by long side
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """A folder's description. Sides are in pixels, colours as '#rrggbb', brightness and variety in 0..1."""
+
+    root: str
+    pictures: int
+    ignored: int
+    formats: dict[str, int]
+    shortest_side_px: tuple[int, int, int]
+    """Smallest, median and largest of the pictures' shorter sides."""
+    longest_side_px: tuple[int, int, int]
+    square_share: float
+    broken: dict[str, str]
+    """Path -> reason."""
+    exact_duplicates: list[list[str]]
+    near_duplicates: list[list[str]]
+    themes: dict[str, int]
+    palette: list[tuple[str, float]]
+    """Dominant colours and their share of the area, largest first."""
+    mean_brightness: float
+    variety: float
+    holdout: int
+    """How many pictures training would hold out to measure with; 0 when there are too few to train."""
+    advice: list[str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        return dataclasses.asdict(self)
+
+
+def inspect_folder(
+    root: Path, data: DataConfig, image: ImageConfig, *, seed: int = 0, progress: Progress | None = None
+) -> Inspection:
+    """Look at every picture of a folder. Raises `DataError` when there is no usable picture in it."""
+    scan = scan_folder(root, min_side_px=data.min_side_px, max_pixels=data.max_pixels, progress=progress)
+    copies = find_duplicates(scan)
+    sides = np.array([sorted((p.width, p.height)) for p in scan.pictures])
+    thumbs = scan.thumbs().reshape(len(scan.pictures), -1).astype(np.float64) / 255
+    holdout, complaint = _holdout(scan, data, seed)
+    themes = Counter(p.theme for p in scan.pictures if p.theme is not None)
+    found = Inspection(
+        root=_printable(str(root)),
+        pictures=len(scan.pictures),
+        ignored=scan.ignored,
+        formats=dict(Counter(p.format for p in scan.pictures).most_common()),
+        shortest_side_px=_spread(sides[:, 0]),
+        longest_side_px=_spread(sides[:, 1]),
+        square_share=round(float((sides[:, 0] >= _SQUARE * sides[:, 1]).mean()), 4),
+        broken={_printable(r.path): _printable(r.reason) for r in scan.rejected},
+        exact_duplicates=[[_printable(p.path) for p in group] for group in copies.exact],
+        near_duplicates=[[_printable(p.path) for p in group] for group in copies.near],
+        themes={_printable(name): count for name, count in themes.most_common()},
+        palette=dominant_colours(thumbs.reshape(-1, 3)),
+        mean_brightness=round(float(np.mean([p.mean_brightness for p in scan.pictures])), 4),
+        variety=round(float((thumbs - thumbs.mean(axis=0)).std()), 4),
+        holdout=holdout,
+        advice=[],
+    )
+    small = sum(min(p.width, p.height) < image.size and p.format != "svg" for p in scan.pictures)
+    advice = [*complaint, *_advice(found, data, image, small, len(copies.surplus))]
+    return dataclasses.replace(found, advice=advice)
+
+
+def dominant_colours(pixels: np.ndarray[Any, Any], count: int = 6) -> list[tuple[str, float]]:
+    """The `count` colours that stand for (N, 3) pixels in 0..1 best, with their share, by k-means."""
+    generator = np.random.default_rng(0)
+    pixels = pixels[generator.permutation(len(pixels))[:20_000]]
+    # Each centre starts far from those before it (k-means++), or all might start in the white background.
+    centres = pixels[:1]
+    for _ in range(count - 1):
+        distances = ((pixels[:, None] - centres[None]) ** 2).sum(axis=2).min(axis=1)
+        if distances.sum() < 1e-9:
+            break
+        centres = np.vstack([centres, pixels[generator.choice(len(pixels), p=distances / distances.sum())]])
+    labels = np.zeros(len(pixels), np.int64)
+    for _ in range(12):
+        labels = ((pixels[:, None] - centres[None]) ** 2).sum(axis=2).argmin(axis=1)
+        centres = np.stack(
+            [pixels[labels == i].mean(axis=0) if (labels == i).any() else c for i, c in enumerate(centres)]
+        )
+    shares = np.bincount(labels, minlength=len(centres)) / len(pixels)
+    hexes = ["#" + bytes(np.rint(centre * 255).astype(np.uint8)).hex() for centre in centres]
+    return [(hexes[i], round(float(shares[i]), 4)) for i in np.argsort(-shares) if shares[i] > 0]
+
+
+def _spread(values: np.ndarray[Any, Any]) -> tuple[int, int, int]:
+    return int(values.min()), int(np.median(values)), int(values.max())
+
+
+def _holdout(scan: Scan, data: DataConfig, seed: int) -> tuple[int, list[str]]:
+    try:
+        hashes = [p.content_hash for p in scan.pictures]
+        return len(split(hashes, data.holdout_share, data.holdout_min_pictures, seed)[1]), []
+    except DataError as error:
+        return 0, [f"Training would refuse this folder: {error.message}; {error.hint}."]
+
+
+def _advice(
+    found: Inspection, data: DataConfig, image: ImageConfig, small: int, surplus: int
+) -> Sequence[str]:
+    """Plain words, the gravest first."""
+    count, advice = found.pictures, []
+    if found.broken:
+        advice.append(f"{_some(len(found.broken), 'picture')} cannot be used and will be left out.")
+    if count < FEW_PICTURES:
+        advice.append(
+            f"{_some(count, 'picture')} are very few: the model can only learn them by heart."
+            f" Find {FEW_PICTURES} at least."
+        )
+    elif count < SOME_PICTURES:
+        advice.append(
+            f"{count:,} pictures are few: expect pictures close to yours, and stop before it knows them by"
+            " heart (`impasto evaluate` says when it does)."
+        )
+    if found.variety > _VARIED and count < SOME_PICTURES:
+        advice.append(
+            "The pictures differ much for so few: keep to one subject or one style, or add many more."
+        )
+    if surplus > 0.02 * count:
+        advice.append(f"{_some(surplus, 'picture')} are copies of others; --dedupe leaves them out.")
+    if found.square_share < 0.5 and data.fit == "crop":
+        advice.append(
+            f"{1 - found.square_share:.0%} of the pictures are far from square and lose their ends:"
+            " data.fit=letterbox keeps the whole, data.fit=random-crop uses all parts in turn."
+        )
+    if small > 0.1 * count:
+        advice.append(
+            f"{_some(small, 'picture')} are smaller than {image.size} px and will look soft: train at a"
+            " smaller --size."
+        )
+    if found.mean_brightness < _DARK:
+        advice.append(
+            f"The pictures are very dark (mean brightness {found.mean_brightness:.0%}): brighten them if that"
+            " is not meant."
+        )
+    biggest = max(found.themes.values(), default=0)
+    if len(found.themes) > 1 and biggest > 0.7 * count:
+        name = max(found.themes, key=lambda theme: found.themes[theme])
+        advice.append(f"'{name}' holds {biggest / count:.0%} of the pictures and will dominate.")
+    return advice or ["Nothing stands in the way of training."]
+
+
+def _some(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def _printable(text: str) -> str:
+    # A name that is not Unicode could be neither printed nor written as JSON for others.
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,56 @@
+"""Writing a file so that a reader, a crash or a full disk never meets half of it."""
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def write_bytes_atomically(path: Path, data: bytes, *, durable: bool = True) -> None:
+    """Write `data` to `path`: afterwards the file is either the old one or all of the new one.
+
+    Makes the folder when it is missing. Without `durable` a power cut may lose it: for what can be made
+    again. Raises `OSError` as `open` does, and leaves no temporary file.
+    """
+    with replacing(path, durable=durable) as temporary, temporary.open("wb") as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
+    """Yield a temporary path in the same folder; on a clean exit it takes the place of `path`.
+
+    On an exception the temporary file is removed and `path` stays as it was.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # A random name: two processes may write the same target at once, and the last one wins whole.
+    temporary = path.with_name(f".{path.name[:80]}.{secrets.token_hex(4)}.tmp")
+    try:
+        yield temporary
+        if durable:
+            _sync(temporary)
+        os.replace(temporary, path)  # noqa: PTH105 - the one call that is atomic on every system
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    if durable:
+        with contextlib.suppress(OSError):  # a folder cannot be opened on Windows
+            _sync(path.parent)
+
+
+def cache_folder() -> Path:
+    """Where things that can be made again are kept: `IMPASTO_CACHE`, or the system's usual place."""
+    import platformdirs
+
+    named = os.environ.get("IMPASTO_CACHE")
+    return Path(named) if named else Path(platformdirs.user_cache_dir("impasto"))
+
+
+def _sync(path: Path) -> None:
+    flags = os.O_RDONLY if path.is_dir() or os.name != "nt" else os.O_RDWR
+    handle = os.open(path, flags)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

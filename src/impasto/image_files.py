@@ -1,0 +1,143 @@
+"""Writing pictures: whole or not at all, with what they are written inside them."""
+
+import io
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
+
+from impasto.errors import ImageError, InputError
+from impasto.files import write_bytes_atomically
+
+Pixels = npt.NDArray[np.uint8]
+
+_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+_ANIMATIONS = {".webp": "WEBP", ".gif": "GIF"}
+_MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+_EXIF_IFD, _USER_COMMENT = 0x8769, 0x9286
+_ASCII = b"ASCII\0\0\0"
+
+
+def save(pixels: Pixels, path: Path, *, metadata: Mapping[str, str] | None = None, quality: int = 95) -> None:
+    """Write (H, W, C) uint8 as PNG, JPEG or WebP, by the suffix; the file is complete or absent.
+
+    `metadata` goes inside the file and `read_metadata` gives it back. A JPEG has no alpha: it is flattened
+    on white. `quality` is for JPEG and WebP. Raises `InputError` for another suffix, and `OSError`.
+    """
+    write_bytes_atomically(path, encode(pixels, path.name, metadata=metadata, quality=quality))
+
+
+def encode(
+    pixels: Pixels, name: str, *, metadata: Mapping[str, str] | None = None, quality: int = 95
+) -> bytes:
+    """What `save` writes to a file of this name."""
+    kind = _kind(name, _FORMATS)
+    picture = to_pil(pixels)
+    buffer = io.BytesIO()
+    try:
+        options: dict[str, Any] = {} if kind == "PNG" else {"quality": quality}
+        if metadata:
+            options |= _embedded(kind, metadata)
+        if kind == "JPEG" and picture.mode == "RGBA":
+            white = Image.new("RGBA", picture.size, "white")
+            picture = Image.alpha_composite(white, picture).convert("RGB")
+        picture.save(buffer, kind, **options)
+    except ValueError as error:  # 64 kB of EXIF at most, Latin keys in a PNG, a largest side
+        raise InputError(f"'{name}' cannot be written: {error}", "write a PNG, with short names") from None
+    return buffer.getvalue()
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """What `save` put inside the file; empty for a picture that carries nothing. Raises `ImageError`."""
+    data = path.read_bytes() if path.is_file() else b""
+    try:
+        # The plugins themselves and not `Image.open`, whose warning of large pictures is process-wide.
+        if data[:8] == b"\x89PNG\r\n\x1a\n":
+            png = PngImagePlugin.PngImageFile(io.BytesIO(data))
+            return {str(key): str(value) for key, value in png.text.items()}
+        if data[:3] == b"\xff\xd8\xff":
+            exif = JpegImagePlugin.JpegImageFile(io.BytesIO(data)).getexif()
+        elif data[:4] == b"RIFF":
+            exif = WebPImagePlugin.WebPImageFile(io.BytesIO(data)).getexif()
+        else:
+            raise ImageError("is not a PNG, JPEG or WebP picture" if path.is_file() else "does not exist")
+        comment = exif.get_ifd(_EXIF_IFD).get(_USER_COMMENT, b"")
+    except ImageError:
+        raise
+    except Exception as error:  # Pillow's plugins raise nearly every kind there is
+        raise ImageError(f"cannot be decoded: {error}") from None
+    return _mapping(comment)
+
+
+def grid(pixels: Pixels, columns: int | None = None, gap: int = 2) -> Pixels:
+    """A contact sheet: (N, H, W, C) uint8 -> (H', W', C), row by row, on white, near-square by default."""
+    count, height, width, channels = pixels.shape
+    if not count:
+        raise ValueError("a contact sheet needs at least one picture")
+    columns = min(columns or math.ceil(math.sqrt(count * height / width)), count)
+    rows = math.ceil(count / columns)
+    sheet = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, channels), 255, np.uint8)
+    for index, picture in enumerate(pixels):
+        top, left = index // columns * (height + gap), index % columns * (width + gap)
+        sheet[top : top + height, left : left + width] = picture
+    return sheet
+
+
+def save_animation(frames: Pixels, path: Path, *, fps: float = 10, hold_last_seconds: float = 1.0) -> None:
+    """Write (N, H, W, C) uint8 as an endless .webp or .gif. Raises `InputError` for another suffix."""
+    kind = _kind(path.name, _ANIMATIONS)
+    pictures = [to_pil(frame) for frame in frames]
+    if not pictures:
+        raise ValueError("an animation needs at least one frame")
+    durations = [round(1000 / fps)] * (len(pictures) - 1) + [round(1000 * hold_last_seconds)]
+    options: dict[str, Any] = {"quality": 90, "method": 4} if kind == "WEBP" else {"optimize": True}
+    if len(pictures) == 1:
+        durations = durations[:1]
+    buffer = io.BytesIO()
+    pictures[0].save(
+        buffer, kind, save_all=True, append_images=pictures[1:], duration=durations, loop=0, **options
+    )
+    write_bytes_atomically(path, buffer.getvalue())
+
+
+def _embedded(kind: str, metadata: Mapping[str, str]) -> dict[str, Any]:
+    """Pillow's options: text chunks in a PNG, else one EXIF comment that holds it all as JSON."""
+    if kind == "PNG":
+        chunks = PngImagePlugin.PngInfo()
+        for key, value in metadata.items():
+            chunks.add_itxt(key, value)
+        return {"pnginfo": chunks}
+    exif = Image.Exif()
+    exif[_EXIF_IFD] = {_USER_COMMENT: _ASCII + json.dumps(dict(metadata)).encode("ascii")}
+    return {"exif": exif}
+
+
+def _kind(name: str, kinds: Mapping[str, str]) -> str:
+    kind = kinds.get(Path(name).suffix.lower())
+    if kind is None:
+        raise InputError(f"'{name}' cannot be written", f"end the name in one of: {', '.join(sorted(kinds))}")
+    return kind
+
+
+def to_pil(pixels: Pixels) -> Image.Image:
+    """(H, W, C) uint8 as a Pillow picture of mode L, RGB or RGBA."""
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] not in _MODES:
+        raise ValueError(f"expected (H, W, 1|3|4) uint8, got {pixels.shape} {pixels.dtype}")
+    height, width, channels = pixels.shape
+    return Image.frombytes(_MODES[channels], (width, height), pixels.tobytes())
+
+
+def _mapping(comment: object) -> dict[str, str]:
+    """The mapping in an EXIF comment of ours; somebody else's comment is not an error."""
+    if not isinstance(comment, bytes) or not comment.startswith(_ASCII):
+        return {}
+    try:
+        found = json.loads(comment[len(_ASCII) :].decode("ascii"))
+    except ValueError:
+        return {}
+    return {str(k): str(v) for k, v in found.items()} if isinstance(found, dict) else {}

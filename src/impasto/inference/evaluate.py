@@ -1,0 +1,52 @@
+"""How good a model's pictures are: distances, precision, recall, coverage, memorisation, with their floor."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from impasto.data.folder import open_folder
+from impasto.errors import InputError
+from impasto.inference.sampler import Model
+from impasto.metrics.inception import find_inception_weights, published_fid
+from impasto.metrics.report import report
+from impasto.models.features import extract, load_lite0
+
+MOST_SAMPLES = 5_000
+FIRST_SEED = 1_000_000  # far from the seeds that training looks at
+
+
+def evaluate(
+    model: Model, against: str | Path, *, samples: int | None = None, progress: Any = None
+) -> dict[str, Any]:
+    """Compare a model's pictures with all the pictures of a folder, prepared as they were for training.
+
+    `samples` defaults to as many as there are real pictures, at most 5,000. Memorisation needs to know which
+    pictures trained the model, so it is None unless `against` is the folder it was trained on.
+    Raises `InputError` for a folder that cannot be used, or fewer than 16 samples.
+    """
+    config = model.info.config
+    dataset = open_folder(Path(against), config.data, config.image, seed=config.train.seed, progress=progress)
+    train, holdout = dataset.train_array(), dataset.holdout_pixels()
+    count = min(MOST_SAMPLES, len(train) + len(holdout)) if samples is None else samples
+    if count < 16:
+        raise InputError(
+            f"{count} samples are too few to measure", "--samples 16 or more; 1,000 say something"
+        )
+    fake = model.render(range(FIRST_SEED, FIRST_SEED + count))
+
+    net = load_lite0(torch.device("cpu"))
+    train_features, holdout_features = extract(net, train), extract(net, holdout)
+    own = dataset.fingerprint == model.info.data.get("fingerprint")
+    result = report(
+        real=torch.cat((train_features, holdout_features)),
+        fake=extract(net, fake),
+        train=train_features if own else None,
+        holdout=holdout_features if own else None,
+        generator=torch.Generator().manual_seed(0),
+    )
+    tree = result.to_dict()
+    if (weights := find_inception_weights()) is not None:
+        tree["fid"] = published_fid([np.concatenate((train, holdout))], [fake], weights)
+    return tree

@@ -1,0 +1,1 @@
+"""Pure functions of logits and pictures. None of them calls `backward`."""

@@ -1,0 +1,1 @@
+"""Measuring pictures: distances between sets, how varied and how new they are."""

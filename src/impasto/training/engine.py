@@ -1,0 +1,234 @@
+"""The loop: batches -> steps -> events, with snapshots, evaluations, checkpoints, and a clean end."""
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+
+from impasto.checkpoints import ModelInfo, save_model
+from impasto.config import Config
+from impasto.errors import TrainingError
+from impasto.images import to_tensor
+from impasto.training import events, previews
+from impasto.training import state as states
+from impasto.training.evaluation import Judge
+from impasto.training.gan_step import StepStats, gan_step
+from impasto.training.state import TrainingState
+from impasto.training.stopping import Progressed, Reason, reason_to_stop, share_done, update_balance
+
+PROGRESS_EVERY_SECONDS = 1.0
+STATE_FILE = "state.safetensors"
+
+
+@dataclass
+class Engine:
+    """One run in progress. `fit` runs it to its end; everything it did is in `out` and in the events."""
+
+    config: Config
+    state: TrainingState
+    fabric: Fabric
+    judge: Judge
+    out: Path
+    data: dict[str, Any]  # what model.json says about the pictures
+    sinks: Sequence[events.Sink] = ()
+    interrupted: threading.Event = field(default_factory=threading.Event)
+
+    def fit(self) -> Reason:
+        """Train until a stop condition holds. Saves in every case; raises `TrainingError` on divergence."""
+        cfg, state = self.config.train, self.state
+        meter = Meter()
+        self._checkpoint()  # from its first second a run can be resumed
+        saved_at = shown_at = clock = time.monotonic()
+        while (reason := self._reason()) is None:
+            before = state.images_seen
+            stats = self._step()
+            meter.add(stats)
+
+            if _crossed(before, state.images_seen, cfg.snapshot_every_images):
+                self._snapshot()
+            if _crossed(before, state.images_seen, cfg.evaluate_every_images):
+                self._evaluate()
+
+            now = time.monotonic()
+            state.seconds += now - clock
+            clock = now
+            if now - shown_at >= PROGRESS_EVERY_SECONDS:
+                self._report(meter, now - shown_at)
+                shown_at = now
+            if now - saved_at >= cfg.checkpoint_every_seconds:
+                self._checkpoint()
+                saved_at = now
+        return self._finish(reason)
+
+    def _step(self) -> StepStats:
+        config, state = self.config, self.state
+        self._warm_up()
+        size, rounds = config.train.batch_size, config.train.discriminator_steps
+        stats = gan_step(self.fabric, state, self._next_batch, config.loss, config.augment, rounds)
+        state.images_seen += size * rounds
+        state.steps += 1
+        states.update_average(state, config.ema, size * rounds)
+        accuracies = (float(stats.real_accuracy), float(stats.fake_accuracy))
+        state.balance = update_balance(
+            state.balance, config.stop, accuracies, size * rounds, state.images_seen
+        )
+        if not math.isfinite(float(stats.discriminator_loss) + float(stats.generator_loss)):
+            raise self._diverged()
+        return stats
+
+    def _next_batch(self) -> Tensor:
+        images = to_tensor(self.state.batches.next()).to(self.fabric.device)
+        return images.contiguous(memory_format=torch.channels_last)
+
+    def _warm_up(self) -> None:
+        """Learning rates rise linearly over `warmup_images`, then stay."""
+        cfg, state = self.config.optimizer, self.state
+        seen = state.images_seen + self.config.train.batch_size
+        share = min(1.0, seen / cfg.warmup_images) if cfg.warmup_images else 1.0
+        for optimizer, lr in (
+            (state.generator_optimizer, cfg.generator_lr),
+            (state.discriminator_optimizer, cfg.discriminator_lr),
+        ):
+            for group in optimizer.param_groups:
+                group["lr"] = lr * share
+
+    def _reason(self) -> Reason | None:
+        if self.interrupted.is_set():
+            return Reason("interrupted", "interrupted; everything is saved, --resume goes on")
+        return reason_to_stop(
+            self.config.stop, self._progressed(), self.state.evaluations, self.state.balance
+        )
+
+    def _progressed(self) -> Progressed:
+        state = self.state
+        return Progressed(state.images_seen, state.seconds, self.data["train_pictures"])
+
+    def _report(self, meter: "Meter", seconds: float) -> None:
+        share = share_done(self.config.stop, self._progressed())
+        eta = self.state.seconds * (1 - share) / share if share else None
+        images = meter.steps * self.config.train.batch_size * self.config.train.discriminator_steps
+        speed = images / seconds
+        self._emit(
+            events.Progress(self.state.images_seen, **meter.take(), images_per_second=speed, eta_seconds=eta)
+        )
+
+    def _snapshot(self) -> None:
+        path = previews.save_grid(self.state.average, self.out / "samples", self.state.images_seen)
+        self._emit(events.Snapshot(self.state.images_seen, str(path.relative_to(self.out))))
+
+    def _evaluate(self) -> None:
+        state, cfg = self.state, self.config.train
+        if state.evaluations and state.evaluations[-1]["images_seen"] == state.images_seen:
+            return  # measured already: a run that ends where it evaluated, or was resumed there
+        distance, kernel = self.judge.distances(state.average)
+        best = state.best is None or distance < state.best["distance"]
+        state.evaluations.append(
+            {"images_seen": state.images_seen, "distance": distance, "kernel_distance": kernel}
+        )
+        if best:
+            self._save_model("best")
+        holdout = self.data["holdout_pictures"]
+        self._emit(events.Evaluated(state.images_seen, distance, kernel, cfg.evaluate_samples, holdout, best))
+
+    def _save_model(self, name: str) -> None:
+        state = self.state
+        measured = [e for e in state.evaluations if e["images_seen"] == state.images_seen]
+        metrics = {}
+        if measured:
+            metrics = {
+                "FD-lite0 to the hold-out": round(measured[0]["distance"], 4),
+                "KID-lite0 to the hold-out": round(measured[0]["kernel_distance"], 6),
+                "samples": self.config.train.evaluate_samples,
+                "hold-out pictures": self.data["holdout_pictures"],
+            }
+        info = ModelInfo(self.config, state.images_seen, self.data, metrics)
+        save_model(self.out / name, state.average.state_dict(), info)
+
+    def _checkpoint(self) -> None:
+        if not states.is_finite(self.state):
+            raise self._diverged()
+        states.save(self.state, self.out / STATE_FILE, self.config, self.data["fingerprint"])
+        self._save_model("last")
+        self._emit(events.Checkpointed(self.state.images_seen, STATE_FILE))
+
+    def _finish(self, reason: Reason) -> Reason:
+        """A run that is over is measured and shown once more; an interrupted one is only saved, at once."""
+        if reason.condition != "interrupted":
+            self._snapshot()
+            self._evaluate()
+        self._checkpoint()
+        if reason.condition != "interrupted":
+            channels, seen = self.config.image.channels, self.state.images_seen
+            previews.save_history(self.out / "samples", self.out / "history.webp", channels, seen)
+        self._emit(events.Stopped(self.state.images_seen, reason.condition, reason.words, self.state.seconds))
+        return reason
+
+    def _diverged(self) -> TrainingError:
+        """The state in memory is worthless and is not saved: the checkpoint before it stays."""
+        seen, seconds = self.state.images_seen, self.state.seconds
+        words = "the losses are no longer finite numbers"
+        self._emit(events.Stopped(seen, "diverged", words, seconds))
+        hint = (
+            "the last checkpoint and the best model are untouched; lower optimizer.generator_lr and "
+            "optimizer.discriminator_lr, or raise loss.r1_weight"
+        )
+        return TrainingError(f"training diverged after {seen:,} images: {words}", hint)
+
+    def _emit(self, event: events.Event) -> None:
+        for sink in self.sinks:
+            sink(event)
+
+
+class Meter:
+    """Means of step statistics between two reports."""
+
+    def __init__(self) -> None:
+        self.steps = 0
+        self._sums: dict[str, float] = {}
+
+    def add(self, stats: StepStats) -> None:
+        """Count one step."""
+        self.steps += 1
+        for name, value in stats.__dict__.items():
+            self._sums[name] = self._sums.get(name, 0.0) + float(value)
+
+    def take(self) -> dict[str, float]:
+        """The means by the names of `StepStats`, and start anew."""
+        means = {name: total / self.steps for name, total in self._sums.items()}
+        self.steps, self._sums = 0, {}
+        return means
+
+
+@contextmanager
+def stopping_on_signals() -> Iterator[threading.Event]:
+    """While inside, the first Ctrl-C or SIGTERM sets the event; the second one stops at once."""
+    interrupted = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield interrupted  # only the main thread may set handlers; a host program has its own
+        return
+
+    def handle(number: int, frame: object) -> None:
+        if interrupted.is_set():
+            raise KeyboardInterrupt
+        interrupted.set()
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield interrupted
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _crossed(before: int, after: int, every: int) -> bool:
+    """Whether a multiple of `every` lies in (before, after]."""
+    return before // every != after // every

@@ -1,0 +1,89 @@
+"""What happens in a run, as plain records. Whoever wants to know is a function that takes one.
+
+Losses and accuracies are means since the record before; counts are images seen since the run began.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened when the discriminator had seen `images_seen` real pictures."""
+
+    images_seen: int
+    unix_time: float = field(default_factory=time.time, kw_only=True)
+
+
+@dataclass(frozen=True)
+class Started(Event):
+    """Training begins, or goes on."""
+
+    device: str
+    precision: str
+    reason: str  # why this device and precision
+    threads: int
+    train_pictures: int
+    holdout_pictures: int
+    generator_parameters: int
+    discriminator_parameters: int
+    resumed: bool
+    stops_when: str
+
+
+@dataclass(frozen=True)
+class Progress(Event):
+    """How the game stands."""
+
+    discriminator_loss: float
+    generator_loss: float
+    real_accuracy: float
+    fake_accuracy: float
+    r1: float
+    r2: float
+    images_per_second: float
+    eta_seconds: float | None  # None when the end depends on how the training goes
+
+
+@dataclass(frozen=True)
+class Snapshot(Event):
+    """A grid of pictures from fixed noise was written."""
+
+    path: str
+
+
+@dataclass(frozen=True)
+class Evaluated(Event):
+    """The hold-out distance was measured on pictures of the averaged generator."""
+
+    distance: float  # FD-lite0 to the hold-out
+    kernel_distance: float
+    samples: int
+    holdout_pictures: int
+    best: bool
+
+
+@dataclass(frozen=True)
+class Checkpointed(Event):
+    """The training state is on disk: from here nothing more can be lost."""
+
+    path: str
+
+
+@dataclass(frozen=True)
+class Stopped(Event):
+    """Training ended. `condition` is one of `stopping.Reason`, or "interrupted" or "diverged"."""
+
+    condition: str
+    words: str
+    seconds: float
+
+
+Sink = Callable[[Event], None]
+
+
+def to_record(event: Event) -> dict[str, Any]:
+    """A JSON-able record: the event's name and its fields."""
+    return {"event": type(event).__name__.lower(), **event.__dict__}

@@ -1,0 +1,162 @@
+"""From a folder of pictures to a finished run: the function behind `impasto train`.
+
+A run's folder:
+
+    config.json          what was asked, resolved
+    state.safetensors    everything that resuming needs
+    best/  last/         model folders: the best snapshot by hold-out distance, and the newest
+    samples/             a grid from fixed noise for every snapshot, named by images seen
+    history.webp         how it learned
+    events.jsonl  tensorboard/
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from impasto.config import Config, StopConfig, load_config, override, parse_config, parse_overrides
+from impasto.data.folder import Dataset, open_folder
+from impasto.errors import ConfigError, InputError
+from impasto.files import write_bytes_atomically
+from impasto.training import device as devices
+from impasto.training import state as states
+from impasto.training.engine import STATE_FILE, Engine, stopping_on_signals
+from impasto.training.evaluation import Judge
+from impasto.training.events import Sink, Started
+from impasto.training.sinks import JsonlSink, TensorBoardSink
+from impasto.training.stopping import Reason, describe
+
+# On resuming only these may be set anew: anything else would make it another run.
+RESETTABLE = ("stop.", "train.checkpoint_every", "train.device")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that has ended. `evaluations` has one entry per hold-out measurement, oldest first."""
+
+    out: Path
+    reason: Reason
+    images_seen: int
+    seconds: float
+    evaluations: Sequence[Mapping[str, Any]]
+    best: Mapping[str, Any] | None
+
+
+def train(
+    directory: str | Path,
+    out: str | Path,
+    *,
+    preset: str | None = None,
+    size: int | None = None,
+    minutes: float | None = None,
+    images: int | None = None,
+    epochs: float | None = None,
+    until_converged: bool = False,
+    overrides: Mapping[str, Any] | Sequence[str] = (),
+    resume: bool = False,
+    sinks: Sequence[Sink] = (),
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Run:
+    """Train a generator on a folder of pictures and leave everything in `out`.
+
+    Limits count over the whole life of a run, interruptions included; without one, training goes on until it
+    has converged. `resume` goes on with the run in `out`, or starts it if nothing is there yet. Ctrl-C and
+    SIGTERM save and return, with `reason.condition == "interrupted"`.
+
+    Raises `InputError` (and its kinds) for a folder, a setting or a checkpoint that cannot be used, and
+    `TrainingError` when the losses stop being finite.
+    """
+    out = Path(out)
+    set_anew = parse_overrides(overrides)
+    if size is not None:
+        set_anew["image.size"] = size
+    limits = {
+        "minutes": minutes,
+        "images": images,
+        "epochs": epochs,
+        "until_converged": until_converged or None,
+    }
+    set_anew |= {f"stop.{name}": value for name, value in limits.items() if value is not None}
+
+    resuming = (out / STATE_FILE).is_file()
+    if resuming and not resume:
+        raise InputError(f"'{out}' already holds a run", "--resume goes on with it; or choose another --out")
+    if out.exists() and not out.is_dir():
+        raise InputError(f"'{out}' is a file, not a folder", "choose another --out")
+    config = (
+        _resumed_config(out, preset, set_anew) if resuming else load_config(preset or "default", set_anew)
+    )
+    if not any((config.stop.minutes, config.stop.images, config.stop.epochs)):
+        config = config.model_copy(update={"stop": config.stop.model_copy(update={"until_converged": True})})
+
+    choice = devices.choose(config.train)
+    pinned = config.train.model_copy(update={"precision": choice.precision})
+    config = config.model_copy(update={"train": pinned})
+    fabric = devices.make_fabric(choice)
+
+    dataset = open_folder(
+        Path(directory), config.data, config.image, seed=config.train.seed, progress=progress
+    )
+    state = states.create_state(config, dataset.batches(config.train.batch_size, config.train.seed), fabric)
+    if resuming:
+        states.restore(state, out / STATE_FILE, dataset.fingerprint)
+    write_bytes_atomically(out / "config.json", config.model_dump_json(indent=2).encode())
+    judge = Judge(dataset.holdout_pixels(), config.train.evaluate_samples, fabric.device)
+
+    with ExitStack() as stack:
+        interrupted = stack.enter_context(stopping_on_signals())
+        jsonl = JsonlSink(out / "events.jsonl", state.images_seen)
+        stack.callback(jsonl.close)
+        tensorboard = TensorBoardSink(out / "tensorboard", state.images_seen)
+        stack.callback(tensorboard.close)
+        every_sink: list[Sink] = [*sinks, jsonl, tensorboard]
+        started = Started(
+            state.images_seen,
+            device=choice.device,
+            precision=choice.precision,
+            reason=choice.reason,
+            threads=torch.get_num_threads(),
+            train_pictures=len(dataset.train_indices),
+            holdout_pictures=len(dataset.holdout_indices),
+            generator_parameters=sum(p.numel() for p in state.generator.parameters()),
+            discriminator_parameters=sum(p.numel() for p in state.discriminator.parameters()),
+            resumed=resuming,
+            stops_when=describe(config.stop),
+        )
+        for sink in every_sink:
+            sink(started)
+        engine = Engine(config, state, fabric, judge, out, _about(dataset), every_sink, interrupted)
+        reason = engine.fit()
+    return Run(out, reason, state.images_seen, state.seconds, state.evaluations, state.best)
+
+
+def _resumed_config(out: Path, preset: str | None, set_anew: Mapping[str, Any]) -> Config:
+    """The run's own settings, with what may change set anew. To repeat a setting is no change."""
+    saved = parse_config(states.saved_config(out / STATE_FILE))
+    if preset is not None and preset != saved.preset:
+        raise ConfigError(f"this run has preset '{saved.preset}', not '{preset}'", "start a new run for that")
+    if any(key.startswith("stop.") for key in set_anew):  # new limits replace the old ones, all of them
+        saved = saved.model_copy(update={"stop": StopConfig()})
+    config = override(saved, set_anew)
+    for key in set_anew:
+        group, _, name = key.partition(".")
+        same = getattr(getattr(config, group), name) == getattr(getattr(saved, group), name)
+        if not (same or key.startswith(RESETTABLE)):
+            raise ConfigError(
+                f"a run keeps its settings: '{key}' cannot change on resuming", "start a new run"
+            )
+    return config
+
+
+def _about(dataset: Dataset) -> dict[str, Any]:
+    return {
+        "train_pictures": len(dataset.train_indices),
+        "holdout_pictures": len(dataset.holdout_indices),
+        "fingerprint": dataset.fingerprint,
+        "themes": list(dataset.themes),
+        "statistics": dict(dataset.statistics),
+    }

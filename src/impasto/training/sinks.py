@@ -1,0 +1,156 @@
+"""Where events go: the terminal, a JSON-lines file, TensorBoard."""
+
+import json
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from impasto.files import write_bytes_atomically
+from impasto.training.events import (
+    Checkpointed,
+    Evaluated,
+    Event,
+    Progress,
+    Snapshot,
+    Started,
+    Stopped,
+    to_record,
+)
+
+
+class TerminalSink:
+    """A live table on a terminal, plain lines anywhere else. Use as a context manager."""
+
+    def __init__(self, console: Console, plain_every_seconds: float = 10.0) -> None:
+        self.console = console
+        self.live = Live(console=console, auto_refresh=False) if console.is_terminal else None
+        self.plain_every_seconds = plain_every_seconds
+        self._last_plain = 0.0
+        self._evaluated: Evaluated | None = None
+
+    def __enter__(self) -> Self:
+        if self.live:
+            self.live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.live:
+            self.live.stop()
+
+    def __call__(self, event: Event) -> None:
+        """Show one event."""
+        match event:
+            case Started():
+                went = "goes on" if event.resumed else "starts"
+                self._line(
+                    f"Training {went} on {event.device} in {event.precision} ({event.reason}), "
+                    f"{event.threads} threads: {event.train_pictures:,} pictures, "
+                    f"{event.holdout_pictures} held out; G {event.generator_parameters / 1e6:.1f} M and D "
+                    f"{event.discriminator_parameters / 1e6:.1f} M parameters. Stops {event.stops_when}. "
+                    "Ctrl-C saves and stops."
+                )
+            case Progress():
+                self._progress(event)
+            case Evaluated():
+                self._evaluated = event
+                self._line(
+                    f"{event.images_seen:>9,} images  hold-out FD-lite0 {event.distance:.2f}"
+                    f"{'  (best so far)' if event.best else ''}"
+                )
+            case Stopped():
+                self._line(f"Stopped at {event.images_seen:,} images: {event.words}.")
+            case Snapshot() | Checkpointed():
+                pass
+
+    def _line(self, text: str) -> None:
+        self.console.print(text, highlight=False, soft_wrap=True)
+
+    def _progress(self, event: Progress) -> None:
+        if self.live:
+            self.live.update(self._table(event), refresh=True)
+        elif event.unix_time - self._last_plain >= self.plain_every_seconds:
+            self._last_plain = event.unix_time
+            self._line("  ".join(f"{name} {value}" for name, value in self._cells(event).items()))
+
+    def _cells(self, event: Progress) -> dict[str, str]:
+        distance = f"{self._evaluated.distance:.2f}" if self._evaluated else "-"
+        return {
+            "images": f"{event.images_seen:,}",
+            "images/s": f"{event.images_per_second:.1f}",
+            "left": _duration(event.eta_seconds),
+            "D loss": f"{event.discriminator_loss:.3f}",
+            "G loss": f"{event.generator_loss:.3f}",
+            "D right on real": f"{event.real_accuracy:.0%}",
+            "on generated": f"{event.fake_accuracy:.0%}",
+            "FD-lite0": distance,
+        }
+
+    def _table(self, event: Progress) -> Table:
+        table = Table(box=None)
+        cells = self._cells(event)
+        for name in cells:
+            table.add_column(name, justify="right")
+        table.add_row(*cells.values())
+        return table
+
+
+class JsonlSink:
+    """One line of JSON for each event. On resuming, what lies after `images_seen` is dropped first."""
+
+    def __init__(self, path: Path, images_seen: int) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists():
+            kept = [line for line in path.read_bytes().splitlines() if _within(line, images_seen)]
+            write_bytes_atomically(path, b"".join(line + b"\n" for line in kept))
+        self._file = path.open("ab")
+
+    def __call__(self, event: Event) -> None:
+        """Append one event; it is on disk for any reader at once."""
+        self._file.write(json.dumps(to_record(event)).encode() + b"\n")
+        self._file.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+class TensorBoardSink:
+    """Scalars against images seen."""
+
+    def __init__(self, folder: Path, images_seen: int) -> None:
+        from torch.utils.tensorboard import SummaryWriter  # slow to import
+
+        # purge_step hides what a killed run wrote beyond the checkpoint that this one goes on from.
+        self._writer: Any = SummaryWriter(str(folder), purge_step=images_seen or None)
+
+    def __call__(self, event: Event) -> None:
+        """Write the numbers of one event."""
+        if isinstance(event, Progress | Evaluated):
+            for name, value in event.__dict__.items():
+                if isinstance(value, float) and name not in ("unix_time", "eta_seconds"):
+                    self._writer.add_scalar(name, value, event.images_seen)
+
+    def close(self) -> None:
+        """Flush and close."""
+        self._writer.close()
+
+
+def _within(line: bytes, images_seen: int) -> bool:
+    try:
+        return int(json.loads(line)["images_seen"]) <= images_seen
+    except (ValueError, KeyError, TypeError):  # the half line of a killed process
+        return False
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "-"
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,171 @@
+"""Everything that resuming needs, in one dataclass.
+
+The theorem it serves: `run(20)` equals `resume(run(10), 10)`, tensor for tensor, on one CPU with the same
+number of threads.
+"""
+
+import copy
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torch.optim import Adam, Optimizer
+
+from impasto.checkpoints import load_state, load_weights, save_state
+from impasto.config import Config, EmaConfig, OptimizerConfig
+from impasto.data.batches import Batches
+from impasto.errors import CheckpointError
+from impasto.models.build import build_discriminator, build_generator
+from impasto.models.discriminator import Discriminator
+from impasto.models.generator import Generator
+
+
+@dataclass
+class TrainingState:
+    """Networks, optimizers, randomness, the place in the data, and what was measured so far."""
+
+    generator: Generator
+    discriminator: Discriminator
+    average: Generator  # the generator with averaged weights: the one that is shown, measured and kept
+    generator_optimizer: Optimizer
+    discriminator_optimizer: Optimizer
+    batches: Batches
+    rng: torch.Generator
+    images_seen: int = 0
+    steps: int = 0
+    seconds: float = 0.0
+    evaluations: list[dict[str, Any]] = field(default_factory=list)
+    balance: dict[str, float] = field(default_factory=dict)  # see stopping.Equilibrium
+
+    @property
+    def best(self) -> dict[str, Any] | None:
+        """The evaluation with the smallest distance, if there is one."""
+        return min(self.evaluations, key=lambda e: cast(float, e["distance"]), default=None)
+
+    def modules(self) -> Iterator[tuple[str, nn.Module]]:
+        """The networks by name."""
+        yield "generator", self.generator
+        yield "discriminator", self.discriminator
+        yield "average", self.average
+
+    def optimizers(self) -> Iterator[tuple[str, Optimizer]]:
+        """The optimizers by name."""
+        yield "generator_optimizer", self.generator_optimizer
+        yield "discriminator_optimizer", self.discriminator_optimizer
+
+
+def create_state(config: Config, batches: Batches, fabric: Fabric) -> TrainingState:
+    """A state before the first step; everything random in it follows from `config.train.seed`."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.train.seed)
+        generator = build_generator(config.model, config.image)
+        discriminator = build_discriminator(config.model, config.image)
+    average = copy.deepcopy(generator).eval().requires_grad_(False)
+    for module in (generator, discriminator, average):
+        # Channels last: 1.4 times the pictures per second on a CPU, the tensor cores' own layout on a GPU.
+        module.to(device=fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    g_optimizer = make_adam(generator, config.optimizer, config.optimizer.generator_lr)
+    d_optimizer = make_adam(discriminator, config.optimizer, config.optimizer.discriminator_lr)
+    fabric_generator, fabric_g_optimizer = fabric.setup(generator, g_optimizer)
+    fabric_discriminator, fabric_d_optimizer = fabric.setup(discriminator, d_optimizer)
+    return TrainingState(
+        generator=cast(Generator, fabric_generator),
+        discriminator=cast(Discriminator, fabric_discriminator),
+        average=average,
+        generator_optimizer=cast(Optimizer, fabric_g_optimizer),
+        discriminator_optimizer=cast(Optimizer, fabric_d_optimizer),
+        batches=batches,
+        rng=torch.Generator().manual_seed(config.train.seed),
+    )
+
+
+def make_adam(module: nn.Module, cfg: OptimizerConfig, lr: float) -> Adam:
+    """Adam over all of a network's weights (Kingma & Ba 2015), in one fused loop."""
+    return Adam(module.parameters(), lr=lr, betas=(cfg.beta1, cfg.beta2), fused=True)
+
+
+def update_average(state: TrainingState, cfg: EmaConfig, images: int) -> None:
+    """Move the averaged generator towards the present one, `images` pictures further on.
+
+    Half-life = min(halflife_images, ramp x images seen): early averages forget the noise they began with
+    (Karras et al. 2024, appendix B). A half-life of 0 copies.
+    """
+    halflife = min(cfg.halflife_images, cfg.ramp * state.images_seen)
+    keep = 0.5 ** (images / halflife) if halflife > 0 else 0.0
+    with torch.no_grad():
+        weights = [p.detach() for p in state.generator.parameters()]
+        torch._foreach_lerp_(list(state.average.parameters()), weights, 1 - keep)
+        for target, source in zip(state.average.buffers(), state.generator.buffers(), strict=True):
+            target.copy_(source)
+
+
+def save(state: TrainingState, path: Path, config: Config, fingerprint: str) -> None:
+    """Write everything to one file."""
+    tensors: dict[str, Tensor] = {"rng": state.rng.get_state()}
+    for name, module in state.modules():
+        tensors |= {f"{name}/{key}": t for key, t in module.state_dict().items()}
+    for name, optimizer in state.optimizers():
+        for index, slots in optimizer.state_dict()["state"].items():
+            tensors |= {f"{name}/{index}/{slot}": torch.as_tensor(t) for slot, t in slots.items()}
+    values = {
+        "config": config.model_dump(mode="json"),
+        "fingerprint": fingerprint,
+        "batches": state.batches.state_dict(),
+        "images_seen": state.images_seen,
+        "steps": state.steps,
+        "seconds": state.seconds,
+        "evaluations": state.evaluations,
+        "balance": state.balance,
+    }
+    save_state(path, tensors, values)
+
+
+def saved_config(path: Path) -> Mapping[str, Any]:
+    """The config that the state was saved with, as plain data."""
+    config: Mapping[str, Any] = load_state(path)[1]["config"]
+    return config
+
+
+def is_finite(state: TrainingState) -> bool:
+    """Whether every weight is a finite number: what is not must never replace a good checkpoint."""
+    return all(bool(torch.isfinite(p).all()) for _, module in state.modules() for p in module.parameters())
+
+
+def restore(state: TrainingState, path: Path, fingerprint: str) -> None:
+    """Make a fresh state equal to the saved one. Raises `CheckpointError` where they cannot be."""
+    tensors, values = load_state(path)
+    if values["fingerprint"] != fingerprint:
+        raise CheckpointError(
+            "the pictures are not those that this run was trained on",
+            "put the folder back as it was, or start a new run with another --out",
+        )
+    for name, module in state.modules():
+        load_weights(module, _under(tensors, name), path)
+    for name, optimizer in state.optimizers():
+        _restore_optimizer(optimizer, _under(tensors, name))
+    state.rng.set_state(tensors["rng"])
+    state.batches.load_state_dict(values["batches"])
+    state.images_seen, state.steps = values["images_seen"], values["steps"]
+    state.seconds = values["seconds"]
+    state.evaluations, state.balance = values["evaluations"], values["balance"]
+
+
+def _restore_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    slots: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in tensors.items():
+        index, slot = key.split("/")
+        weight = parameters[int(index)]
+        # As the weights lie in memory, so that the fused loop stays fused.
+        moment = torch.empty_like(weight).copy_(tensor) if tensor.shape == weight.shape else tensor
+        slots.setdefault(int(index), {})[slot] = moment
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": slots, "param_groups": groups})
+
+
+def _under(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
+    return {key.removeprefix(f"{name}/"): t for key, t in tensors.items() if key.startswith(f"{name}/")}

@@ -1,0 +1,163 @@
+"""The command line as a person meets it: exit codes, messages, no traceback."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from impasto.cli import main
+
+FAST = [
+    "--set", "image.size=16", "--set", "train.batch_size=8", "--set", "train.evaluate_samples=16",
+    "--set", "model.generator_channels=8", "--set", "model.discriminator_channels=8",
+]  # fmt: skip
+
+
+def impasto(monkeypatch, capsys, *arguments):
+    """Run the command line in this process: (exit code, standard output, standard error)."""
+    monkeypatch.setattr(sys, "argv", ["impasto", *map(str, arguments)])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    out, err = capsys.readouterr()
+    return stop.value.code or 0, out, err
+
+
+@pytest.fixture(scope="module")
+def run(shapes, tmp_path_factory):
+    import impasto
+
+    out = tmp_path_factory.mktemp("cli") / "run"
+    overrides = dict(item.split("=") for item in FAST if "=" in item)
+    impasto.train(shapes, out, images=32, overrides={k: int(v) for k, v in overrides.items()})
+    return out
+
+
+def test_the_whole_road(shapes, tmp_path, monkeypatch, capsys):
+    out = tmp_path / "run"
+    code, text, _ = impasto(monkeypatch, capsys, "train", shapes, "--out", out, "--images", "24", *FAST)
+    assert code == 0
+    assert "Stopped at 24 images: 24 images were asked for." in text
+    assert "hold-out FD-lite0" in text
+    code, _, _ = impasto(
+        monkeypatch, capsys, "train", shapes, "--out", out, "--images", "32", "--resume", *FAST
+    )
+    assert code == 0
+    made = tmp_path / "made"
+    code, text, _ = impasto(
+        monkeypatch, capsys, "generate", out, "--out", made, "--seeds", "3-5", "--grid", "--format", "webp"
+    )
+    assert code == 0
+    assert sorted(p.name for p in made.iterdir()) == ["0003.webp", "0004.webp", "0005.webp", "grid.webp"]
+    code, text, _ = impasto(
+        monkeypatch,
+        capsys,
+        "evaluate",
+        out,
+        "--against",
+        shapes,
+        "--samples",
+        "32",
+        "--json",
+        tmp_path / "f.json",
+    )
+    assert code == 0
+    assert "FD-lite0" in text
+    figures = json.loads((tmp_path / "f.json").read_text())
+    assert figures["samples"] == 32
+    assert figures["fd"] > figures["floor_fd"]
+
+
+def test_a_picture_says_how_it_was_made(run, tmp_path, monkeypatch, capsys):
+    from impasto.image_files import read_metadata
+
+    for suffix in ("png", "webp", "jpg"):
+        impasto(monkeypatch, capsys, "generate", run, "--out", tmp_path, "--seeds", "7", "--format", suffix)
+        about = read_metadata(tmp_path / f"0007.{suffix}")
+        assert about["seed"] == "7"
+        assert about["truncation"] == "1"
+        assert about["software"].startswith("Impasto")
+
+
+def test_evaluate_as_json_on_the_screen(run, shapes, monkeypatch, capsys):
+    code, text, _ = impasto(
+        monkeypatch, capsys, "evaluate", run, "--against", shapes, "--samples", "16", "--json", "-"
+    )
+    assert code == 0
+    assert json.loads(text)["real_pictures"] == 96
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["train", "{absent}", "--out", "{new}"], 2, "absent"),
+        (["train", "{file}", "--out", "{new}"], 2, "file"),
+        (["train", "{empty}", "--out", "{new}"], 2, "picture"),
+        (["train", "{few}", "--out", "{new}", "--images", "8"], 2, "few"),
+        (["train", "{shapes}", "--out", "{new}", "--preset", "dcgann"], 2, "did you mean 'dcgan'?"),
+        (["train", "{shapes}", "--out", "{new}", "--size", "65"], 2, "must be one of 16, 32"),
+        (["train", "{shapes}", "--out", "{new}", "--set", "lr=1"], 2, "unknown setting 'lr'"),
+        (["train", "{shapes}", "--out", "{new}", "--minutes", "-3"], 2, "stop.minutes"),
+        (["train", "{shapes}", "--out", "{new}", "--device", "gpu"], 2, "no device 'gpu'"),
+        (["train", "{shapes}", "--out", "{run}", "--images", "64"], 2, "already holds a run"),
+        (["train", "{shapes}"], 2, "--out"),
+        (["generate", "{absent}", "--out", "{new}"], 2, "there is no model"),
+        (["generate", "{empty}", "--out", "{new}"], 2, "holds no model"),
+        (["generate", "{run}", "--out", "{new}", "--seeds", "9-1"], 2, "does not name seeds"),
+        (["generate", "{run}", "--out", "{new}", "--truncation", "0"], 2, "out of range"),
+        (["generate", "{run}", "--out", "{new}", "--format", "bmp"], 2, "cannot be written as 'bmp'"),
+        (["generate", "{run}", "--out", "{new}", "--seeds", "1", "--count", "2"], 2, "exclude each other"),
+        (["generate", "{run}", "--out", "{file}"], 1, "file"),
+        (["evaluate", "{run}", "--against", "{absent}"], 2, "absent"),
+        (["evaluate", "{run}", "--against", "{shapes}", "--samples", "3"], 2, "too few"),
+        (["inspect", "{absent}"], 2, "absent"),
+        (["samples", "emojione", "{new}"], 2, "emojione"),
+        (["no-such-verb"], 2, "No such command"),
+    ],
+)
+def test_bad_input(arguments, code, message, shapes, run, tmp_path, monkeypatch, capsys):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("not a picture")
+    (tmp_path / "few").mkdir()
+    for i in range(3):
+        Image.fromarray(np.full((20, 20, 3), 80 * i, np.uint8)).save(tmp_path / "few" / f"{i}.png")
+    names = {n: tmp_path / n for n in ("absent", "empty", "file", "few", "new")} | {
+        "run": run,
+        "shapes": shapes,
+    }
+    got, out, err = impasto(monkeypatch, capsys, *(a.format(**names) for a in arguments))
+    assert got == code
+    assert message in out + err
+    assert "Traceback" not in out + err
+    assert not (tmp_path / "new").exists()  # what failed left nothing behind
+
+
+def test_doctor(monkeypatch, capsys):
+    code, text, _ = impasto(monkeypatch, capsys, "doctor", "--json")
+    assert code == 0
+    found = json.loads(text)
+    assert found["precision"] in ("float32", "bfloat16")
+    assert {"device", "threads", "libvips", "torch"} <= found.keys()
+
+
+def test_help_names_every_verb():
+    done = subprocess.run(
+        [sys.executable, "-m", "impasto", "--help"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0
+    for verb in ("demo", "samples", "inspect", "train", "generate", "evaluate", "doctor"):
+        assert verb in done.stdout
+
+
+def test_ctrl_c_is_clean(monkeypatch, capsys):
+    import impasto.cli as cli
+
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "app", interrupted)
+    code, _, err = impasto(monkeypatch, capsys)
+    assert code == 130
+    assert "Traceback" not in err

@@ -1,0 +1,41 @@
+"""What every test may rely on."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prepared pictures go to a folder of the test's own, never to the user's."""
+    monkeypatch.setenv("IMPASTO_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture
+def realdata() -> Path:
+    """The folder of real pictures; the test is skipped where it is absent."""
+    folder = Path(os.environ.get("IMPASTO_REALDATA", "../shared/data")).resolve()
+    if not folder.is_dir():
+        pytest.skip("no real pictures: set IMPASTO_REALDATA")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of 96 small drawings: discs and squares of varied place, size and colour on white."""
+    folder = tmp_path_factory.mktemp("shapes")
+    rng = np.random.default_rng(0)
+    rows, columns = np.mgrid[:32, :32]
+    for i in range(96):
+        pixels = np.full((32, 32, 3), 255, np.uint8)
+        centre, radius = rng.uniform(10, 22, 2), rng.uniform(5, 9)
+        down, right = np.abs(rows - centre[0]), np.abs(columns - centre[1])
+        inside = np.hypot(down, right) < radius if i % 2 else np.maximum(down, right) < radius
+        pixels[inside] = rng.integers(0, 200, 3)
+        theme = folder / ("discs" if i % 2 else "squares")
+        theme.mkdir(exist_ok=True)
+        Image.fromarray(pixels).save(theme / f"{i:03}.png")
+    return folder

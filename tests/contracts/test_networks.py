@@ -1,0 +1,105 @@
+"""What every generator and discriminator must satisfy."""
+
+import pytest
+import torch
+
+from impasto.config import load_config
+from impasto.models.build import build_discriminator, build_generator
+
+PRESETS = ["mlp", "dcgan", "default"]
+SIZES = [16, 32, 64, 128, 256]
+
+
+def networks(preset, size=32, channels=3, **settings):
+    small = {
+        "mlp": {"model.hidden": [32]},
+        "dcgan": {"model.base_channels": 2},
+        "default": {
+            "model.generator_channels": 4,
+            "model.discriminator_channels": 4,
+            "model.max_channels": 8,
+        },
+    }
+    cfg = load_config(preset, {"image.size": size, "image.channels": channels, **small[preset], **settings})
+    torch.manual_seed(0)
+    return build_generator(cfg.model, cfg.image), build_discriminator(cfg.model, cfg.image)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("preset", PRESETS)
+def test_shapes_and_probability(preset, size, channels):
+    G, D = networks(preset, size, channels)
+    images = G(G.sample_latents(2, torch.Generator().manual_seed(0)))
+    assert images.shape == (2, channels, size, size)
+    assert images.std() < 1.5  # a fresh generator starts near the range of pictures
+    assert D(images).shape == (2,)
+    probability = D.probability(images * 100)
+    assert ((probability >= 0) & (probability <= 1)).all()
+
+
+@pytest.mark.parametrize("preset", ["mlp", "dcgan"])
+def test_textbook_generators_end_in_tanh(preset):
+    G, _ = networks(preset)
+    z = 50 * G.sample_latents(8, torch.Generator().manual_seed(0))
+    assert G(z).abs().max() <= 1
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_weight_gets_a_gradient_in_both_roles(preset):
+    G, D = networks(preset)
+    z = G.sample_latents(4, torch.Generator().manual_seed(0))
+    for parameter in (*G.parameters(), *D.parameters()):
+        torch.nn.init.normal_(parameter, 0.0, 0.1)  # layers that start silent would hide those before them
+    D(G(z)).square().sum().backward()
+    for network in (G, D):
+        for name, parameter in network.named_parameters():
+            assert parameter.grad is not None, name
+            assert parameter.grad.abs().sum() > 0, name
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_picture_does_not_depend_on_its_batch(preset):
+    G, D = networks(preset)
+    G.eval()
+    z = G.sample_latents(8, torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        together, alone = G(z), G(z[3:4])
+        assert torch.allclose(together[3:4], alone, atol=1e-5)
+        assert torch.allclose(D(together)[3:4], D(alone), atol=1e-4)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_latents_follow_the_prior_and_the_seed(preset):
+    normal, _ = networks(preset)
+    uniform, _ = networks(preset, **{"model.prior": "uniform"})
+    draw = lambda g, seed: g.sample_latents(4000, torch.Generator().manual_seed(seed))  # noqa: E731
+    assert torch.equal(draw(normal, 5), draw(normal, 5))
+    assert not torch.equal(draw(normal, 5), draw(normal, 6))
+    assert draw(normal, 5).std() == pytest.approx(1.0, abs=0.01)
+    assert draw(uniform, 5).abs().max() <= 1
+    assert draw(uniform, 5).std() == pytest.approx(3**-0.5, abs=0.01)
+
+
+def test_the_textbook_networks_are_the_textbooks():
+    G, D = networks("dcgan", size=64)
+    kinds = [type(m).__name__ for m in G.modules() if not list(m.children())]
+    assert kinds[0] == "Linear"
+    assert kinds[-2:] == ["ConvTranspose2d", "Tanh"]
+    assert kinds.count("ConvTranspose2d") == 4
+    assert kinds.count("BatchNorm2d") == kinds.count("ReLU") == 4
+    kinds = [type(m).__name__ for m in D.modules() if not list(m.children())]
+    assert kinds.count("Conv2d") == kinds.count("AvgPool2d") == 4
+    assert kinds[-1] == "Linear"
+
+
+def test_the_default_has_no_normalisation_and_computes_nothing_at_full_size():
+    G, D = networks("default", size=64)
+    for network in (G, D):
+        assert not any("Norm" in type(m).__name__ for m in network.modules())
+    sizes = []
+    for module in G.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            module.register_forward_hook(lambda m, i, o: sizes.append(o.shape[-1]))
+    G(G.sample_latents(1, torch.Generator().manual_seed(0)))
+    assert max(sizes) == 32

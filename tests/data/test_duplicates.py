@@ -1,0 +1,96 @@
+import io
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from impasto.data.duplicates import _pairs, drop_duplicates, find_duplicates
+from impasto.data.scan import Picture, Scan, scan_folder
+
+
+def paths(groups: tuple[tuple[Picture, ...], ...]) -> list[list[str]]:
+    return [[p.path for p in group] for group in groups]
+
+
+def smooth(seed: int, size: int = 96) -> Image.Image:
+    """Something like a photograph: random at low frequencies."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (7, 7, 3), dtype=np.uint8)
+    return Image.fromarray(coarse).resize((size, size), Image.Resampling.BICUBIC)
+
+
+def test_copies_are_found_however_they_were_saved(tmp_path: Path) -> None:
+    for seed in range(20):
+        smooth(seed).save(tmp_path / f"{seed:02}.png")
+    shutil.copy(tmp_path / "03.png", tmp_path / "03-copy.png")
+    smooth(5).save(tmp_path / "05-worse.jpg", quality=60)
+    smooth(7, 61).save(tmp_path / "07-small.webp", quality=70)
+    smooth(9).point(lambda value: min(255, int(value * 1.03))).save(tmp_path / "09-brighter.png")
+    scan = scan_folder(tmp_path)
+    found = find_duplicates(scan)
+    assert paths(found.exact) == [["03-copy.png", "03.png"]]
+    assert sorted(map(sorted, paths(found.near))) == [
+        ["05-worse.jpg", "05.png"],
+        ["07-small.webp", "07.png"],
+        ["09-brighter.png", "09.png"],
+    ]
+    left = drop_duplicates(scan)
+    assert len(left.pictures) == 20
+    assert "03-copy.png" in {p.path for p in left.pictures}  # the first of its group
+
+
+def test_blank_pictures_of_other_colours_are_not_copies(tmp_path: Path) -> None:
+    for index, shade in enumerate((0, 40, 80, 120, 255)):
+        Image.new("RGB", (32, 32), (shade, shade, 90)).save(tmp_path / f"{index}.png")
+    for index in range(5):  # a small mark on white is all that tells them apart
+        page = Image.new("RGB", (64, 64), "white")
+        page.paste("black", (10 * index, 30, 10 * index + 8, 38))
+        page.save(tmp_path / f"mark{index}.png")
+    found = find_duplicates(scan_folder(tmp_path))
+    assert found.near == ()
+
+
+def test_the_quick_search_misses_no_pair(tmp_path: Path) -> None:
+    thumbs = np.random.default_rng(0).integers(0, 6, (3000, 192), dtype=np.uint8) * 50
+    thumbs[1500:1600] = thumbs[:100] + 3
+    pictures = tuple(
+        Picture(str(i), None, "png", 9, 9, str(i), thumb.tobytes()) for i, thumb in enumerate(thumbs)
+    )
+    pairs = {tuple(sorted(pair)) for pair in _pairs(Scan(tmp_path, pictures, (), 0), np.arange(3000))}
+    assert pairs == {(i, 1500 + i) for i in range(100)}
+
+
+def test_a_film_of_like_frames_is_one_group(tmp_path: Path) -> None:
+    frame = smooth(0)
+    for index in range(40):
+        moved = frame.copy()
+        moved.putpixel((index, index), (255, 0, 0))
+        moved.save(tmp_path / f"{index:02}.png")
+    found = find_duplicates(scan_folder(tmp_path))
+    assert [len(group) for group in found.near] == [40]
+
+
+def test_real_drawings_are_not_taken_for_copies(emoji: Path) -> None:
+    scan = scan_folder(emoji)
+    found = find_duplicates(scan)
+    assert sum(len(group) - 1 for group in found.near) <= 0.005 * len(scan.pictures)
+    assert [f"extras/{name}.png" for name in ("E2C9", "E2CA")] in paths(found.near)  # as like as can be
+
+
+@pytest.mark.realdata
+def test_paintings(realdata: Path) -> None:
+    found = find_duplicates(scan_folder(realdata / "vangogh"))
+    assert paths(found.exact) == [["00001.jpg", "00421.jpg"], ["00117.jpg", "00537.jpg"]]
+    assert found.near == ()
+
+
+@pytest.mark.realdata
+def test_a_painting_saved_anew_is_found(realdata: Path, tmp_path: Path) -> None:
+    for path in sorted((realdata / "vangogh").glob("*.jpg"))[10:40]:
+        buffer = io.BytesIO()
+        with Image.open(path) as painting:
+            painting.resize((170, 170)).save(buffer, "JPEG", quality=70)
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+        (tmp_path / f"{path.stem}-copy.jpg").write_bytes(buffer.getvalue())
+    assert len(find_duplicates(scan_folder(tmp_path)).near) >= 29

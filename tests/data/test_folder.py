@@ -1,0 +1,199 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from impasto import images
+from impasto.config import DataConfig, ImageConfig
+from impasto.data import cache
+from impasto.data.folder import open_folder
+from impasto.data.scan import scan_folder
+from impasto.errors import DataError
+from impasto.files import cache_folder
+
+SMALL = ImageConfig(size=16)
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("pictures")
+    for index in range(60):
+        theme = root / ("wide" if index % 3 == 0 else "tall")
+        theme.mkdir(exist_ok=True)
+        shape = (20, 36, 3) if index % 3 == 0 else (48, 20, 3)
+        pixels = np.random.default_rng(index).integers(0, 256, shape, dtype=np.uint8)
+        Image.fromarray(pixels).save(theme / f"{index:02}.png")
+    for path in root.rglob("*.png"):
+        os.utime(path, ns=(10**18, 10**18))
+    return root
+
+
+def only_cache() -> Path:
+    (folder,) = (cache_folder() / "pixels").iterdir()
+    return folder
+
+
+@pytest.mark.parametrize("fit", ["crop", "letterbox"])
+def test_what_is_served_is_what_the_door_gives(pictures: Path, fit: str) -> None:
+    found = open_folder(pictures, DataConfig(fit=fit, background="#336699"), SMALL, seed=0)
+    assert (len(found.train_indices), len(found.holdout_indices)) == (44, 16)
+    served = found.pixels.take(np.arange(60))
+    for index in (0, 17, 59):
+        path = pictures / found.scan.pictures[index].path
+        direct = images.fit_square(path, 16, fit=fit, background="#336699")
+        np.testing.assert_array_equal(served[index], direct)
+
+
+def test_random_crop_moves_along_the_long_side(pictures: Path) -> None:
+    found = open_folder(pictures, DataConfig(fit="random-crop"), SMALL, seed=0)
+    for index in (0, 59):  # tall and wide
+        whole = images.fit_cover(pictures / found.scan.pictures[index].path, 16)
+        slack = max(whole.shape[:2]) - 16
+        for offset, step in ((0.0, 0), (0.999, slack), (None, slack // 2)):
+            window = found.pixels.take(np.array([index]), None if offset is None else np.array([offset]))[0]
+            expected = whole[step : step + 16] if whole.shape[0] > 16 else whole[:, step : step + 16]
+            np.testing.assert_array_equal(window, expected)
+    one, other = found.batches(64, 0).next(), found.batches(64, 1).next()
+    assert one.shape == other.shape == (64, 16, 16, 3)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_channels(pictures: Path, channels: int) -> None:
+    found = open_folder(pictures, DataConfig(), ImageConfig(size=16, channels=channels), seed=0)
+    assert found.batches(4, 0).next().shape == (4, 16, 16, channels)
+
+
+def test_the_second_start_decodes_nothing(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = open_folder(pictures, DataConfig(), SMALL, seed=0)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a picture was read again")
+
+    monkeypatch.setattr(images, "read_bytes", refuse)
+    monkeypatch.setattr(images, "fit_square", refuse)
+    second = open_folder(pictures, DataConfig(), SMALL, seed=0)
+    np.testing.assert_array_equal(first.train_array(), second.train_array())
+    assert first.fingerprint == second.fingerprint
+
+
+def test_the_fingerprint_follows_content(pictures: Path, tmp_path: Path) -> None:
+    first = open_folder(pictures, DataConfig(), SMALL, seed=0)
+    assert open_folder(pictures, DataConfig(), SMALL, seed=1).fingerprint != first.fingerprint
+    import shutil
+
+    copy = tmp_path / "copy"
+    shutil.copytree(pictures, copy)
+    assert open_folder(copy, DataConfig(), SMALL, seed=0).fingerprint == first.fingerprint
+    next(copy.rglob("*.png")).unlink()
+    assert open_folder(copy, DataConfig(), SMALL, seed=0).fingerprint != first.fingerprint
+
+
+@pytest.mark.parametrize("fit", ["crop", "random-crop"])
+@pytest.mark.parametrize("damage", ["short", "long", "gone", "index", "index-gone"])
+def test_a_damaged_cache_is_made_again(pictures: Path, fit: str, damage: str) -> None:
+    data = DataConfig(fit=fit)
+    before = open_folder(pictures, data, SMALL, seed=0).train_array().copy()
+    pixels, shapes = only_cache() / "pixels.bin", only_cache() / "shapes.npy"
+    match damage:
+        case "short":
+            pixels.write_bytes(pixels.read_bytes()[:-7])
+        case "long":
+            pixels.write_bytes(pixels.read_bytes() + b"x")
+        case "gone":
+            pixels.unlink()
+        case "index":
+            shapes.write_bytes(shapes.read_bytes()[:100])
+        case "index-gone":
+            shapes.unlink()
+    np.testing.assert_array_equal(open_folder(pictures, data, SMALL, seed=0).train_array(), before)
+    only_cache()  # and nothing is left beside it
+
+
+def test_a_killed_writer_leaves_nothing_that_is_believed(pictures: Path) -> None:
+    script = (
+        "import sys, time\n"
+        "from pathlib import Path\n"
+        "from impasto.config import DataConfig, ImageConfig\n"
+        "from impasto.data.folder import open_folder\n"
+        "def slow(stage, done, total):\n"
+        "    if stage.startswith('decoding') and done == 20:\n"
+        "        print('halfway', flush=True)\n"
+        "        time.sleep(60)\n"
+        "open_folder(Path(sys.argv[1]), DataConfig(), ImageConfig(size=16), seed=0, progress=slow)\n"
+    )
+    command = [sys.executable, "-c", script, str(pictures)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "halfway\n"
+        writer.send_signal(signal.SIGKILL)
+    leftovers = list((cache_folder() / "pixels").iterdir())
+    assert [path.suffix for path in leftovers] == [".tmp"]
+    found = open_folder(pictures, DataConfig(), SMALL, seed=0)
+    direct = images.fit_square(pictures / found.scan.pictures[59].path, 16)
+    np.testing.assert_array_equal(found.pixels.take(np.array([59]))[0], direct)
+    assert leftovers[0].exists()  # it might be alive
+    os.utime(leftovers[0], (time.time() - 90_000,) * 2)
+    open_folder(pictures, DataConfig(fit="letterbox"), SMALL, seed=0)
+    assert not leftovers[0].exists()
+
+
+def test_a_full_disk_is_explained(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from types import SimpleNamespace
+
+    monkeypatch.setattr(cache.shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+    with pytest.raises(DataError, match="MiB are needed") as caught:
+        open_folder(pictures, DataConfig(), SMALL, seed=0)
+    assert "IMPASTO_CACHE" in caught.value.hint
+    assert list((cache_folder() / "pixels").iterdir()) == []
+
+
+def test_a_picture_that_changes_between_scan_and_decoding_is_named(tmp_path: Path) -> None:
+    for index in range(3):
+        Image.new("RGB", (16, 16), (index, 0, 0)).save(tmp_path / f"{index}.png")
+    scan = scan_folder(tmp_path)
+    Image.new("RGB", (16, 16), "white").save(tmp_path / "1.png")
+    with pytest.raises(DataError, match=r"'1\.png' has changed"):
+        cache.open_pixels(scan, DataConfig(), SMALL)
+    (tmp_path / "1.png").unlink()
+    with pytest.raises(DataError, match=r"'1\.png' does not exist"):
+        cache.open_pixels(scan, DataConfig(), SMALL)
+
+
+def test_pixels_cannot_be_written_to(pictures: Path) -> None:
+    found = open_folder(pictures, DataConfig(), SMALL, seed=0)
+    with pytest.raises(ValueError, match="read-only"):
+        found.pixels.array[0] = 0
+    taken = found.train_array()
+    taken[:] = 0  # a copy
+
+
+def test_views_of_a_data_set(pictures: Path) -> None:
+    found = open_folder(pictures, DataConfig(), SMALL, seed=0)
+    everything = found.train_array()
+    assert everything.shape == (44, 16, 16, 3)
+    np.testing.assert_array_equal(found.train_array(np.array([3, 5])), everything[[3, 5]])
+    drawn = found.train_pixels(10, seed=1)
+    assert len(np.unique(drawn.reshape(10, -1), axis=0)) == 10
+    np.testing.assert_array_equal(drawn, found.train_pixels(10, seed=1))
+    assert len(found.train_pixels(1000, seed=1)) == 44
+    assert found.holdout_pixels().shape == (16, 16, 16, 3)
+    assert found.holdout_pixels(5).shape == (5, 16, 16, 3)
+    assert found.themes == ("tall", "wide")
+    assert np.bincount(found.theme_labels).tolist() == [40, 20]
+    assert found.statistics["themes"] == {"tall": 40, "wide": 20}
+
+
+def test_dedupe_drops_copies(pictures: Path, tmp_path: Path) -> None:
+    import shutil
+
+    copy = tmp_path / "copy"
+    shutil.copytree(pictures, copy)
+    shutil.copy(copy / "tall" / "01.png", copy / "tall" / "zz.png")
+    assert len(open_folder(copy, DataConfig(), SMALL, seed=0).scan.pictures) == 61
+    assert len(open_folder(copy, DataConfig(dedupe=True), SMALL, seed=0).scan.pictures) == 60

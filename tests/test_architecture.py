@@ -1,0 +1,117 @@
+"""The direction of imports (docs/architecture.md) and the public names."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import impasto
+
+SOURCE = Path(impasto.__file__).parent
+
+# Each layer may import those before it. `image_files` and `decoding` are halves of the picture door.
+LAYERS = [
+    {"errors", "files", "config", "images", "decoding", "image_files"},
+    {"data", "models", "losses", "augment", "metrics"},
+    {"checkpoints"},
+    {"training", "inference"},
+    {"cli", "studio", "__main__"},
+]
+ALLOWED_WITHIN = {
+    ("losses", "models.features"),
+    ("metrics", "models.features"),
+    ("training", "inference.sampler"),  # previews and measurements of what is being trained
+    ("__main__", "cli"),
+}
+
+
+def layer_of(room):
+    return next(i for i, layer in enumerate(LAYERS) if room in layer)
+
+
+def imports_of(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "impasto":
+            if node.module == "impasto":
+                yield from (alias.name for alias in node.names)
+            elif node.module.count(".") == 1:  # `from impasto.training import previews` names a module
+                is_package = (SOURCE / node.module.split(".")[1]).is_dir()
+                room = node.module.split(".", 1)[1]
+                yield from (f"{room}.{alias.name}" if is_package else room for alias in node.names)
+            else:
+                yield node.module.split(".", 1)[1]
+        elif isinstance(node, ast.Import):
+            yield from (a.name.split(".", 1)[1] for a in node.names if a.name.startswith("impasto."))
+
+
+def violations():
+    for path in SOURCE.rglob("*.py"):
+        room = path.relative_to(SOURCE).parts[0].removesuffix(".py")
+        if room == "__init__":
+            continue
+        for target in imports_of(path):
+            other = target.split(".")[0]
+            if other in ("__version__", room):
+                continue
+            fine = layer_of(other) < layer_of(room) or layer_of(room) == 0
+            if not fine and not any(room == a and target.startswith(b) for a, b in ALLOWED_WITHIN):
+                yield f"{path.relative_to(SOURCE)} imports {target}"
+
+
+def test_imports_point_down_only():
+    assert list(violations()) == []
+
+
+def test_the_import_reader_sees_what_it_must(tmp_path):
+    path = tmp_path / "x.py"
+    path.write_text(
+        "from impasto.training import previews\nimport impasto.cli.train\nfrom impasto import config\n"
+    )
+    assert list(imports_of(path)) == ["training.previews", "cli.train", "config"]
+
+
+def test_public_names():
+    assert sorted(impasto.__all__) == [
+        "Config",
+        "Dataset",
+        "ImpastoError",
+        "InputError",
+        "Model",
+        "Run",
+        "__version__",
+        "evaluate",
+        "load",
+        "load_config",
+        "open_folder",
+        "train",
+    ]
+    for name in impasto.__all__:
+        assert getattr(impasto, name) is not None
+    with pytest.raises(AttributeError, match="nothing_like_it"):
+        impasto.nothing_like_it  # noqa: B018
+
+
+@pytest.mark.parametrize("module", ["impasto", "impasto.cli"])
+def test_light_imports_load_nothing_heavy(module):
+    heavy = "{'torch', 'numpy', 'pyvips', 'PIL', 'timm', 'pydantic'}"
+    code = f"import sys, {module}; sys.exit(', '.join(sorted({heavy} & set(sys.modules))) or 0)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_source_files_stay_small():
+    lengths = {p.relative_to(SOURCE): len(p.read_text().splitlines()) for p in SOURCE.rglob("*.py")}
+    assert {p: n for p, n in lengths.items() if n > 350} == {}
+
+
+def test_nothing_in_the_package_unpickles():
+    """Files come from strangers: torch.load must say weights_only, and nothing else may unpickle."""
+    for path in SOURCE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                names = [a.name for a in node.names] + [getattr(node, "module", "") or ""]
+                assert not {"pickle", "dill", "joblib", "shelve", "marshal"} & set(names), path
+            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("torch.load"):
+                assert any(k.arg == "weights_only" and k.value.value is True for k in node.keywords), path

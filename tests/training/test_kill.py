@@ -1,0 +1,66 @@
+"""kill -9 at random instants: the run goes on, and loses at most what came after its last checkpoint."""
+
+import multiprocessing
+import os
+import random
+import signal
+import time
+
+import impasto
+from impasto.checkpoints import load_state
+from impasto.training import events
+
+KILLS = 20
+OVERRIDES = {
+    "image.size": 16,
+    "model.kind": "mlp",
+    "model.hidden": [64],
+    "train.batch_size": 8,
+    "train.evaluate_samples": 16,
+    "train.snapshot_every_images": 400,
+    "train.evaluate_every_images": 2000,
+    "train.checkpoint_every_seconds": 0.02,  # so that most kills fall into a write
+    "train.precision": "float32",
+    "train.device": "cpu",
+}
+
+
+def go_on(pictures, out, started):
+    """In a process of its own: train until killed, and say when the loop is about to run."""
+
+    def sink(event):
+        if isinstance(event, events.Started):
+            started.send(event.images_seen)
+
+    impasto.train(pictures, out, preset="mlp", images=10**9, overrides=OVERRIDES, resume=True, sinks=[sink])
+
+
+def images_on_disk(out):
+    path = out / "state.safetensors"
+    return load_state(path)[1]["images_seen"] if path.exists() else 0
+
+
+def test_kill_nine_at_any_instant(shapes, tmp_path):
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["impasto.training.run", "impasto.models.features"])
+    out, rng = tmp_path / "run", random.Random(0)
+    for _ in range(KILLS):
+        before = images_on_disk(out)
+        receiver, sender = context.Pipe(duplex=False)
+        process = context.Process(target=go_on, args=(shapes, out, sender))
+        process.start()
+        sender.close()
+        assert receiver.poll(60), "the run did not start"
+        assert receiver.recv() == before  # it went on exactly where the last checkpoint was
+        time.sleep(rng.uniform(0.0, 0.8))
+        os.kill(process.pid, signal.SIGKILL)
+        process.join()
+        assert images_on_disk(out) >= before  # and what is on disk can always be read
+    assert images_on_disk(out) > 0
+    assert impasto.load(out / "last").generate([0])[0].size == (16, 16)
+    # What the kills left behind does not pile up.
+    final = impasto.train(
+        shapes, out, preset="mlp", images=images_on_disk(out) + 8, overrides=OVERRIDES, resume=True
+    )
+    assert final.reason.condition == "images"
+    assert not list(out.rglob("*.tmp"))

@@ -1,0 +1,223 @@
+"""Whole runs on small drawings: what they leave behind, resuming, interruption, divergence, bad input."""
+
+import json
+import os
+import signal
+import threading
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import impasto
+from impasto.config import load_config
+from impasto.errors import CheckpointError, ConfigError, InputError, TrainingError
+from impasto.training import events
+
+SMALL = {
+    "image.size": 16,
+    "train.batch_size": 8,
+    "train.evaluate_samples": 16,
+    "train.snapshot_every_images": 40,
+    "train.evaluate_every_images": 80,
+    "train.precision": "float32",
+    "train.device": "cpu",
+}
+NETWORKS = {
+    "mlp": {"model.hidden": [32]},
+    "dcgan": {"model.base_channels": 4},
+    "default": {"model.generator_channels": 8, "model.discriminator_channels": 8, "model.max_channels": 16},
+}
+
+
+def train(shapes, out, preset="default", **more):
+    overrides = {**SMALL, **NETWORKS[preset], **more.pop("overrides", {})}
+    return impasto.train(shapes, out, preset=preset, overrides=overrides, **more)
+
+
+def lines_of(out):
+    return (out / "events.jsonl").read_text().splitlines()
+
+
+@pytest.mark.parametrize("preset", list(NETWORKS))
+def test_resuming_is_a_theorem(shapes, tmp_path, preset):
+    """run(20 steps) equals resume(run(10 steps), 10 steps), tensor for tensor."""
+    overrides = {"model.prior": "uniform"} if preset == "mlp" else {"data.mirror": True}
+    train(shapes, tmp_path / "whole", preset, images=160, overrides=overrides)
+    train(shapes, tmp_path / "parts", preset, images=80, overrides=overrides)
+    train(shapes, tmp_path / "parts", preset, images=160, overrides=overrides, resume=True)
+    whole = load_file(tmp_path / "whole" / "state.safetensors")
+    parts = load_file(tmp_path / "parts" / "state.safetensors")
+    assert whole.keys() == parts.keys()
+    for name, tensor in whole.items():
+        assert torch.equal(tensor, parts[name]), name
+    assert [json.loads(line)["event"] for line in lines_of(tmp_path / "parts")].count("started") == 2
+    last = [sorted(p.name for p in (tmp_path / which / "samples").iterdir()) for which in ("whole", "parts")]
+    assert last[0] == last[1]
+
+
+def test_what_a_run_leaves_behind(shapes, tmp_path):
+    seen = []
+    run = train(shapes, tmp_path / "run", images=120, sinks=[seen.append])
+    names = {p.name for p in (tmp_path / "run").iterdir()}
+    assert names == {
+        "config.json", "state.safetensors", "best", "last", "samples", "history.webp", "events.jsonl", "tensorboard",
+    }  # fmt: skip
+    assert run.reason.condition == "images"
+    assert run.images_seen == 120
+    assert [e["images_seen"] for e in run.evaluations] == [80, 120]
+    assert run.best == min(run.evaluations, key=lambda e: e["distance"])
+    kinds = [type(e) for e in seen]
+    assert kinds[0] is events.Started
+    assert kinds[-1] is events.Stopped
+    assert kinds.count(events.Snapshot) == 4  # at 40, 80, 120 and at the end
+    lines = [json.loads(line) for line in lines_of(tmp_path / "run")]
+    assert [line["event"] for line in lines] == [k.__name__.lower() for k in kinds]
+    about = impasto.load(tmp_path / "run").info
+    assert about.data["train_pictures"] == 80
+    assert about.data["holdout_pictures"] == 16
+    assert about.metrics["FD-lite0 to the hold-out"] == pytest.approx(run.best["distance"], abs=1e-3)
+    assert impasto.load(tmp_path / "run" / "last").info.images_seen == 120
+
+
+def test_the_held_out_pictures_never_train(shapes, tmp_path, monkeypatch):
+    from impasto.training.engine import Engine
+
+    shown = []
+    whole = Engine._next_batch
+    monkeypatch.setattr(Engine, "_next_batch", lambda self: shown.append(whole(self)) or shown[-1])
+    train(shapes, tmp_path / "run", images=160)
+    cfg = load_config("default", SMALL)
+    dataset = impasto.open_folder(shapes, cfg.data, cfg.image, seed=0)
+    held_out = {p.tobytes() for p in dataset.holdout_pixels()}
+    trained = {p.tobytes() for p in impasto.images.to_uint8(torch.cat(shown))}
+    assert len(trained) >= 75
+    assert not held_out & trained
+
+
+def test_the_discriminator_takes_k_steps_with_fresh_pictures(shapes, tmp_path, monkeypatch):
+    from impasto.training import gan_step as module
+
+    calls = []
+    one = module.discriminator_step
+    monkeypatch.setattr(
+        module, "discriminator_step", lambda f, s, real, *a: calls.append(real.clone()) or one(f, s, real, *a)
+    )
+    run = train(shapes, tmp_path / "run", "dcgan", images=48, overrides={"train.discriminator_steps": 3})
+    assert run.images_seen == 48
+    assert len(calls) == 6
+    assert not torch.equal(calls[0], calls[1])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_stops(shapes, tmp_path, number):
+    def sink(event):
+        if isinstance(event, events.Snapshot):
+            os.kill(os.getpid(), number)
+
+    run = train(shapes, tmp_path / "run", images=100_000, sinks=[sink])
+    assert run.reason.condition == "interrupted"
+    resumed = train(shapes, tmp_path / "run", images=run.images_seen + 8, resume=True)
+    assert resumed.images_seen == run.images_seen + 8
+
+
+def test_training_works_outside_the_main_thread(shapes, tmp_path):
+    runs = []
+    thread = threading.Thread(target=lambda: runs.append(train(shapes, tmp_path / "run", images=16)))
+    thread.start()
+    thread.join()
+    assert runs[0].images_seen == 16
+
+
+def test_divergence_is_said_and_never_saved(shapes, tmp_path):
+    out = tmp_path / "run"
+    train(shapes, out, images=80)
+    good = (out / "state.safetensors").read_bytes()
+
+    def poison(event):
+        if isinstance(event, events.Started):
+            with torch.no_grad():
+                next(iter(state["generator"].parameters())).fill_(float("nan"))
+
+    from impasto.training import state as states
+
+    state = {}
+    restore = states.restore
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(states, "restore", lambda s, *a: (restore(s, *a), state.update(generator=s.generator)))
+        with pytest.raises(TrainingError, match="diverged") as caught:
+            train(shapes, out, images=160, resume=True, sinks=[poison])
+    assert "checkpoint" in caught.value.hint
+    assert (out / "state.safetensors").read_bytes() == good
+    assert json.loads((out / "events.jsonl").read_text().splitlines()[-1])["condition"] == "diverged"
+    assert train(shapes, out, images=160, resume=True).images_seen == 160
+
+
+def test_what_cannot_be_done_is_said(shapes, tmp_path):
+    out = tmp_path / "run"
+    train(shapes, out, images=16)
+    with pytest.raises(InputError, match="already holds a run"):
+        train(shapes, out, images=32)
+    with pytest.raises(ConfigError, match=r"'optimizer.generator_lr' cannot change"):
+        train(shapes, out, images=32, resume=True, overrides={"optimizer.generator_lr": 1e-5})
+    with pytest.raises(ConfigError, match="preset 'default', not 'dcgan'"):
+        impasto.train(shapes, out, preset="dcgan", images=32, resume=True)
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InputError, match="is a file"):
+        train(shapes, tmp_path / "file", images=8)
+    with pytest.raises(ConfigError, match=r"no .*device"):
+        train(shapes, tmp_path / "gpu", images=8, overrides={"train.device": "cuda:99999999999"})
+
+
+def test_other_pictures_are_refused_on_resuming(shapes, tmp_path):
+    import shutil
+
+    folder = shutil.copytree(shapes, tmp_path / "pictures")
+    train(folder, tmp_path / "run", images=16)
+    next(folder.rglob("*.png")).unlink()
+    with pytest.raises(CheckpointError, match="not those"):
+        train(folder, tmp_path / "run", images=32, resume=True)
+
+
+def test_a_damaged_state_is_refused(shapes, tmp_path):
+    out = tmp_path / "run"
+    train(shapes, out, images=16)
+    whole = (out / "state.safetensors").read_bytes()
+    (out / "state.safetensors").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        train(shapes, out, images=32, resume=True)
+
+
+def test_resume_starts_what_was_never_there(shapes, tmp_path):
+    assert train(shapes, tmp_path / "new", images=8, resume=True).images_seen == 8
+
+
+def test_a_killed_log_is_mended(shapes, tmp_path):
+    out = tmp_path / "run"
+    train(shapes, out, images=40)
+    with (out / "events.jsonl").open("a") as file:
+        file.write('{"event": "progress", "images_seen": 999}\n{"event": "prog')
+    train(shapes, out, images=80, resume=True)
+    assert max(json.loads(line)["images_seen"] for line in lines_of(out)) == 80
+
+
+def test_without_a_limit_it_runs_until_nothing_gets_better(shapes, tmp_path):
+    run = train(
+        shapes,
+        tmp_path / "run",
+        overrides={
+            "optimizer.generator_lr": 1e-12,
+            "optimizer.discriminator_lr": 1e-12,
+            "ema.halflife_images": 0,
+            "train.evaluate_every_images": 8,
+            "stop.patience_evaluations": 2,
+        },
+    )
+    assert run.reason.condition == "converged"
+
+
+@pytest.mark.parametrize("channels", [1, 4])
+def test_other_channels(shapes, tmp_path, channels):
+    train(shapes, tmp_path / "run", "dcgan", images=16, overrides={"image.channels": channels})
+    picture = impasto.load(tmp_path / "run").generate([0])[0]
+    assert picture.mode == {1: "L", 4: "RGBA"}[channels]
