@@ -59,9 +59,8 @@ def main() -> None:
         "torch": str(torch.__version__),
     }
     args.json.write_text(json.dumps({"minutes": args.minutes, "machine": machine, "arms": arms}, indent=1))
-    print(
-        f"{'preset':10} {'images/s':>9} {'FD-lite0':>9} {'floor':>7} {'precision':>9} {'recall':>7} {'coverage':>8}"
-    )
+    head = ("preset", "images/s", "FD-lite0", "floor", "precision", "recall", "coverage")
+    print("{:10} {:>9} {:>9} {:>7} {:>9} {:>7} {:>8}".format(*head))
     for a in arms:
         last = a["last"]
         print(

@@ -6,6 +6,7 @@ Only `images.py` uses this; it is apart to keep each of the two readable at one 
 import contextlib
 import functools
 import io
+import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -81,13 +82,14 @@ def explaining(data: bytes) -> Iterator[None]:
 
 def _reason(detail: str, data: bytes) -> str:
     first = next((line.strip() for line in detail.splitlines() if line.strip()), "unknown error")
+    first = re.sub(r"^(\w+: )+", "", first)  # which part of which library it was
     text = detail.lower()
     if data[4:8] == b"ftyp" and ("codec" in text or "unsupported" in text or "plugin" in text):
         return "is HEIC with a codec this libvips lacks; save it as JPEG, PNG or AVIF"
     if data[:4] == b"RIFF" and len(data) < int.from_bytes(data[4:8], "little") + 8:
         return f"is truncated: {len(data)} of {int.from_bytes(data[4:8], 'little') + 8} bytes"
     if any(sign in text for sign in _TRUNCATED):
-        return f"is truncated: {first}"
+        return "is truncated" if "seek" in first or "scanline" in first else f"is truncated: {first}"
     return f"cannot be decoded: {first}"
 
 
@@ -220,16 +222,17 @@ def _as_integers(image: Any) -> Any:
     if image.format == "uchar":
         return image if known else image.copy(interpretation=_interpretation(image.bands, deep=False))
     if image.format != "ushort":
-        image = image.copy_memory()  # its peak is needed before its pixels
-        if not np.isfinite(image.avg()):
+        numbers = np.asarray(image.numpy())
+        if not np.isfinite(numbers).all():
             raise ImageError("holds numbers that are not finite")
-        peak = image.max()
-        whole = image.format in ("char", "short", "int", "uint")
         # What white is worth is not written in such files: 1 for floats, else the next usual maximum.
-        white = next((w for w in (*(() if whole else (1.0,)), 255.0, 65535.0) if peak <= w), 2.0**32 - 1)
-        image = (image * (65535.0 / white)).rint().cast("ushort")
-    return (
-        image
-        if image.interpretation == "cmyk"
-        else image.copy(interpretation=_interpretation(image.bands, True))
-    )
+        usual = (1.0, 255.0, 65535.0) if numbers.dtype.kind == "f" else (255.0, 65535.0)
+        white = next((maximum for maximum in usual if numbers.max() <= maximum), 2.0**32 - 1)
+        numbers = np.rint(numbers * np.float32(65535.0 / white)).clip(0, 65535).astype(np.uint16)
+        scaled = vips().Image.new_from_array(numbers.reshape(image.height, image.width, image.bands))
+        if image.get_typeof("icc-profile-data"):
+            scaled.set_type(vips().GValue.blob_type, "icc-profile-data", image.get("icc-profile-data"))
+        image = scaled.copy(interpretation=image.interpretation)
+    if image.interpretation == "cmyk":
+        return image
+    return image.copy(interpretation=_interpretation(image.bands, deep=True))

@@ -40,7 +40,7 @@ def test_the_whole_road(shapes, tmp_path, monkeypatch, capsys):
     code, text, _ = impasto(monkeypatch, capsys, "train", shapes, "--out", out, "--images", "24", *FAST)
     assert code == 0
     assert "Stopped at 24 images: 24 images were asked for." in text
-    assert "hold-out FD-lite0" in text
+    assert "hold-out KID-lite0" in text
     code, _, _ = impasto(
         monkeypatch, capsys, "train", shapes, "--out", out, "--images", "32", "--resume", *FAST
     )

@@ -92,6 +92,6 @@ def test_the_command_reports(tmp_path: Path) -> None:
     (root / "cut.png").touch()
     shown = CliRunner().invoke(app, [str(root)])
     assert shown.exit_code == 0
-    for words in ("30 in", "[bold]odd", "cut.png is empty", "Advice", "themes"):
+    for words in ("30 pictures in", "[bold]odd", "cut.png is empty", "Advice", "themes"):
         assert words in shown.output
     assert json.loads(CliRunner().invoke(app, [str(root), "--json"]).output)["pictures"] == 30

@@ -73,6 +73,12 @@ def test_frechet_is_symmetric_and_zero_for_the_same_rows(n, m):
     assert frechet_distance(y, doubled) < 0.01 * frechet_distance(x, y)
 
 
+def test_frechet_of_the_same_rows_is_not_below_zero_by_rounding():
+    for seed in range(20):
+        x = normal(30, 12, seed) * 1e3
+        assert 0 <= frechet_distance(x, x.flip(0)) < 1e-4
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.integers(2, 12), st.integers(2, 12), st.integers(1, 6), st.floats(-1e3, 1e3))
 def test_frechet_ignores_a_common_shift_and_is_never_negative(n, m, dim, shift):

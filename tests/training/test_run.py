@@ -61,7 +61,8 @@ def test_what_a_run_leaves_behind(shapes, tmp_path):
     run = train(shapes, tmp_path / "run", images=120, sinks=[seen.append])
     names = {p.name for p in (tmp_path / "run").iterdir()}
     assert names == {
-        "config.json", "state.safetensors", "best", "last", "samples", "history.webp", "events.jsonl", "tensorboard",
+        "config.json", "state.safetensors", "best", "last", "samples", "history.webp", "events.jsonl",
+        "tensorboard",
     }  # fmt: skip
     assert run.reason.condition == "images"
     assert run.images_seen == 120
@@ -76,7 +77,7 @@ def test_what_a_run_leaves_behind(shapes, tmp_path):
     about = impasto.load(tmp_path / "run").info
     assert about.data["train_pictures"] == 80
     assert about.data["holdout_pictures"] == 16
-    assert about.metrics["FD-lite0 to the hold-out"] == pytest.approx(run.best["distance"], abs=1e-3)
+    assert about.metrics["KID-lite0 to the hold-out"] == pytest.approx(run.best["distance"], abs=1e-3)
     assert impasto.load(tmp_path / "run" / "last").info.images_seen == 120
 
 

@@ -36,6 +36,7 @@ def inspect(
         print(json.dumps(found.to_dict(), indent=2))
         return
     console = Console()
+    console.print(Text(f"{found.pictures:,} pictures in {found.root}", style="bold"), soft_wrap=True)
     console.print(_table(found))
     for title, lines in (
         ("Cannot be used", [f"{path} {reason}" for path, reason in found.broken.items()]),
@@ -66,7 +67,6 @@ def _table(found: "Inspection") -> "Table":
     )
     table = Table(box=None, show_header=False, pad_edge=False)
     for name, value in (
-        ("pictures", f"{found.pictures:,} in {found.root}"),
         ("formats", ", ".join(f"{count:,} {name}" for name, count in found.formats.items())),
         ("short side", shortest),
         ("long side", longest),

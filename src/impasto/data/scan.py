@@ -205,7 +205,8 @@ def averaged(
     Without the mean, copies of a picture at two resolutions would differ by how each was reduced.
     """
     large = images.fit_square(source, 4 * size, fit="stretch", max_pixels=max_pixels, min_side_px=min_side_px)
-    return np.rint(large.reshape(size, 4, size, 4, 3).mean(axis=(1, 3))).astype(np.uint8)
+    small: images.Pixels = np.rint(large.reshape(size, 4, size, 4, 3).mean(axis=(1, 3))).astype(np.uint8)
+    return small
 
 
 def content_hash(data: bytes) -> str:

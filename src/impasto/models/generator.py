@@ -102,7 +102,12 @@ class ResidualGenerator(Generator):
             GeneratorStage(wide, narrow, cfg.latent_dim, cfg.blocks)
             for wide, narrow in zip((widths[0], *widths), widths, strict=False)
         )
-        self.to_image = nn.Sequential(conv(widths[-1], 4 * image.channels, gain=0.5), nn.PixelShuffle(2))
+        to_pixels = conv(widths[-1], 4 * image.channels, gain=0.5)
+        with (
+            torch.no_grad()
+        ):  # the four pixels of a shuffle begin alike: no chequerboard (Aitken et al. 2017)
+            to_pixels.weight.copy_(to_pixels.weight[::4].repeat_interleave(4, 0))
+        self.to_image = nn.Sequential(to_pixels, nn.PixelShuffle(2))
 
     def forward(self, z: Tensor) -> Tensor:
         """(B, latent_dim) -> (B, channels, size, size), unbounded, mostly in [-1, 1]."""

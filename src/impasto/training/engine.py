@@ -129,15 +129,17 @@ class Engine:
         state, cfg = self.state, self.config.train
         if state.evaluations and state.evaluations[-1]["images_seen"] == state.images_seen:
             return  # measured already: a run that ends where it evaluated, or was resumed there
-        distance, kernel = self.judge.distances(state.average)
+        distance, frechet = self.judge.distances(state.average)
         best = state.best is None or distance < state.best["distance"]
         state.evaluations.append(
-            {"images_seen": state.images_seen, "distance": distance, "kernel_distance": kernel}
+            {"images_seen": state.images_seen, "distance": distance, "frechet_distance": frechet}
         )
         if best:
             self._save_model("best")
         holdout = self.data["holdout_pictures"]
-        self._emit(events.Evaluated(state.images_seen, distance, kernel, cfg.evaluate_samples, holdout, best))
+        self._emit(
+            events.Evaluated(state.images_seen, distance, frechet, cfg.evaluate_samples, holdout, best)
+        )
 
     def _save_model(self, name: str) -> None:
         state = self.state
@@ -145,8 +147,8 @@ class Engine:
         metrics = {}
         if measured:
             metrics = {
-                "FD-lite0 to the hold-out": round(measured[0]["distance"], 4),
-                "KID-lite0 to the hold-out": round(measured[0]["kernel_distance"], 6),
+                "KID-lite0 to the hold-out": round(measured[0]["distance"], 6),
+                "FD-lite0 to the hold-out": round(measured[0]["frechet_distance"], 4),
                 "samples": self.config.train.evaluate_samples,
                 "hold-out pictures": self.data["holdout_pictures"],
             }

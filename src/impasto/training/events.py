@@ -58,8 +58,8 @@ class Snapshot(Event):
 class Evaluated(Event):
     """The hold-out distance was measured on pictures of the averaged generator."""
 
-    distance: float  # FD-lite0 to the hold-out
-    kernel_distance: float
+    distance: float  # KID-lite0 to the hold-out
+    frechet_distance: float  # FD-lite0 to the hold-out
     samples: int
     holdout_pictures: int
     best: bool

@@ -50,11 +50,12 @@ def discriminator_step(
     fabric.backward(total)
     state.discriminator_optimizer.step()
 
-    if loss.adversarial == "relativistic":  # only differences were trained: keep the zero between the two
+    middle = D.centre
+    if loss.adversarial == "relativistic":  # only differences were trained: the zero lies between the two
         middle = (real_logits.detach().mean() + fake_logits.detach().mean()) / 2
         D.centre.lerp_(middle, 0.1)
-    real_accuracy = (real_logits > D.centre).float().mean()
-    fake_accuracy = (fake_logits < D.centre).float().mean()
+    real_accuracy = (real_logits > middle).float().mean()
+    fake_accuracy = (fake_logits < middle).float().mean()
     return d_loss.detach(), real_accuracy, fake_accuracy, r1.detach(), r2.detach()
 
 
@@ -66,10 +67,10 @@ def generator_step(
     D.requires_grad_(False)  # its weights get no gradient here: a third of the backward pass saved
     z = G.sample_latents(len(real), state.rng).to(real)
     fake_logits = D(augment(G(z), changes, state.rng))
+    real_logits = fake_logits.detach()  # only a relativistic loss looks at real pictures here
     if loss.adversarial == "relativistic":
-        real_logits = D(augment(real, changes, state.rng)).detach()
-    else:
-        real_logits = fake_logits.detach()  # not looked at
+        with torch.no_grad():
+            real_logits = D(augment(real, changes, state.rng))
     g_loss = generator_loss(loss.adversarial, real_logits, fake_logits).mean()
 
     state.generator_optimizer.zero_grad()

@@ -60,7 +60,7 @@ class TerminalSink:
             case Evaluated():
                 self._evaluated = event
                 self._line(
-                    f"{event.images_seen:>9,} images  hold-out FD-lite0 {event.distance:.2f}"
+                    f"{event.images_seen:>9,} images  hold-out KID-lite0 {event.distance:.4f}"
                     f"{'  (best so far)' if event.best else ''}"
                 )
             case Stopped():
@@ -79,7 +79,7 @@ class TerminalSink:
             self._line("  ".join(f"{name} {value}" for name, value in self._cells(event).items()))
 
     def _cells(self, event: Progress) -> dict[str, str]:
-        distance = f"{self._evaluated.distance:.2f}" if self._evaluated else "-"
+        distance = f"{self._evaluated.distance:.4f}" if self._evaluated else "-"
         return {
             "images": f"{event.images_seen:,}",
             "images/s": f"{event.images_per_second:.1f}",
@@ -88,7 +88,7 @@ class TerminalSink:
             "G loss": f"{event.generator_loss:.3f}",
             "D right on real": f"{event.real_accuracy:.0%}",
             "on generated": f"{event.fake_accuracy:.0%}",
-            "FD-lite0": distance,
+            "KID-lite0": distance,
         }
 
     def _table(self, event: Progress) -> Table:
