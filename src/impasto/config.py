@@ -77,15 +77,15 @@ class DcganConfig(Frozen):
 class ResidualConfig(Frozen):
     """Normalisation-free residual networks (after R3GAN, Huang et al. 2024).
 
-    Channels are those at half the picture's size, the finest map that is computed; they double with every
+    Channels are those at half the picture's size, the finest with residual blocks; they double with every
     halving, up to `max_channels`. `blocks` is the number of residual blocks at each resolution.
     """
 
     kind: Literal["residual"] = "residual"
     latent_dim: PositiveInt = 64
     prior: Literal["normal", "uniform"] = "normal"
-    generator_channels: PositiveInt = 48
-    discriminator_channels: PositiveInt = 32
+    generator_channels: Annotated[int, Field(ge=2)] = 48
+    discriminator_channels: Annotated[int, Field(ge=2)] = 32
     max_channels: PositiveInt = 256
     blocks: PositiveInt = 1
 

@@ -73,12 +73,13 @@ class DcganDiscriminator(Discriminator):
 
 
 class ResidualDiscriminator(Discriminator):
-    """The mirror of `ResidualGenerator`: inverse pixel shuffle, then per resolution blocks and pooling."""
+    """The mirror of `ResidualGenerator`: halve the picture, then per resolution blocks and pooling."""
 
     def __init__(self, cfg: ResidualConfig, image: ImageConfig) -> None:
         super().__init__()
         widths = stage_widths(cfg.discriminator_channels, cfg.max_channels, image.size)[::-1]
-        self.from_image = nn.Sequential(nn.PixelUnshuffle(2), conv(4 * image.channels, widths[0]))
+        self.from_image = conv(image.channels, widths[0] // 2)
+        self.widen = conv(widths[0] // 2, widths[0])
         self.stages = nn.ModuleList(
             nn.Sequential(
                 *(ResidualBlock(narrow) for _ in range(cfg.blocks)),
@@ -90,7 +91,7 @@ class ResidualDiscriminator(Discriminator):
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, channels, size, size) -> (B,)."""
-        x: Tensor = self.from_image(images)
+        x: Tensor = self.widen(downsample(leaky(self.from_image(images))))
         for i, stage in enumerate(self.stages):
             x = stage(x if i == 0 else downsample(x))
         logits: Tensor = self.head(leaky(x).flatten(1))

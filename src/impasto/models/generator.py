@@ -90,7 +90,7 @@ class DcganGenerator(Generator):
 class ResidualGenerator(Generator):
     """Normalisation-free: a 4 px map from the latent, then per resolution upsample, modulate, blocks.
 
-    All convolutions run at half the picture's size or below; a pixel shuffle makes the last doubling.
+    The blocks run at half the picture's size and below; only two narrow convolutions see all of it.
     """  # fmt: skip
 
     def __init__(self, cfg: ResidualConfig, image: ImageConfig) -> None:
@@ -102,19 +102,19 @@ class ResidualGenerator(Generator):
             GeneratorStage(wide, narrow, cfg.latent_dim, cfg.blocks)
             for wide, narrow in zip((widths[0], *widths), widths, strict=False)
         )
-        to_pixels = conv(widths[-1], 4 * image.channels, gain=0.5)
-        with (
-            torch.no_grad()
-        ):  # the four pixels of a shuffle begin alike: no chequerboard (Aitken et al. 2017)
-            to_pixels.weight.copy_(to_pixels.weight[::4].repeat_interleave(4, 0))
-        self.to_image = nn.Sequential(to_pixels, nn.PixelShuffle(2))
+        # Not a pixel shuffle from half size: its four phases learn apart and leave a stripe on every edge.
+        half = widths[-1] // 2
+        self.narrow = conv(widths[-1], half, 1, gain=0.7)
+        self.sharpen = conv(half, half)
+        self.to_image = conv(half, image.channels, gain=0.5)
 
     def forward(self, z: Tensor) -> Tensor:
         """(B, latent_dim) -> (B, channels, size, size), unbounded, mostly in [-1, 1]."""
         x: Tensor = self.project(z).unflatten(1, (self.width, 4, 4))
         for i, stage in enumerate(self.stages):
             x = stage(x if i == 0 else upsample(x), z)
-        images: Tensor = self.to_image(leaky(x))
+        x = upsample(self.narrow(leaky(x)))
+        images: Tensor = self.to_image(leaky(self.sharpen(x)))
         return images
 
 
