@@ -74,3 +74,9 @@ def test_the_tree_is_immutable_and_survives_json():
 
 def test_later_overrides_win():
     assert parse_overrides(["a=1", "a=2"]) == {"a": 2}
+
+
+def test_penalties_grow_with_the_number_of_pixels():
+    loss = load_config("default", {"loss.r1_weight": 100, "loss.r2_weight": 8}).loss
+    assert (loss.at_size(64).r1_weight, loss.at_size(16).r1_weight) == (100, 6.25)
+    assert loss.at_size(128).r2_weight == 32

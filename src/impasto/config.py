@@ -94,11 +94,24 @@ ModelConfig = Annotated[MlpConfig | DcganConfig | ResidualConfig, Field(discrimi
 
 
 class LossConfig(Frozen):
-    """The adversarial loss and the gradient penalties beside it (weights are gamma of R3GAN, eq. 4)."""
+    """The adversarial loss and the gradient penalties beside it.
+
+    The weights are the papers' gamma at 64 px; `at_size` gives those of another size.
+    """
 
     adversarial: Literal["minimax", "non-saturating", "relativistic"] = "non-saturating"
     r1_weight: NonNegative = 0.0
     r2_weight: NonNegative = 0.0
+
+    def at_size(self, size: int) -> "LossConfig":
+        """The same with gammas that grow with the number of pixels, as distances between pictures do.
+
+        The rule is StyleGAN2-ADA's (Karras et al. 2020, appendix C).
+        """
+        scale = (size / 64) ** 2
+        return self.model_copy(
+            update={"r1_weight": self.r1_weight * scale, "r2_weight": self.r2_weight * scale}
+        )
 
 
 class AugmentConfig(Frozen):

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,6 +46,13 @@ def cache_folder() -> Path:
 
     named = os.environ.get("IMPASTO_CACHE")
     return Path(named) if named else Path(platformdirs.user_cache_dir("impasto"))
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what writers that were killed left below `folder`. Nobody may be writing there."""
+    for path in folder.rglob(".*.tmp"):
+        if re.fullmatch(r"\..+\.[0-9a-f]{8}\.tmp", path.name):
+            path.unlink(missing_ok=True)
 
 
 def _sync(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The 25 Gaussians (Veegan, Srivastava et al. 2017): a task in which a collapse can be counted."""
+"""A grid of Gaussians (VEEGAN, Srivastava et al. 2017): a task in which a collapse can be counted."""
 
 from collections.abc import Callable
 
@@ -14,13 +14,18 @@ from impasto.training.gan_step import gan_step
 from impasto.training.state import TrainingState, make_adam, update_average
 
 DEVIATION = 0.05
-CENTRES = torch.cartesian_prod(torch.arange(-2.0, 3.0), torch.arange(-2.0, 3.0))
 
 
-def real_points(count: int, rng: torch.Generator) -> Tensor:
-    """(count, 2) points of a 5 x 5 grid of Gaussians."""
-    modes = torch.randint(25, (count,), generator=rng)
-    return CENTRES[modes] + DEVIATION * torch.randn(count, 2, generator=rng)
+def centres(side: int) -> Tensor:
+    """(side x side, 2): a grid over [-2, 2] x [-2, 2]."""
+    line = torch.linspace(-2, 2, side)
+    return torch.cartesian_prod(line, line)
+
+
+def real_points(side: int, count: int, rng: torch.Generator) -> Tensor:
+    """(count, 2) points of side x side Gaussians."""
+    modes = torch.randint(side**2, (count,), generator=rng)
+    return centres(side)[modes] + DEVIATION * torch.randn(count, 2, generator=rng)
 
 
 class PointGenerator(Generator):
@@ -49,18 +54,18 @@ def _mlp(inputs: int, width: int, outputs: int) -> nn.Sequential:
     )  # fmt: skip
 
 
-def play(loss: LossConfig, steps: int, seed: int, lr: float, beta1: float, batch: int = 256) -> Tensor:
+def play(side: int, loss: LossConfig, steps: int, seed: int, lr: float, batch: int = 256) -> Tensor:
     """Play the game with the library's own step; returns 2,500 points of the averaged generator."""
     torch.manual_seed(seed)
     fabric = Fabric(accelerator="cpu", devices=1)
-    optimizer_cfg = Config().optimizer.model_copy(update={"beta1": beta1, "beta2": 0.99})
+    optimizer_cfg = Config().optimizer.model_copy(update={"beta1": 0.0, "beta2": 0.99})
     G, D, average = PointGenerator(), PointDiscriminator(), PointGenerator()
     average.load_state_dict(G.state_dict())
     g_module, g_optimizer = fabric.setup(G, make_adam(G, optimizer_cfg, lr))
     d_module, d_optimizer = fabric.setup(D, make_adam(D, optimizer_cfg, lr))
     rng = torch.Generator().manual_seed(seed)
     state = TrainingState(g_module, d_module, average, g_optimizer, d_optimizer, batches=None, rng=rng)  # type: ignore[arg-type]
-    next_batch: Callable[[], Tensor] = lambda: real_points(batch, rng)  # noqa: E731
+    next_batch: Callable[[], Tensor] = lambda: real_points(side, batch, rng)  # noqa: E731
     ema = EmaConfig(halflife_images=20_000, ramp=0.05)
     for step in range(steps):
         for optimizer in (g_optimizer, d_optimizer):
@@ -72,9 +77,9 @@ def play(loss: LossConfig, steps: int, seed: int, lr: float, beta1: float, batch
         return average(average.sample_latents(2500, torch.Generator().manual_seed(seed + 1)))
 
 
-def score(points: Tensor) -> tuple[int, float]:
-    """Modes found (with at least 20 of 2,500 good points), and the share of points within 4 deviations."""
-    distance, mode = torch.cdist(points, CENTRES).min(1)
+def score(side: int, points: Tensor) -> tuple[int, float]:
+    """Modes found (with a fifth of their share of points or more), and the share within 4 deviations."""
+    distance, mode = torch.cdist(points, centres(side)).min(1)
     good = distance < 4 * DEVIATION
-    counts = torch.bincount(mode[good], minlength=25)
-    return int((counts >= 20).sum()), float(good.float().mean())
+    counts = torch.bincount(mode[good], minlength=side**2)
+    return int((counts >= len(points) / side**2 / 5).sum()), float(good.float().mean())

@@ -36,6 +36,7 @@ def test_patience_counts_evaluations_without_a_better_one():
     assert condition([5, 4, 6, 6, 6], **settings) == "converged"
     assert condition([5, 4, 6, 6, 3.9], **settings) is None
     assert condition([6, 6, 6], **settings) is None
+    assert condition([6, 6, 6, 6], **settings) == "converged"  # the same again is nothing better
     assert condition([5, 4, 6, 6, 6], patience_evaluations=3) is None  # not asked for
 
 

@@ -73,7 +73,8 @@ class Engine:
         config, state = self.config, self.state
         self._warm_up()
         size, rounds = config.train.batch_size, config.train.discriminator_steps
-        stats = gan_step(self.fabric, state, self._next_batch, config.loss, config.augment, rounds)
+        loss = config.loss.at_size(config.image.size)
+        stats = gan_step(self.fabric, state, self._next_batch, loss, config.augment, rounds)
         state.images_seen += size * rounds
         state.steps += 1
         states.update_average(state, config.ema, size * rounds)

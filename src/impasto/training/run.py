@@ -21,7 +21,7 @@ import torch
 from impasto.config import Config, StopConfig, load_config, override, parse_config, parse_overrides
 from impasto.data.folder import Dataset, open_folder
 from impasto.errors import ConfigError, InputError
-from impasto.files import write_bytes_atomically
+from impasto.files import remove_leftovers, write_bytes_atomically
 from impasto.training import device as devices
 from impasto.training import state as states
 from impasto.training.engine import STATE_FILE, Engine, stopping_on_signals
@@ -104,6 +104,7 @@ def train(
     state = states.create_state(config, dataset.batches(config.train.batch_size, config.train.seed), fabric)
     if resuming:
         states.restore(state, out / STATE_FILE, dataset.fingerprint)
+    remove_leftovers(out)
     write_bytes_atomically(out / "config.json", config.model_dump_json(indent=2).encode())
     judge = Judge(dataset.holdout_pixels(), config.train.evaluate_samples, fabric.device)
 

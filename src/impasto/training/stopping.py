@@ -92,8 +92,8 @@ def _patience_is_over(cfg: StopConfig, evaluations: Sequence[Mapping[str, Any]])
     distances = [e["distance"] for e in evaluations]
     if len(distances) <= cfg.patience_evaluations:
         return None
-    best = min(distances)
-    if best < min(distances[-cfg.patience_evaluations :]):
+    best = min(distances[: -cfg.patience_evaluations])
+    if best <= min(distances[-cfg.patience_evaluations :]):
         since = f"{cfg.patience_evaluations} evaluations brought nothing better than KID-lite0 {best:.4f}"
         return Reason("converged", f"converged: {since}")
     return None
