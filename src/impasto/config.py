@@ -149,9 +149,10 @@ class TrainConfig(Frozen):
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     compile: bool = False
     checkpoint_every_seconds: PositiveFloat = 60.0
-    snapshot_every_images: PositiveInt = 5_000
-    evaluate_every_images: PositiveInt = 10_000
-    evaluate_samples: Annotated[int, Field(ge=16)] = 512
+    # The first twenty times; later at every twentieth more than was seen (training/engine.py, due).
+    snapshot_every_images: PositiveInt = 500
+    evaluate_every_images: PositiveInt = 2_500
+    evaluate_samples: Annotated[int, Field(ge=16)] = 256
 
 
 class StopConfig(Frozen):

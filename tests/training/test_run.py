@@ -59,7 +59,7 @@ def test_resuming_is_a_theorem(shapes, tmp_path, preset):
 def test_what_a_run_leaves_behind(shapes, tmp_path):
     seen = []
     run = train(shapes, tmp_path / "run", images=120, sinks=[seen.append])
-    names = {p.name for p in (tmp_path / "run").iterdir()}
+    names = {p.name for p in (tmp_path / "run").iterdir()} - {".lock"}
     assert names == {
         "config.json", "state.safetensors", "best", "last", "samples", "history.webp", "events.jsonl",
         "tensorboard",
@@ -161,6 +161,8 @@ def test_what_cannot_be_done_is_said(shapes, tmp_path):
         train(shapes, out, images=32)
     with pytest.raises(ConfigError, match=r"'optimizer.generator_lr' cannot change"):
         train(shapes, out, images=32, resume=True, overrides={"optimizer.generator_lr": 1e-5})
+    with pytest.raises(ConfigError, match="'preset' cannot change"):
+        train(shapes, out, images=32, resume=True, overrides={"preset": "mine"})
     with pytest.raises(ConfigError, match="preset 'default', not 'dcgan'"):
         impasto.train(shapes, out, preset="dcgan", images=32, resume=True)
     (tmp_path / "file").write_text("x")
@@ -168,6 +170,16 @@ def test_what_cannot_be_done_is_said(shapes, tmp_path):
         train(shapes, tmp_path / "file", images=8)
     with pytest.raises(ConfigError, match=r"no .*device"):
         train(shapes, tmp_path / "gpu", images=8, overrides={"train.device": "cuda:99999999999"})
+
+
+def test_new_limits_replace_old_ones_and_nothing_else(shapes, tmp_path):
+    from impasto.training.run import _resumed_config
+
+    out = tmp_path / "run"
+    train(shapes, out, images=8, overrides={"stop.patience_evaluations": 5})
+    stop = _resumed_config(out, None, {"stop.minutes": 3}).stop
+    assert (stop.minutes, stop.images, stop.patience_evaluations) == (3, None, 5)
+    assert _resumed_config(out, None, {}).stop.images == 8
 
 
 def test_other_pictures_are_refused_on_resuming(shapes, tmp_path):
@@ -187,6 +199,25 @@ def test_a_damaged_state_is_refused(shapes, tmp_path):
     (out / "state.safetensors").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(CheckpointError, match="cannot be read"):
         train(shapes, out, images=32, resume=True)
+
+
+def test_one_process_a_run(shapes, tmp_path):
+    from filelock import FileLock
+
+    out = tmp_path / "run"
+    train(shapes, out, images=8)
+    with FileLock(out / ".lock"), pytest.raises(InputError, match="another process"):
+        train(shapes, out, images=16, resume=True)
+    assert train(shapes, out, images=16, resume=True).images_seen == 16
+
+
+@pytest.mark.parametrize("preset", list(NETWORKS))
+def test_bfloat16_trains_too(shapes, tmp_path, preset):
+    run = train(shapes, tmp_path / "run", preset, images=24, overrides={"train.precision": "bfloat16"})
+    assert run.images_seen == 24
+    state = load_file(tmp_path / "run" / "state.safetensors")
+    weights = [t for name, t in state.items() if name.startswith("generator/") and t.is_floating_point()]
+    assert all(t.dtype == torch.float32 for t in weights)  # master weights stay whole
 
 
 def test_resume_starts_what_was_never_there(shapes, tmp_path):

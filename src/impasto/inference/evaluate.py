@@ -15,13 +15,14 @@ from impasto.metrics.report import report
 from impasto.models.features import extract, load_lite0
 
 MOST_SAMPLES = 5_000
+MOST_REAL = 10_000  # of either kind; more take minutes and change little
 FIRST_SEED = 1_000_000  # far from the seeds that training looks at
 
 
 def evaluate(
     model: Model, against: str | Path, *, samples: int | None = None, progress: Any = None
 ) -> dict[str, Any]:
-    """Compare a model's pictures with all the pictures of a folder, prepared as they were for training.
+    """Compare a model's pictures with those of a folder, prepared as they were for training.
 
     `samples` defaults to as many as there are real pictures, at most 5,000. Memorisation needs to know which
     pictures trained the model, so it is None unless `against` is the folder it was trained on.
@@ -29,7 +30,7 @@ def evaluate(
     """
     config = model.info.config
     dataset = open_folder(Path(against), config.data, config.image, seed=config.train.seed, progress=progress)
-    train, holdout = dataset.train_array(), dataset.holdout_pixels()
+    train, holdout = dataset.train_pixels(MOST_REAL, seed=0), dataset.holdout_pixels(MOST_REAL)
     count = min(MOST_SAMPLES, len(train) + len(holdout)) if samples is None else samples
     if count < 16:
         raise InputError(

@@ -53,9 +53,9 @@ class Engine:
             stats = self._step()
             meter.add(stats)
 
-            if _crossed(before, state.images_seen, cfg.snapshot_every_images):
+            if due(before, state.images_seen, cfg.snapshot_every_images):
                 self._snapshot()
-            if _crossed(before, state.images_seen, cfg.evaluate_every_images):
+            if due(before, state.images_seen, cfg.evaluate_every_images):
                 self._evaluate()
 
             now = time.monotonic()
@@ -137,7 +137,7 @@ class Engine:
         )
         if best:
             self._save_model("best")
-        holdout = self.data["holdout_pictures"]
+        holdout = self.judge.holdout_pictures
         self._emit(
             events.Evaluated(state.images_seen, distance, frechet, cfg.evaluate_samples, holdout, best)
         )
@@ -151,7 +151,7 @@ class Engine:
                 "KID-lite0 to the hold-out": round(measured[0]["distance"], 6),
                 "FD-lite0 to the hold-out": round(measured[0]["frechet_distance"], 4),
                 "samples": self.config.train.evaluate_samples,
-                "hold-out pictures": self.data["holdout_pictures"],
+                "hold-out pictures": self.judge.holdout_pictures,
             }
         info = ModelInfo(self.config, state.images_seen, self.data, metrics)
         save_model(self.out / name, state.average.state_dict(), info)
@@ -232,6 +232,15 @@ def stopping_on_signals() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def _crossed(before: int, after: int, every: int) -> bool:
-    """Whether a multiple of `every` lies in (before, after]."""
-    return before // every != after // every
+def due(before: int, after: int, every: int) -> bool:
+    """Whether something that happens every `every` images falls into (before, after].
+
+    After twenty times the intervals grow by a twentieth of what was seen: what is worth showing every
+    minute on a laptop would otherwise be thousands of pictures a day on a GPU.
+    """
+
+    def times(seen: int) -> int:
+        share = seen / (20 * every)
+        return math.floor(20 * share if share <= 1 else 20 + 20 * math.log(share))
+
+    return times(before) != times(after)

@@ -20,6 +20,7 @@ class Judge:
         self._net = load_lite0(device)
         self._real = extract(self._net, holdout)
         self._seeds = range(samples)
+        self.holdout_pictures = len(holdout)
 
     def distances(self, generator: Generator) -> tuple[float, float]:
         """KID-lite0 and FD-lite0 between the generator's pictures and the hold-out.

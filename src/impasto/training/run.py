@@ -10,15 +10,17 @@ A run's folder:
     events.jsonl  tensorboard/
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock, Timeout
 
-from impasto.config import Config, StopConfig, load_config, override, parse_config, parse_overrides
+from impasto.config import Config, load_config, override, parse_config, parse_overrides
 from impasto.data.folder import Dataset, open_folder
 from impasto.errors import ConfigError, InputError
 from impasto.files import remove_leftovers, write_bytes_atomically
@@ -30,8 +32,12 @@ from impasto.training.events import Sink, Started
 from impasto.training.sinks import JsonlSink, TensorBoardSink
 from impasto.training.stopping import Reason, describe
 
+# More would make every measurement slower and hardly steadier.
+MOST_HOLDOUT = 1_000
+
 # On resuming only these may be set anew: anything else would make it another run.
 RESETTABLE = ("stop.", "train.checkpoint_every", "train.device")
+LIMITS = ("stop.minutes", "stop.images", "stop.epochs", "stop.until_converged")
 
 
 @dataclass(frozen=True)
@@ -102,13 +108,13 @@ def train(
         Path(directory), config.data, config.image, seed=config.train.seed, progress=progress
     )
     state = states.create_state(config, dataset.batches(config.train.batch_size, config.train.seed), fabric)
-    if resuming:
-        states.restore(state, out / STATE_FILE, dataset.fingerprint)
-    remove_leftovers(out)
-    write_bytes_atomically(out / "config.json", config.model_dump_json(indent=2).encode())
-    judge = Judge(dataset.holdout_pixels(), config.train.evaluate_samples, fabric.device)
-
     with ExitStack() as stack:
+        stack.enter_context(_alone_in(out))
+        if resuming:
+            states.restore(state, out / STATE_FILE, dataset.fingerprint)
+        remove_leftovers(out)
+        write_bytes_atomically(out / "config.json", config.model_dump_json(indent=2).encode())
+        judge = Judge(dataset.holdout_pixels(MOST_HOLDOUT), config.train.evaluate_samples, fabric.device)
         interrupted = stack.enter_context(stopping_on_signals())
         jsonl = JsonlSink(out / "events.jsonl", state.images_seen)
         stack.callback(jsonl.close)
@@ -135,18 +141,34 @@ def train(
     return Run(out, reason, state.images_seen, state.seconds, state.evaluations, state.best)
 
 
+@contextmanager
+def _alone_in(out: Path) -> Iterator[None]:
+    """Hold the run's folder; the system lets go of it when the process ends, however it ends."""
+    out.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(out / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise InputError(
+            f"another process is training in '{out}'", "wait for it, or choose another --out"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def _resumed_config(out: Path, preset: str | None, set_anew: Mapping[str, Any]) -> Config:
     """The run's own settings, with what may change set anew. To repeat a setting is no change."""
     saved = parse_config(states.saved_config(out / STATE_FILE))
     if preset is not None and preset != saved.preset:
         raise ConfigError(f"this run has preset '{saved.preset}', not '{preset}'", "start a new run for that")
-    if any(key.startswith("stop.") for key in set_anew):  # new limits replace the old ones, all of them
-        saved = saved.model_copy(update={"stop": StopConfig()})
+    if any(key in set_anew for key in LIMITS):  # a new limit replaces the old ones, all of them
+        saved = override(saved, dict.fromkeys(LIMITS[:3]) | {LIMITS[3]: False})
     config = override(saved, set_anew)
     for key in set_anew:
-        group, _, name = key.partition(".")
-        same = getattr(getattr(config, group), name) == getattr(getattr(saved, group), name)
-        if not (same or key.startswith(RESETTABLE)):
+        before, after = (functools.reduce(getattr, key.split("."), tree) for tree in (saved, config))
+        if before != after and not key.startswith(RESETTABLE):
             raise ConfigError(
                 f"a run keeps its settings: '{key}' cannot change on resuming", "start a new run"
             )
