@@ -54,9 +54,7 @@ def published_fid(
 def load_inception(weights: Path) -> Any:
     """torch-fidelity's Inception: (B, 3, H, W) uint8 -> ((B, 2048) float32,). Raises as `published_fid`."""
     try:
-        from torch_fidelity import (  # type: ignore[import-untyped, import-not-found, unused-ignore]
-            feature_extractor_inceptionv3 as published,
-        )
+        from torch_fidelity import feature_extractor_inceptionv3 as published
     except ImportError:
         raise MissingDependencyError(
             "the published FID needs torch-fidelity", "pip install 'impasto[fid]'"

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from impasto.config import DcganConfig, ImageConfig, MlpConfig, ResidualConfig
-from impasto.models.generator import initialise_dcgan, stage_widths
+from impasto.models.generator import stage_widths
 from impasto.models.layers import LEAK, ResidualBlock, conv, downsample, leaky, linear
 
 
@@ -62,9 +62,9 @@ class DcganDiscriminator(Discriminator):
         widths = [image.channels, *(cfg.base_channels * 2**i for i in range(halvings))]
         layers: list[nn.Module] = []
         for narrow, wide in itertools.pairwise(widths):
-            layers += [nn.Conv2d(narrow, wide, 3, padding=1), nn.LeakyReLU(LEAK), nn.AvgPool2d(2)]
-        self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Linear(widths[-1] * 4 * 4, 1))
-        self.apply(initialise_dcgan)
+            layers += [conv(narrow, wide), nn.LeakyReLU(LEAK), nn.AvgPool2d(2)]
+        # Not the generator's N(0, 0.02): without batch norm behind it four layers of that say nothing.
+        self.layers = nn.Sequential(*layers, nn.Flatten(), linear(widths[-1] * 4 * 4, 1))
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, channels, size, size) -> (B,)."""
