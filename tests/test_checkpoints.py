@@ -4,8 +4,6 @@ import struct
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from impasto.checkpoints import ModelInfo, load_model, load_state, load_weights, save_model, save_state
 from impasto.config import load_config
@@ -43,22 +41,19 @@ def whole(tmp_path_factory):
     return path.read_bytes()
 
 
-@given(data=st.data())
-@settings(max_examples=150, deadline=None)
-def test_any_damage_is_refused(whole, tmp_path_factory, data):
-    path = tmp_path_factory.mktemp("damage") / "s"
-    if data.draw(st.booleans(), label="truncate"):
-        path.write_bytes(whole[: data.draw(st.integers(0, len(whole) - 1))])
-    else:
-        at = data.draw(st.integers(0, len(whole) - 1))
-        path.write_bytes(whole[:at] + bytes([whole[at] ^ data.draw(st.integers(1, 255))]) + whole[at + 1 :])
-    try:
-        tensors, values = load_state(path)
-    except CheckpointError:
-        return
-    # A flipped bit may fall where it changes nothing that is read (a space in the header): then all is equal.
-    assert values == {"images_seen": 3}
-    assert all(torch.equal(tensors[k], TENSORS[k]) for k in TENSORS)
+def test_any_damage_is_refused(whole, tmp_path):
+    """Every truncation and every byte with one bit flipped: refused, or without any effect."""
+    path = tmp_path / "s"
+    flipped = [whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :] for at in range(len(whole))]
+    for damaged in (*flipped, *(whole[:length] for length in range(len(whole)))):
+        path.write_bytes(damaged)
+        try:
+            tensors, values = load_state(path)
+        except CheckpointError:
+            continue
+        # The padding of the header may hold anything.
+        assert values == {"images_seen": 3}
+        assert all(torch.equal(tensors[k], TENSORS[k]) for k in TENSORS)
 
 
 def test_foreign_files_are_refused_and_never_executed(tmp_path):

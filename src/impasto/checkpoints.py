@@ -76,8 +76,13 @@ def load_model(folder: Path) -> tuple[dict[str, Tensor], ModelInfo]:
 
 def save_state(path: Path, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
     """Write a training state: named tensors, and JSON-able values beside them."""
-    header = {"format": STATE_FORMAT, "format_version": VERSION, "values": dict(values)}
-    header["digest"] = _digest(tensors)
+    text = json.dumps(dict(values))
+    header = {
+        "format": STATE_FORMAT,
+        "format_version": VERSION,
+        "values": text,
+        "digest": _digest(tensors, text),
+    }
     write_bytes_atomically(path, _pack(tensors, {"state": json.dumps(header)}))
 
 
@@ -89,9 +94,10 @@ def load_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     except (KeyError, ValueError):
         raise CheckpointError(f"'{path}' is not a training state of Impasto") from None
     _check_format(header, STATE_FORMAT, path)
-    if header.get("digest") != _digest(tensors):
+    text = str(header.get("values"))
+    if header.get("digest") != _digest(tensors, text):
         raise CheckpointError(f"'{path}' is damaged: its contents do not match their checksum")
-    return tensors, header["values"]
+    return tensors, json.loads(text)
 
 
 def load_weights(module: Any, weights: Mapping[str, Tensor], path: Path) -> None:
@@ -131,8 +137,8 @@ def _check_format(tree: Any, expected: str, path: Path) -> None:
         )
 
 
-def _digest(tensors: Mapping[str, Tensor]) -> str:
-    digest = hashlib.blake2b(digest_size=16)
+def _digest(tensors: Mapping[str, Tensor], text: str) -> str:
+    digest = hashlib.blake2b(text.encode(), digest_size=16)
     for name in sorted(tensors):
         tensor = tensors[name].detach().cpu().contiguous()
         digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())

@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.plugins import Precision as Plugin
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -37,10 +39,30 @@ def make_fabric(choice: Choice) -> Fabric:
     """The one place that talks to Lightning about devices and precision."""
     accelerator, _, index = choice.device.partition(":")
     devices: list[int] | int = [int(index)] if index else 1
-    precision: Literal["bf16-mixed", "32-true"] = (
-        "bf16-mixed" if choice.precision == "bfloat16" else "32-true"
-    )
-    return Fabric(accelerator=accelerator, devices=devices, precision=precision)
+    if choice.precision == "bfloat16":
+        return Fabric(accelerator=accelerator, devices=devices, plugins=[Bfloat16(accelerator)])
+    return Fabric(accelerator=accelerator, devices=devices, precision="32-true")
+
+
+class Bfloat16(Plugin):
+    """bfloat16 arithmetic over float32 weights; outputs are float32.
+
+    Lightning's own refuses every backward pass but `fabric.backward`, and a gradient penalty has one inside.
+    That rule is there for float16's loss scaling, which bfloat16 does without.
+    """
+
+    precision = "bf16-mixed"
+
+    def __init__(self, device: str) -> None:
+        self.device = device
+
+    def forward_context(self) -> AbstractContextManager[Any]:
+        """What a network's forward pass runs in."""
+        return torch.autocast(self.device, dtype=torch.bfloat16)
+
+    def convert_output(self, data: Any) -> Any:
+        """Logits and pictures in full precision: losses and penalties are sums over them."""
+        return data.float() if isinstance(data, Tensor) else data
 
 
 def bfloat16_speedup(device: str) -> float:
