@@ -109,7 +109,7 @@ def test_evaluate_as_json_on_the_screen(run, shapes, monkeypatch, capsys):
         (["generate", "{run}", "--out", "{new}", "--truncation", "0"], 2, "out of range"),
         (["generate", "{run}", "--out", "{new}", "--format", "bmp"], 2, "cannot be written as 'bmp'"),
         (["generate", "{run}", "--out", "{new}", "--seeds", "1", "--count", "2"], 2, "exclude each other"),
-        (["generate", "{run}", "--out", "{file}"], 1, "file"),
+        (["generate", "{run}", "--out", "{file}"], 2, "is a file, not a folder"),
         (["evaluate", "{run}", "--against", "{absent}"], 2, "absent"),
         (["evaluate", "{run}", "--against", "{shapes}", "--samples", "3"], 2, "too few"),
         (["inspect", "{absent}"], 2, "absent"),

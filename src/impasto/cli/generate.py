@@ -28,6 +28,8 @@ def generate(
         raise InputError("--count and --seeds exclude each other", "--seeds 0-15 are sixteen pictures")
     if format_ not in ("png", "webp", "jpg"):
         raise InputError(f"pictures cannot be written as '{format_}'", "--format png, webp or jpg")
+    if out.exists() and not out.is_dir():
+        raise InputError(f"'{out}' is a file, not a folder", "choose another --out")
     wanted = parse_seeds(seeds) if seeds is not None else range(count or 16)
     generator = load(model, device=device)
     pixels = generator.render(wanted, truncation=truncation)
