@@ -147,7 +147,6 @@ class TrainConfig(Frozen):
     discriminator_steps: PositiveInt = 1
     device: str = "auto"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    compile: bool = False
     checkpoint_every_seconds: PositiveFloat = 60.0
     # The first twenty times; later at every twentieth more than was seen (training/engine.py, due).
     snapshot_every_images: PositiveInt = 500
