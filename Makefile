@@ -31,7 +31,7 @@ fmt: $(STAMP) ## put the code into its standard form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-slow: $(STAMP) ## the tests that take minutes: kill -9 in a loop, longer learning
+slow: $(STAMP) ## the tests that take minutes: longer learning
 	$(BIN)/python -m pytest -m slow
 
 bench: $(STAMP) ## textbook against default, ten minutes each, on OpenMoji; writes benchmarks/presets.json
