@@ -34,8 +34,9 @@ fmt: $(STAMP) ## put the code into its standard form
 slow: $(STAMP) ## the tests that take minutes: longer learning
 	$(BIN)/python -m pytest -m slow
 
-bench: $(STAMP) ## textbook against default, ten minutes each, on OpenMoji; writes benchmarks/presets.json
-	$(BIN)/python benchmarks/presets.py
+bench: $(STAMP) ## textbooks against default, ten minutes each, on OpenMoji: table, JSON and PNG into ./runs/bench
+	$(BIN)/python benchmarks/time_to_quality.py --arm dcgan-example --arm dcgan --arm default \
+		--minutes 10 --out runs/bench --plot runs/bench/plot.png --resume
 
 docs: $(STAMP) ## check that every link in the documentation leads somewhere
 	$(BIN)/python -m pytest tests/test_docs.py
