@@ -13,25 +13,27 @@ is finished is kept, our own runs go on exactly where they were, a peer begins a
 import argparse
 import json
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
+
+from impasto.errors import ImpastoError, InputError
+from impasto.files import write_bytes_atomically
+from impasto.image_files import grid, save
 from kit import machine
 from kit.arms import Arm, open_pictures, parse_arm, train_arm
 from kit.drawing import plot
 from kit.measure import Reals, look_at, measure
 from kit.results import summarise, table
 from kit.sets import SETS, PictureSet, find_set
-from PIL import Image
-
-from impasto.errors import ImpastoError, InputError
-from impasto.files import write_bytes_atomically
-from impasto.image_files import grid, save
 
 MOMENTS = (1.0, 2.0, 5.0, 10.0, 20.0, 40.0)
+DISTURBED = 0.9
 # What must be the same for figures to be compared.
 TERMS = ("set", "size", "channels", "moments", "samples", "threads")
 
@@ -90,18 +92,27 @@ def compete(
     dataset = open_pictures(pictures, seed)
     record: dict[str, Any] = {"arm": arm.name, "seed": seed, "recipe": arm.recipe, "peer": arm.is_peer}
     record |= {"overrides": list(arm.overrides), "finished": False, "moments": []}
-    results["runs"] = [r for r in results["runs"] if (r["arm"], r["seed"]) != (arm.name, seed)] + [record]
+    places = [(r["arm"], r["seed"]) for r in results["runs"]]
+    if (arm.name, seed) in places:
+        results["runs"][places.index((arm.name, seed))] = record
+    else:
+        results["runs"].append(record)
+    start, processor = time.perf_counter(), time.process_time()
     for snapshot in train_arm(arm, pictures, args.out / folder_of(arm, seed), moments, seed):
+        got = (time.process_time() - processor) / (time.perf_counter() - start) / torch.get_num_threads()
         figures, samples = measure(snapshot, reals, dataset, args.samples)
+        figures["processor_share"] = round(got, 3)  # well below 1 other programs disturbed it
         record["moments"].append(figures)
         save(grid(samples, columns=8), args.out / "sheets" / f"{folder_of(arm, seed)}.png")
         record["finished"] = snapshot.moment == moments[-1]
         write(path, results)
         print(
             f"{arm.name}, seed {seed}, {figures['seconds'] / 60:.1f} min: {figures['images_per_second']:.1f} "
-            f"images/s, FD-lite0 {figures['fd']:.1f} (floor {figures['floor_fd']:.1f})",
+            f"images/s, FD-lite0 {figures['fd']:.1f} (floor {figures['floor_fd']:.1f})"
+            f"{'' if got > DISTURBED else f'; DISTURBED: it got {got:.0%} of its processor time'}",
             flush=True,
         )
+        start, processor = time.perf_counter(), time.process_time()
 
 
 def begin(
@@ -144,8 +155,13 @@ def folder_of(arm: Arm, seed: int) -> str:
 
 def sheets(folder: Path, arms: Sequence[Arm], seed: int) -> dict[str, np.ndarray]:
     paths = {arm.name: folder / f"{folder_of(arm, seed)}.png" for arm in arms} | {"real": folder / "real.png"}
-    found = {name: np.asarray(Image.open(path)) for name, path in paths.items() if path.is_file()}
-    return {name: sheet.reshape(*sheet.shape[:2], -1) for name, sheet in found.items()}
+    found = {}
+    for name, path in paths.items():
+        if path.is_file():
+            with Image.open(path) as picture:
+                sheet = np.asarray(picture)
+            found[name] = sheet.reshape(*sheet.shape[:2], -1)
+    return found
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from peers import PEERS, Peer, make_peer
 
 import impasto
 from impasto.data.folder import Dataset, open_folder
 from impasto.errors import ConfigError
 from kit.sets import PictureSet
+from peers import PEERS, Peer, make_peer
 
 # Measured by us afterwards, for every arm alike; a run's own measurements would take its minutes.
 QUIET = {

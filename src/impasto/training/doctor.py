@@ -14,6 +14,7 @@ from impasto import __version__
 from impasto.config import TrainConfig
 from impasto.files import cache_folder
 from impasto.metrics.inception import find_inception_weights
+from impasto.training import threads
 from impasto.training.device import bfloat16_speedup, choose
 
 PACKAGES = {
@@ -36,8 +37,8 @@ class Finding:
 
 
 def examine() -> list[Finding]:
-    """Look at versions, devices, speed, disk and optional packages. A few seconds."""
-    return [*_software(), *_devices(), _speed(), *_disk(), *_packages()]
+    """Look at versions, devices, speed, disk and optional packages. Some ten seconds."""
+    return [*_software(), *_devices(), _speed(), _threads(), *_disk(), *_packages()]
 
 
 def _software() -> list[Finding]:
@@ -61,15 +62,15 @@ def _can_load(name: str) -> bool:
 
 def _devices() -> list[Finding]:
     choice = choose(TrainConfig())
-    threads, cores = torch.get_num_threads(), os.cpu_count() or 1
-    many = "more threads than cores: set OMP_NUM_THREADS" if threads > cores else ""
+    count, cores = torch.get_num_threads(), os.cpu_count() or 1
+    many = "more threads than cores: set OMP_NUM_THREADS" if count > cores else ""
     ratio = bfloat16_speedup(choice.device)
     slow = "bfloat16 is emulated here; training uses float32" if ratio < 1 else ""
     return [
         Finding("device", choice.device),
         Finding("precision", choice.precision, choice.reason),
         Finding("bfloat16 / float32", f"{ratio:.2g} x", slow),
-        Finding("threads", f"{threads} on {cores} cores", many, good=not many),
+        Finding("threads", f"{count} on {cores} cores", many, good=not many),
     ]
 
 
@@ -83,6 +84,14 @@ def _speed() -> Finding:
         (a @ a)[0, 0].item()
         best = min(best, time.perf_counter() - start)
     return Finding("matrix product, float32", f"{2 * side**3 / best / 1e9:,.0f} GFLOP/s")
+
+
+def _threads() -> Finding:
+    """Which number of threads, and which way of waiting for each other, trains fastest at this moment."""
+    speeds = threads.compare()
+    advice = threads.advise(speeds, threads.present())
+    words = "; ".join(f"{setting}: {speed:.0f}" for setting, speed in speeds.items())
+    return Finding("convolution steps/s", words, advice, good=not advice)
 
 
 def _disk() -> list[Finding]:
