@@ -61,9 +61,13 @@ def run(args: argparse.Namespace) -> None:
     moments = [m for m in sorted(args.moments) if m < args.minutes] + [args.minutes]
     path = args.json or args.out / "results.json"
     results = begin(path, args, pictures, moments)
-    names = [(arm, seed) for seed in args.seeds for arm in arms]
+    for before in results["runs"]:
+        for arm in arms:
+            recipe = (arm.recipe, list(arm.overrides))
+            if before["arm"] == arm.name and (before["recipe"], before["overrides"]) != recipe:
+                raise InputError(f"'{arm.name}' was another recipe before", "give it another NAME=")
     reals: Reals | None = None
-    for arm, seed in names:
+    for arm, seed in ((arm, seed) for seed in args.seeds for arm in arms):
         if any(r["finished"] and (r["arm"], r["seed"]) == (arm.name, seed) for r in results["runs"]):
             continue
         if reals is None:

@@ -128,7 +128,8 @@ def test_the_summary_by_hand():
             {"seconds": 60.0 * (i + 1), "fd": fd, "floor_fd": 10.0, "memorised_share": None}
             for i, fd in enumerate(fds)
         ]
-        return {"arm": arm, "peer": peer, "seed": seed, "finished": finished, "moments": moments}
+        recipe = {"recipe": arm if peer else "default", "overrides": [], "peer": peer}
+        return {"arm": arm, **recipe, "seed": seed, "finished": finished, "moments": moments}
 
     found = results.summarise(
         [
@@ -207,6 +208,8 @@ def test_time_to_quality(shapes, tmp_path, capsys):
         time_to_quality.main(arguments)
     with pytest.raises(SystemExit, match="samples"):
         time_to_quality.main([*arguments, "--resume", "--samples", "17"])
+    with pytest.raises(SystemExit, match="'ours' was"):
+        time_to_quality.main(["ours=mlp" if "ours=" in a else a for a in arguments] + ["--resume"])
 
     # A run that was cut off goes on from what it kept; what is finished is not trained again.
     found["runs"][0] |= {"finished": False, "moments": []}

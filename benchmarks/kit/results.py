@@ -28,7 +28,7 @@ def summarise(runs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     finished = [run for run in runs if run["finished"]]
     names = list(dict.fromkeys(run["arm"] for run in finished))
     arms = [_medians(name, [run for run in finished if run["arm"] == name]) for name in names]
-    recipes = {arm["arm"]: arm for arm in arms}
+    recipes = {arm["recipe"]: arm for arm in reversed(arms) if not arm["overrides"]}
     reference = next((recipes[name] for name in REFERENCES if name in recipes), None)
     peers = [arm["moments"][-1]["fd"] for arm in arms if arm["peer"]]
     for arm in arms:
@@ -92,7 +92,7 @@ def _medians(name: str, runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
         moments.append({key: None if None in all_ else median(all_) for key, all_ in values.items()})
     return {
         "arm": name,
-        "peer": runs[0]["peer"],
+        **{key: runs[0][key] for key in ("recipe", "overrides", "peer")},
         "seeds": [run["seed"] for run in runs],
         "moments": moments,
     }
