@@ -111,7 +111,7 @@ def compete(
         record["finished"] = snapshot.moment == moments[-1]
         write(path, results)
         print(
-            f"{arm.name}, seed {seed}, {figures['seconds'] / 60:.1f} min: {figures['images_per_second']:.1f} "
+            f"{arm.name}, seed {seed}, {figures['seconds'] / 60:.1f} min: {figures['images_per_second']:.2f} "
             f"images/s, FD-lite0 {figures['fd']:.1f} (floor {figures['floor_fd']:.1f})"
             f"{'' if got > DISTURBED else f'; DISTURBED: it got {got:.0%} of its processor time'}",
             flush=True,

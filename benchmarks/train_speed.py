@@ -81,6 +81,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         "flops_per_second": rate,
         "matmul_flops_per_second": roofs[precision],
         "share": rate / roofs[precision],
+        "share_while_running": rate / processor_share / roofs[precision] if device == "cpu" else None,
         "bfloat16_matmul_flops_per_second": roofs["bfloat16"],
         "bfloat16_share": rate / roofs["bfloat16"],
         "seconds_of_a_step": step.parts(args.profile_steps),
@@ -134,10 +135,12 @@ def show(results: dict[str, Any]) -> None:
     if r["processor_share"] < 0.9:
         print(f"  DISTURBED: other programs left it {r['processor_share']:.0%} of its threads' time")
     for name, roof, share in (
-        (r["precision"], r["matmul_flops_per_second"], r["share"]),
         ("bfloat16", r["bfloat16_matmul_flops_per_second"], r["bfloat16_share"]),
+        (r["precision"], r["matmul_flops_per_second"], r["share"]),
     ):
         print(f"  {roof / 1e9:.1f} GFLOP/s in a {name} matrix product: a share of {share:.0%}")
+    if r["share_while_running"]:
+        print(f"  {r['share_while_running']:.0%} of it in the processor time that it got")
     print("time of a step")
     for part, seconds in r["seconds_of_a_step"].items():
         print(f"  {part:22} {1000 * seconds:9.1f} ms")

@@ -6,7 +6,7 @@ from statistics import median
 from typing import Any
 
 COLUMNS = (
-    ("images/s", "images_per_second", ".1f"),
+    ("images/s", "images_per_second", ".2f"),
     ("images", "images_seen", ",.0f"),
     ("FD-lite0", "fd", ".1f"),
     ("KID-lite0", "kd", ".4f"),

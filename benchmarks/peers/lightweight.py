@@ -7,6 +7,8 @@ means the CPU; its training step, networks and augmentation are its own. Picture
 place of its loader, and its own sheets and checkpoints are not written, so that the clock counts training
 alone. Samples are the generator's own in evaluation mode: its average is a copy from step 2, 1,002, ...
 until step 20,000.
+One of its steps is 40 pictures, every fourth with a gradient penalty: on one core of 2021 some minutes, and
+8 GB. A short benchmark measures it after its first step, however long that took.
 """
 
 import contextlib
