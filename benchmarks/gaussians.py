@@ -1,7 +1,7 @@
 """A grid of Gaussians in two dimensions: a task in which a collapse can be counted, and networks for it.
 
 The convention is VEEGAN's and PacGAN's (Srivastava et al. 2017; Lin et al. 2018, section 4.1): centres 2
-apart, deviation 0.05, 2,500 points; a point is good within 3 deviations of a centre, and a mode is found by one
+apart, deviation 0.05, 2,500 points; a point is good within 3 deviations of a centre, a mode is found by one
 good point. Of the data itself 98.9 % is good. The reverse KL is KL(good points per mode || uniform) in nats;
 2,500 points of a perfect generator have (modes - 1) / 5,000.
 """
