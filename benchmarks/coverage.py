@@ -39,7 +39,7 @@ class Game:
     digits: dict[str, Any] = field(default_factory=dict)
 
 
-DCGAN_ADAM = {"beta1": 0.5, "beta2": 0.999, "lr": 1e-3}
+DCGAN_ADAM = {"beta1": 0.5, "beta2": 0.999, "generator_lr": 1e-3, "discriminator_lr": 1e-3}
 PLAIN_DIGITS = {
     "loss.r1_weight": 0,
     "loss.r2_weight": 0,
@@ -64,10 +64,10 @@ SN_DIGITS = {
 
 GAMES: dict[Adversarial, Game] = {
     "relativistic": Game(
-        "R1 and R2, Adam(0, .99) (R3GAN, Huang et al. 2024)", {}, {"r1_weight": 0.1, "r2_weight": 0.1}
+        "R1 and R2, Adam(0, .99) (R3GAN, Huang et al. 2024)", {}, {"r1_weight": 0.05, "r2_weight": 0.05}
     ),
     "non-saturating": Game(
-        "R1, Adam(0, .99) (Mescheder et al. 2018)", {}, {"r1_weight": 0.1}, {"loss.r2_weight": 0}
+        "R1, Adam(0, .99) (Mescheder et al. 2018)", {}, {"r1_weight": 0.05}, {"loss.r2_weight": 0}
     ),
     "minimax": Game("no penalty, Adam(.5, .999) (Goodfellow et al. 2014)", DCGAN_ADAM, {}, PLAIN_DIGITS),
     "least-squares": Game("no penalty, Adam(.5, .999) (Mao et al. 2017)", DCGAN_ADAM, {}, PLAIN_DIGITS),

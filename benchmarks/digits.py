@@ -112,7 +112,7 @@ def play(
     seconds: float | None,
     steps: int | None,
     show: Callable[[dict], None],
-    show_every: float = 120.0,
+    show_every: float = 240.0,
 ) -> dict:
     """Train as `config` says for `seconds` or `steps`; `show` gets a measurement every `show_every` seconds.
 
@@ -141,7 +141,7 @@ def play(
         trained += time.perf_counter() - start
         if trained - shown >= show_every:
             shown = trained
-            show({**score(classifier, state.average, 10_000), **_progress(state, trained)})
+            show({**score(classifier, state.average, 5_000), **_progress(state, trained)})
     return {**score(classifier, state.average), **_progress(state, trained)}
 
 
