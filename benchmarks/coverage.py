@@ -101,11 +101,11 @@ def digits_config(kind: Adversarial, seed: int, overrides: list[str]) -> Config:
     common = {
         "image.size": 32,
         "model.generator_channels": 32,
-        "model.discriminator_channels": 32,
+        "model.discriminator_channels": 16,
         "model.max_channels": 64,
         "loss.adversarial": kind,
-        "loss.r1_weight": 40,
-        "loss.r2_weight": 40,
+        "loss.r1_weight": 4,  # gamma 1 at 32 px
+        "loss.r2_weight": 4,
         "augment.colour": 0,
         "augment.translation": 0,
         "optimizer.generator_lr": 1e-3,
@@ -139,7 +139,8 @@ def digits_player(args: argparse.Namespace) -> Callable[[Adversarial, int], dict
 
         config = digits_config(kind, seed, args.set)
         limit = None if args.steps else args.seconds or 3600.0
-        found = digits.play(config, pictures, classifier, seconds=limit, steps=args.steps, show=show)
+        every = (limit or 3600.0) / 15
+        found = digits.play(config, pictures, classifier, limit, args.steps, show, every)
         return {**found, "trail": trail, "classifier_accuracy": accuracy, "config": config.model_dump()}
 
     return play

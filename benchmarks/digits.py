@@ -108,11 +108,10 @@ def play(
     config: Config,
     digits: Tensor,
     classifier: Classifier,
-    *,
     seconds: float | None,
     steps: int | None,
     show: Callable[[dict], None],
-    show_every: float = 240.0,
+    show_every: float,
 ) -> dict:
     """Train as `config` says for `seconds` or `steps`; `show` gets a measurement every `show_every` seconds.
 
