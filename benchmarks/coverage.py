@@ -104,8 +104,6 @@ def digits_config(kind: Adversarial, seed: int, overrides: list[str]) -> Config:
         "model.discriminator_channels": 16,
         "model.max_channels": 64,
         "loss.adversarial": kind,
-        "loss.r1_weight": 4,  # gamma 1 at 32 px
-        "loss.r2_weight": 4,
         "augment.colour": 0,
         "augment.translation": 0,
         "optimizer.generator_lr": 1e-3,

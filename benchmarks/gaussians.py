@@ -25,6 +25,7 @@ from impasto.training.gan_step import gan_step
 from impasto.training.state import TrainingState, make_adam, update_average
 
 SPACING, DEVIATION, SAMPLES, GOOD = 2.0, 0.05, 2_500, 3
+STEPS_PER_MODE = 100
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Recipe:
         default_factory=lambda: LossConfig(adversarial="relativistic", r1_weight=0.05, r2_weight=0.05)
     )
     final_gamma_share: float = 0.006  # r1_weight and r2_weight go down to this share, geometrically
-    steps: int = 2_500
+    steps: int | None = None  # of G; STEPS_PER_MODE for every mode when it is left out
     batch: int = 128
     generator_lr: float = 4e-3
     discriminator_lr: float = 2e-3
@@ -141,6 +142,7 @@ def play(side: int, recipe: Recipe, seed: int, seconds: float | None = None) -> 
     rng = torch.Generator().manual_seed(seed)
     state = TrainingState(g_module, d_module, average, g_optimizer, d_optimizer, batches=None, rng=rng)  # type: ignore[arg-type]
     ema = EmaConfig(halflife_images=recipe.average_halflife_steps * recipe.batch)
+    steps = recipe.steps or STEPS_PER_MODE * side**2
     start, progress = time.perf_counter(), 0.0
     while progress < 1:
         loss, factor = recipe.at(progress)
@@ -152,7 +154,7 @@ def play(side: int, recipe: Recipe, seed: int, seconds: float | None = None) -> 
         state.steps += 1
         update_average(state, ema, recipe.batch)
         elapsed = time.perf_counter() - start
-        progress = elapsed / seconds if seconds else state.steps / recipe.steps
+        progress = elapsed / seconds if seconds else state.steps / steps
     with torch.no_grad():
         points = average(average.sample_latents(SAMPLES, torch.Generator().manual_seed(seed + 1)))
     return points, {"seconds": elapsed, "steps": state.steps}
