@@ -10,7 +10,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from impasto.errors import ConfigError
 
@@ -63,6 +63,7 @@ class MlpConfig(Frozen):
     latent_dim: PositiveInt = 64
     prior: Literal["normal", "uniform"] = "normal"
     hidden: tuple[PositiveInt, ...] = (256, 512)
+    spectral_norm: bool = False  # of the discriminator
 
 
 class DcganConfig(Frozen):
@@ -72,6 +73,7 @@ class DcganConfig(Frozen):
     latent_dim: PositiveInt = 100
     prior: Literal["normal", "uniform"] = "normal"
     base_channels: PositiveInt = 64
+    spectral_norm: bool = False  # of the discriminator
 
 
 class ResidualConfig(Frozen):
@@ -88,25 +90,53 @@ class ResidualConfig(Frozen):
     discriminator_channels: Annotated[int, Field(ge=2)] = 32
     max_channels: PositiveInt = 256
     blocks: PositiveInt = 1
+    spectral_norm: bool = False  # of the discriminator
 
 
 ModelConfig = Annotated[MlpConfig | DcganConfig | ResidualConfig, Field(discriminator="kind")]
 
 
+Adversarial = Literal[
+    "minimax",
+    "non-saturating",
+    "relativistic",
+    "relativistic-average",
+    "least-squares",
+    "hinge",
+    "wasserstein",
+]
+
+
 class LossConfig(Frozen):
     """The adversarial loss and the gradient penalties beside it.
 
-    The weights are the papers' gamma at 64 px; `at_size` gives those of another size.
+    `r1_weight` and `r2_weight` are the papers' gamma at 64 px; `at_size` gives those of another size.
+    `gradient_penalty_weight` is the lambda of WGAN-GP. `penalty_method` says how R1 and R2 find the gradient:
+    by a second backward pass, or by one more forward pass on pictures with `finite_difference_step` times
+    N(0, 1) added to every value (pictures lie in [-1, 1]).
     """
 
-    adversarial: Literal["minimax", "non-saturating", "relativistic"] = "non-saturating"
+    adversarial: Adversarial = "non-saturating"
     r1_weight: NonNegative = 0.0
     r2_weight: NonNegative = 0.0
+    gradient_penalty_weight: NonNegative = 0.0
+    penalty_method: Literal["analytic", "finite-difference"] = "analytic"
+    finite_difference_step: PositiveFloat = 0.01
+
+    @model_validator(mode="after")
+    def _only_gammas_by_differences(self) -> "LossConfig":
+        if self.penalty_method == "finite-difference" and self.gradient_penalty_weight:
+            raise ValueError(
+                "loss.penalty_method=finite-difference is for r1_weight and r2_weight: one direction cannot "
+                "tell how far a norm is from 1, as loss.gradient_penalty_weight must know"
+            )
+        return self
 
     def at_size(self, size: int) -> "LossConfig":
         """The same with gammas that grow with the number of pixels, as distances between pictures do.
 
-        The rule is StyleGAN2-ADA's (Karras et al. 2020, appendix C).
+        The rule is StyleGAN2-ADA's (Karras et al. 2020, appendix C). WGAN-GP's lambda stays: it weighs the
+        distance of a slope from 1, and the logits of a Wasserstein game grow with the pictures' distances.
         """
         scale = (size / 64) ** 2
         return self.model_copy(
@@ -179,6 +209,16 @@ class Config(Frozen):
     ema: EmaConfig = EmaConfig()
     train: TrainConfig = TrainConfig()
     stop: StopConfig = StopConfig()
+
+    @model_validator(mode="after")
+    def _differences_need_float32(self) -> "Config":
+        weighs = self.loss.r1_weight or self.loss.r2_weight
+        if weighs and self.loss.penalty_method == "finite-difference" and self.train.precision != "float32":
+            raise ValueError(
+                "loss.penalty_method=finite-difference needs train.precision=float32: the difference between "
+                "two logits is smaller than what bfloat16 tells apart"
+            )
+        return self
 
 
 def preset_names() -> list[str]:

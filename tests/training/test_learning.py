@@ -4,28 +4,28 @@ import pytest
 import torch
 
 import impasto
-from impasto.config import LossConfig
+from benchmarks.gaussians import Recipe, play, real_points, score
 from impasto.images import to_tensor
 from impasto.metrics.distances import kernel_distance
 from impasto.metrics.diversity import density_coverage
-from tests.training.gaussians import play, real_points, score
-
-GAME = LossConfig(adversarial="relativistic", r1_weight=0.2, r2_weight=0.2)
 
 
 def test_the_default_game_finds_nine_gaussians_and_a_collapse_is_counted():
-    points = play(3, GAME, steps=1500, seed=0, lr=5e-3)
-    assert score(3, points)[0] >= 8
+    points, _ = play(3, Recipe(steps=600), seed=0)
+    assert score(3, points)["full_modes"] == 9
+    assert score(3, points)["good"] > 0.5
     real = real_points(3, 2500, torch.Generator().manual_seed(9))
     found = density_coverage(real, points).coverage
     collapsed = points[:1] + 0.01 * torch.randn(2500, 2, generator=torch.Generator().manual_seed(8))
-    assert score(3, collapsed)[0] <= 1
+    assert score(3, collapsed)["modes"] <= 1
     assert density_coverage(real, collapsed).coverage < 0.25 * found
 
 
 @pytest.mark.slow
 def test_the_default_game_finds_twenty_five_gaussians():
-    assert score(5, play(5, GAME, steps=6500, seed=0, lr=5e-3))[0] >= 24
+    found = score(5, play(5, Recipe(), seed=0)[0])
+    assert found["full_modes"] == 25
+    assert found["good"] >= 0.85
 
 
 @pytest.mark.parametrize(

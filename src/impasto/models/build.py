@@ -10,6 +10,7 @@ from impasto.models.discriminator import (
     ResidualDiscriminator,
 )
 from impasto.models.generator import DcganGenerator, Generator, MlpGenerator, ResidualGenerator
+from impasto.models.layers import spectrally_normalised
 
 
 def build_generator(cfg: MlpConfig | DcganConfig | ResidualConfig, image: ImageConfig) -> Generator:
@@ -26,7 +27,12 @@ def build_generator(cfg: MlpConfig | DcganConfig | ResidualConfig, image: ImageC
 
 
 def build_discriminator(cfg: MlpConfig | DcganConfig | ResidualConfig, image: ImageConfig) -> Discriminator:
-    """A freshly initialised discriminator."""
+    """A freshly initialised discriminator, its layers spectrally normalised where the config says so."""
+    discriminator = _discriminator(cfg, image)
+    return spectrally_normalised(discriminator) if cfg.spectral_norm else discriminator
+
+
+def _discriminator(cfg: MlpConfig | DcganConfig | ResidualConfig, image: ImageConfig) -> Discriminator:
     match cfg:
         case MlpConfig():
             return MlpDiscriminator(cfg, image)

@@ -1,12 +1,16 @@
 """Pieces that both networks share. Feature maps are `(B, channels, height, width)`."""
 
 import math
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils.parametrizations import spectral_norm
 
 LEAK = 0.2
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 def leaky(x: Tensor) -> Tensor:
@@ -35,6 +39,21 @@ def initialise(layer: nn.Conv2d | nn.Linear, gain: float) -> None:
         layer.weight.normal_(0.0, gain * math.sqrt(2.0 / (1.0 + LEAK**2) / fan_in))
         if layer.bias is not None:
             layer.bias.zero_()
+
+
+def spectrally_normalised(network: Network) -> Network:
+    """The same network, every convolution and fully connected layer divided by its largest singular value
+    (Miyato et al. 2018); one power iteration at each forward pass while it trains.
+
+    A layer that starts silent has no singular value to divide by: it starts as the others do. The vectors of
+    the iteration are buffers and are saved with the weights.
+    """  # fmt: skip
+    for layer in list(network.modules()):
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            if not layer.weight.any():
+                initialise(layer, gain=1.0)
+            spectral_norm(layer)
+    return network
 
 
 class ResidualBlock(nn.Module):

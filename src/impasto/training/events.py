@@ -43,6 +43,7 @@ class Progress(Event):
     fake_accuracy: float
     r1: float
     r2: float
+    gradient_penalty: float
     images_per_second: float
     eta_seconds: float | None  # None when the end depends on how the training goes
 

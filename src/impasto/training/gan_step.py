@@ -9,8 +9,13 @@ from torch import Tensor
 
 from impasto.augment import augment
 from impasto.config import AugmentConfig, LossConfig
-from impasto.losses.adversarial import discriminator_loss, generator_loss
-from impasto.losses.penalties import squared_gradient_norm
+from impasto.losses.adversarial import (
+    discriminator_loss,
+    generator_compares,
+    generator_loss,
+    leaves_zero_undetermined,
+)
+from impasto.losses.penalties import Penalties, differentiates, penalties
 from impasto.training.state import TrainingState
 
 
@@ -24,39 +29,38 @@ class StepStats:
     fake_accuracy: Tensor  # the share of generated pictures that D holds for generated
     r1: Tensor
     r2: Tensor
+    gradient_penalty: Tensor
 
 
 def discriminator_step(
     fabric: Fabric, state: TrainingState, real: Tensor, loss: LossConfig, changes: AugmentConfig
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor, Penalties]:
     """D learns to tell real pictures (B, C, H, W) from generated ones. Algorithm 1, lines 3-6.
 
-    Returns the loss, the accuracies on real and generated pictures, and the mean R1 and R2.
+    Returns the loss, the accuracies on real and generated pictures, and the penalties.
     """
     G, D = state.generator, state.discriminator
     z = G.sample_latents(len(real), state.rng).to(real)
     with torch.no_grad():
         fake = G(z)
-    real = augment(real, changes, state.rng).requires_grad_(loss.r1_weight > 0)
-    fake = augment(fake, changes, state.rng).requires_grad_(loss.r2_weight > 0)
+    real = augment(real, changes, state.rng).requires_grad_(differentiates(loss, loss.r1_weight))
+    fake = augment(fake, changes, state.rng).requires_grad_(differentiates(loss, loss.r2_weight))
     real_logits, fake_logits = D(real), D(fake)
 
     d_loss = discriminator_loss(loss.adversarial, real_logits, fake_logits).mean()
-    r1 = squared_gradient_norm(real_logits, real).mean() if loss.r1_weight else d_loss.new_zeros(())
-    r2 = squared_gradient_norm(fake_logits, fake).mean() if loss.r2_weight else d_loss.new_zeros(())
-    total = d_loss + loss.r1_weight / 2 * r1 + loss.r2_weight / 2 * r2
+    penalty = penalties(D, real, fake, real_logits, fake_logits, loss, state.rng)
 
     state.discriminator_optimizer.zero_grad()
-    fabric.backward(total)
+    fabric.backward(d_loss + penalty.weighted(loss))
     state.discriminator_optimizer.step()
 
     middle = D.centre
-    if loss.adversarial == "relativistic":  # only differences were trained: the zero lies between the two
+    if leaves_zero_undetermined(loss.adversarial):  # it lies between the two
         middle = (real_logits.detach().mean() + fake_logits.detach().mean()) / 2
         D.centre.lerp_(middle, 0.1)
     real_accuracy = (real_logits > middle).float().mean()
     fake_accuracy = (fake_logits < middle).float().mean()
-    return d_loss.detach(), real_accuracy, fake_accuracy, r1.detach(), r2.detach()
+    return d_loss.detach(), real_accuracy, fake_accuracy, penalty
 
 
 def generator_step(
@@ -67,8 +71,8 @@ def generator_step(
     D.requires_grad_(False)  # its weights get no gradient here: a third of the backward pass saved
     z = G.sample_latents(len(real), state.rng).to(real)
     fake_logits = D(augment(G(z), changes, state.rng))
-    real_logits = fake_logits.detach()  # only a relativistic loss looks at real pictures here
-    if loss.adversarial == "relativistic":
+    real_logits = fake_logits.detach()  # not looked at by a loss that does not compare
+    if generator_compares(loss.adversarial):
         with torch.no_grad():
             real_logits = D(augment(real, changes, state.rng))
     g_loss = generator_loss(loss.adversarial, real_logits, fake_logits).mean()
@@ -91,6 +95,7 @@ def gan_step(
     """Algorithm 1 of Goodfellow et al. 2014: D learns `discriminator_steps` times, then G learns once."""
     for _ in range(discriminator_steps):
         real = next_batch()
-        d_loss, real_accuracy, fake_accuracy, r1, r2 = discriminator_step(fabric, state, real, loss, changes)
+        d_loss, real_accuracy, fake_accuracy, penalty = discriminator_step(fabric, state, real, loss, changes)
     g_loss = generator_step(fabric, state, real, loss, changes)
-    return StepStats(d_loss, g_loss, real_accuracy, fake_accuracy, r1, r2)
+    r1, r2, gp = penalty.r1.detach(), penalty.r2.detach(), penalty.interpolates.detach()
+    return StepStats(d_loss, g_loss, real_accuracy, fake_accuracy, r1, r2, gp)
