@@ -93,7 +93,35 @@ class ResidualConfig(Frozen):
     spectral_norm: bool = False  # of the discriminator
 
 
-ModelConfig = Annotated[MlpConfig | DcganConfig | ResidualConfig, Field(discriminator="kind")]
+class ProjectedConfig(Frozen):
+    """A growing generator against heads on a frozen network's features (Projected GAN, Sauer et al. 2021).
+
+    `generator_channels` are those at the picture's size; they double with every halving. The frozen network
+    sees pictures at `pyramid_px`. `pixel_dims` and `content_dims` components of the latent describe real
+    pictures (models/encoder.py), the other ones are free.
+    """
+
+    kind: Literal["projected"] = "projected"
+    latent_dim: PositiveInt = 128
+    prior: Literal["normal"] = "normal"  # what the encoder maps pictures to
+    generator_channels: Annotated[int, Field(ge=2)] = 16
+    max_channels: PositiveInt = 256
+    pyramid_px: Annotated[int, Field(ge=32, le=256)] = 64
+    head_channels: PositiveInt = 64
+    pixel_dims: PositiveInt = 64
+    content_dims: PositiveInt = 32
+    spectral_norm: bool = True  # of the discriminator's heads
+
+    @model_validator(mode="after")
+    def _components_fit(self) -> "ProjectedConfig":
+        if self.pixel_dims + self.content_dims > self.latent_dim:
+            raise ValueError("model.pixel_dims and model.content_dims together exceed model.latent_dim")
+        return self
+
+
+ModelConfig = Annotated[
+    MlpConfig | DcganConfig | ResidualConfig | ProjectedConfig, Field(discriminator="kind")
+]
 
 
 Adversarial = Literal[
@@ -142,6 +170,29 @@ class LossConfig(Frozen):
         return self.model_copy(
             update={"r1_weight": self.r1_weight * scale, "r2_weight": self.r2_weight * scale}
         )
+
+
+class MatchingConfig(Frozen):
+    """What a projected GAN's generator is taught beside the game (training/projected_step.py).
+
+    A `paired_share` of each batch is drawn from the latents of the real pictures, blurred by `blur` times
+    N(0, 1), and learns to look like them: `reconstruction` weighs the difference. `drift` weighs the pull of
+    the whole batch towards the distribution of the real pictures' descriptions.
+    """
+
+    adversarial: NonNegative = 1.0
+    reconstruction: NonNegative = 20.0
+    drift: NonNegative = 2.0
+    paired_share: Share = 0.5
+    blur: NonNegative = 0.1
+    bank_pictures: Annotated[int, Field(ge=16)] = 2_048  # real pictures that are surveyed before training
+
+
+class GrowConfig(Frozen):
+    """Detail that comes with time: pictures have `from_px` of it until `until_images` were seen."""
+
+    from_px: Literal[8, 16, 32, 64, 128] = 32
+    until_images: Annotated[int, Field(ge=0)] = 0
 
 
 class AugmentConfig(Frozen):
@@ -204,6 +255,8 @@ class Config(Frozen):
     data: DataConfig = DataConfig()
     model: ModelConfig = ResidualConfig()
     loss: LossConfig = LossConfig()
+    matching: MatchingConfig = MatchingConfig()
+    grow: GrowConfig = GrowConfig()
     augment: AugmentConfig = AugmentConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     ema: EmaConfig = EmaConfig()
@@ -303,7 +356,7 @@ def _set(tree: dict[str, Any], key: str, value: Any) -> None:
 
 def _explain(error: ValidationError) -> ConfigError:
     first = error.errors(include_url=False)[0]
-    path = [str(p) for p in first["loc"] if p not in ("mlp", "dcgan", "residual")]
+    path = [str(p) for p in first["loc"] if p not in ("mlp", "dcgan", "residual", "projected")]
     key = ".".join(path)
     if first["type"] == "extra_forbidden":
         return ConfigError(f"unknown setting '{key}'", _closest(key, _all_keys(Config)))

@@ -2,18 +2,25 @@
 
 from typing import assert_never
 
-from impasto.config import DcganConfig, ImageConfig, MlpConfig, ResidualConfig
+from impasto.config import DcganConfig, ImageConfig, MlpConfig, ModelConfig, ProjectedConfig, ResidualConfig
 from impasto.models.discriminator import (
     DcganDiscriminator,
     Discriminator,
     MlpDiscriminator,
+    ProjectedDiscriminator,
     ResidualDiscriminator,
 )
-from impasto.models.generator import DcganGenerator, Generator, MlpGenerator, ResidualGenerator
+from impasto.models.generator import (
+    DcganGenerator,
+    Generator,
+    GrowingGenerator,
+    MlpGenerator,
+    ResidualGenerator,
+)
 from impasto.models.layers import spectrally_normalised
 
 
-def build_generator(cfg: MlpConfig | DcganConfig | ResidualConfig, image: ImageConfig) -> Generator:
+def build_generator(cfg: ModelConfig, image: ImageConfig) -> Generator:
     """A freshly initialised generator (torch's global RNG decides the weights; seed it first)."""
     match cfg:
         case MlpConfig():
@@ -22,17 +29,19 @@ def build_generator(cfg: MlpConfig | DcganConfig | ResidualConfig, image: ImageC
             return DcganGenerator(cfg, image)
         case ResidualConfig():
             return ResidualGenerator(cfg, image)
+        case ProjectedConfig():
+            return GrowingGenerator(cfg, image)
         case _:
             assert_never(cfg)
 
 
-def build_discriminator(cfg: MlpConfig | DcganConfig | ResidualConfig, image: ImageConfig) -> Discriminator:
+def build_discriminator(cfg: ModelConfig, image: ImageConfig) -> Discriminator:
     """A freshly initialised discriminator, its layers spectrally normalised where the config says so."""
     discriminator = _discriminator(cfg, image)
     return spectrally_normalised(discriminator) if cfg.spectral_norm else discriminator
 
 
-def _discriminator(cfg: MlpConfig | DcganConfig | ResidualConfig, image: ImageConfig) -> Discriminator:
+def _discriminator(cfg: ModelConfig, image: ImageConfig) -> Discriminator:
     match cfg:
         case MlpConfig():
             return MlpDiscriminator(cfg, image)
@@ -40,5 +49,7 @@ def _discriminator(cfg: MlpConfig | DcganConfig | ResidualConfig, image: ImageCo
             return DcganDiscriminator(cfg, image)
         case ResidualConfig():
             return ResidualDiscriminator(cfg, image)
+        case ProjectedConfig():
+            return ProjectedDiscriminator(cfg, image)
         case _:
             assert_never(cfg)

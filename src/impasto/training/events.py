@@ -44,6 +44,8 @@ class Progress(Event):
     r1: float
     r2: float
     gradient_penalty: float
+    reconstruction: float
+    drift: float
     images_per_second: float
     eta_seconds: float | None  # None when the end depends on how the training goes
 

@@ -30,6 +30,8 @@ class StepStats:
     r1: Tensor
     r2: Tensor
     gradient_penalty: Tensor
+    reconstruction: Tensor  # of pictures from their latents; 0 where the step has no such lesson
+    drift: Tensor
 
 
 def discriminator_step(
@@ -98,4 +100,5 @@ def gan_step(
         d_loss, real_accuracy, fake_accuracy, penalty = discriminator_step(fabric, state, real, loss, changes)
     g_loss = generator_step(fabric, state, real, loss, changes)
     r1, r2, gp = penalty.r1.detach(), penalty.r2.detach(), penalty.interpolates.detach()
-    return StepStats(d_loss, g_loss, real_accuracy, fake_accuracy, r1, r2, gp)
+    nothing = g_loss.new_zeros(())
+    return StepStats(d_loss, g_loss, real_accuracy, fake_accuracy, r1, r2, gp, nothing, nothing)

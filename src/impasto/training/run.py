@@ -20,15 +20,18 @@ from typing import Any
 import torch
 from filelock import FileLock, Timeout
 
-from impasto.config import Config, load_config, override, parse_config, parse_overrides
+from impasto.config import Config, ProjectedConfig, load_config, override, parse_config, parse_overrides
 from impasto.data.folder import Dataset, open_folder
 from impasto.errors import ConfigError, InputError
 from impasto.files import remove_leftovers, write_bytes_atomically
+from impasto.images import to_tensor
 from impasto.training import device as devices
 from impasto.training import state as states
 from impasto.training.engine import STATE_FILE, Engine, stopping_on_signals
 from impasto.training.evaluation import Judge
 from impasto.training.events import Sink, Started
+from impasto.training.projected_step import networks
+from impasto.training.reference import Reference, make_reference
 from impasto.training.sinks import JsonlSink, TensorBoardSink
 from impasto.training.stopping import Reason, describe
 
@@ -112,6 +115,7 @@ def train(
         stack.enter_context(_alone_in(out))
         if resuming:
             states.restore(state, out / STATE_FILE, dataset.fingerprint)
+        reference = _reference(config, state, dataset, calibrate=not resuming)
         remove_leftovers(out)
         write_bytes_atomically(out / "config.json", config.model_dump_json(indent=2).encode())
         judge = Judge(dataset.holdout_pixels(MOST_HOLDOUT), config.train.evaluate_samples, fabric.device)
@@ -136,7 +140,9 @@ def train(
         )
         for sink in every_sink:
             sink(started)
-        engine = Engine(config, state, fabric, judge, out, _about(dataset), every_sink, interrupted)
+        engine = Engine(
+            config, state, fabric, judge, out, _about(dataset), reference, every_sink, interrupted
+        )
         reason = engine.fit()
     return Run(out, reason, state.images_seen, state.seconds, state.evaluations, state.best)
 
@@ -173,6 +179,18 @@ def _resumed_config(out: Path, preset: str | None, set_anew: Mapping[str, Any]) 
                 f"a run keeps its settings: '{key}' cannot change on resuming", "start a new run"
             )
     return config
+
+
+def _reference(
+    config: Config, state: states.TrainingState, dataset: Dataset, *, calibrate: bool
+) -> Reference | None:
+    """Survey the real pictures where the generator's lessons need it."""
+    if not isinstance(config.model, ProjectedConfig):
+        return None
+    pixels = dataset.train_pixels(config.matching.bank_pictures, config.train.seed)
+    _, discriminator = networks(state)
+    device = next(discriminator.parameters()).device
+    return make_reference(discriminator, to_tensor(pixels).to(device), config.model, calibrate=calibrate)
 
 
 def _about(dataset: Dataset) -> dict[str, Any]:

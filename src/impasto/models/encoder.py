@@ -1,0 +1,63 @@
+"""Pictures -> latents, without learning: whitened principal components made Gaussian.
+
+A generator that knows which latent stands for which real picture can be shown, picture by picture, what it
+should have made (after GLO, Bojanowski et al. 2018, whose latents are learnt, and IC-GAN, Casanova et al.
+2021, which conditions on features of a picture). Fixed latents cost nothing per step and cannot collapse.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from impasto.models.pyramid import content, thumbnail
+
+THUMBNAIL_SIDE = 16
+
+
+class Encoder(nn.Module):
+    """The latents of pictures, about N(0, I) over the pictures that it was fitted to.
+
+    The first components describe the picture at 16 px, the others what the deepest map of the pyramid knows
+    beyond that. Each is mapped to a normal distribution by its rank among the fitted pictures.
+    """
+
+    def __init__(self, thumbnails: Tensor, contents: Tensor, pixel_dims: int, content_dims: int) -> None:
+        """Fit to N pictures: `thumbnails` (N, C 16^2), `contents` (N, d). At most N - 1 components each."""
+        super().__init__()
+        self.pixel_basis, self.pixel_mean = _whitening(thumbnails, pixel_dims)
+        pixels = (thumbnails - self.pixel_mean) @ self.pixel_basis
+        self.content_mean = contents.mean(0)
+        # What the thumbnail already tells of the content is taken out, so that no component says it twice.
+        self.explained = pixels.T @ (contents - self.content_mean) / len(contents)
+        rest = contents - self.content_mean - pixels @ self.explained
+        self.content_basis, rest_mean = _whitening(rest, content_dims)
+        self.content_mean = self.content_mean + rest_mean
+        components = torch.cat((pixels, (rest - rest_mean) @ self.content_basis), 1)
+        self.ranked = components.T.contiguous().sort(1).values  # (dims, N)
+
+    @property
+    def dims(self) -> int:
+        """How many components a latent has."""
+        return len(self.ranked)
+
+    @torch.no_grad()
+    def forward(self, images: Tensor, maps: list[Tensor]) -> Tensor:
+        """Pictures (B, C, H, W) and their pyramid's maps -> (B, dims)."""
+        pixels = (thumbnail(images, THUMBNAIL_SIDE) - self.pixel_mean) @ self.pixel_basis
+        rest = (content(maps) - self.content_mean - pixels @ self.explained) @ self.content_basis
+        components = torch.cat((pixels, rest), 1).T.contiguous()
+        low = torch.searchsorted(self.ranked, components)
+        high = torch.searchsorted(self.ranked, components, right=True)
+        share = ((low + high) / 2 + 0.5) / (self.ranked.shape[1] + 1)
+        latents: Tensor = torch.special.ndtri(share)
+        return latents.T.contiguous()
+
+
+def _whitening(x: Tensor, dims: int) -> tuple[Tensor, Tensor]:
+    """Basis (d, dims) whose projections of `x - mean` have unit variance and no correlation, and the mean."""
+    mean = x.mean(0)
+    _, scales, directions = torch.linalg.svd(x - mean, full_matrices=False)
+    real = int((scales > scales[0] * 1e-4).sum())
+    dims = min(dims, len(x) - 1, real)
+    return directions[:dims].T / scales[:dims] * math.sqrt(len(x)), mean

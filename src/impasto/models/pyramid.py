@@ -1,0 +1,91 @@
+"""What a projected discriminator and the matching losses see: maps of a frozen EfficientNet-Lite1.
+
+Lite1, never the judge's Lite0: a network that helps to train must not measure (Kynkaanniemi et al. 2023).
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from impasto.models.features import folded_network, prepare
+
+CHANNELS = (24, 40, 112, 320)  # of the maps at strides 4, 8, 16 and 32
+STAGES = (1, 2, 4, 6)  # the last block of the network at each of these strides
+
+
+class Pyramid(nn.Module):
+    """Pictures (B, C, H, W) in [-1, 1] -> maps (B, 24, s/4, s/4) ... (B, 320, s/32, s/32), s = `side_px`.
+
+    Frozen: it is always in evaluation mode and its weights take no gradient, but pictures do. The weights
+    come from an installed package, so they are no part of any checkpoint.
+    """  # fmt: skip
+
+    def __init__(self, side_px: int) -> None:
+        super().__init__()
+        self.side_px = side_px
+        self.net = folded_network("lite1")
+        self.requires_grad_(False)
+        self.eval()
+
+    def train(self, mode: bool = True) -> "Pyramid":
+        """Stays in evaluation mode, also inside a model that is put into training mode."""
+        return super().train(False)
+
+    def __call__(self, images: Tensor) -> list[Tensor]:
+        """(B, C, H, W) in [-1, 1] -> four maps, finest first. Raises `InputError` for another shape."""
+        maps: list[Tensor] = super().__call__(images)
+        return maps
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """The same; use the call."""
+        x = self.net.bn1(self.net.conv_stem(prepare(images, self.side_px)))  # type: ignore[operator]
+        maps = []
+        for index, block in enumerate(self.net.blocks):  # type: ignore[arg-type]
+            x = block(x)
+            if index in STAGES:
+                maps.append(x)
+        return maps
+
+
+def map_sides(side_px: int) -> list[int]:
+    """The heights of the four maps of a picture of `side_px`: each stride rounds up."""
+    return [-(-side_px // stride) for stride in (4, 8, 16, 32)]
+
+
+def describe(maps: Sequence[Tensor], images: Tensor) -> list[Tensor]:
+    """What is compared between sets of pictures: one (B, d) per description, pictures' own colours last.
+
+    Means of the deep maps (what is there), 2x2 means of all but the finest (what is where), deviations of the
+    shallow maps (how busy the texture is), and the picture itself at 4x4 and 2x2 px.
+    """
+    maps = [m.float() for m in maps]
+    means = [m.mean((2, 3)) for m in maps[2:]]
+    quarters = [F.adaptive_avg_pool2d(m, 2).flatten(1) for m in maps[1:]]
+    # Not std(): where a map is constant its gradient is infinite.
+    texture = [(m.var((2, 3)) + 1e-4).sqrt() for m in maps[:2]]
+    colours = [thumbnail(images, side) for side in (4, 2)]
+    return [*means, *quarters, *texture, *colours]
+
+
+def thumbnail(images: Tensor, side: int) -> Tensor:
+    """(B, C, H, W) -> (B, C side^2): the mean of each cell."""
+    return F.adaptive_avg_pool2d(images.float(), side).flatten(1)
+
+
+@torch.no_grad()
+def survey(pyramid: Pyramid, images: Tensor, batch: int = 32) -> tuple[list[Tensor], Tensor]:
+    """Descriptions (each (N, d)) and contents (N, 1600) of many pictures, `batch` at a time."""
+    descriptions, contents = [], []
+    for some in images.split(batch):  # type: ignore[no-untyped-call]
+        maps = pyramid(some)
+        descriptions.append(describe(maps, some))
+        contents.append(content(maps))
+    return [torch.cat(same) for same in zip(*descriptions, strict=True)], torch.cat(contents)
+
+
+def content(maps: Sequence[Tensor]) -> Tensor:
+    """(B, 1600): the deepest map's mean and its four quarters, what a picture shows and roughly where."""
+    deepest = maps[-1].float()
+    return torch.cat((deepest.mean((2, 3)), F.adaptive_avg_pool2d(deepest, 2).flatten(1)), 1)

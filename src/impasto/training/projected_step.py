@@ -1,0 +1,149 @@
+"""One round of a projected GAN: the game on a frozen network's features, and two lessons beside it.
+
+The game alone lets a generator settle on a few pictures that D likes. The first lesson, pairs, shows it for
+half of its latents which picture they should have become; the second, drift, pulls the whole batch towards
+the distribution of the real pictures. D and G share the generated batch, so the dear part of a step, the
+generator and the frozen network, runs once.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import cast
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+from torch.nn import functional as F
+
+from impasto.augment import augment
+from impasto.config import AugmentConfig, GrowConfig, LossConfig, MatchingConfig
+from impasto.losses.adversarial import discriminator_loss, generator_compares, generator_loss
+from impasto.losses.matching import drift, map_difference
+from impasto.losses.penalties import differentiates, penalties
+from impasto.models.discriminator import ProjectedDiscriminator
+from impasto.models.encoder import THUMBNAIL_SIDE
+from impasto.models.generator import GrowingGenerator
+from impasto.models.layers import resize
+from impasto.models.pyramid import describe, thumbnail
+from impasto.training.gan_step import StepStats
+from impasto.training.reference import Reference
+from impasto.training.state import TrainingState
+
+
+def projected_step(
+    fabric: Fabric,
+    state: TrainingState,
+    reference: Reference,
+    next_batch: Callable[[], Tensor],
+    loss: LossConfig,
+    matching: MatchingConfig,
+    changes: AugmentConfig,
+) -> StepStats:
+    """D learns once, then G learns once, from the same generated pictures."""
+    G, D = networks(state)
+    real = soften(next_batch(), int(G.resolution))
+    z, pairs = draw_latents(fabric, state, reference, real, matching)
+    fake = G(z)
+    # The same changes for picture i on both sides: a pair stays a pair.
+    seed = int(torch.randint(2**62, (), generator=state.rng))
+    real, changed = (augment(x, changes, torch.Generator().manual_seed(seed)) for x in (real, fake))
+    with fabric.autocast():
+        fake_maps = D.pyramid(changed)
+        with torch.no_grad():
+            real_maps = D.pyramid(real)
+
+    if penalised := any((loss.r1_weight, loss.r2_weight, loss.gradient_penalty_weight)):
+        real = real.detach().requires_grad_(differentiates(loss, loss.r1_weight))
+        apart = changed.detach().requires_grad_(differentiates(loss, loss.r2_weight))
+        real_logits, fake_logits = D(real), D(apart)
+    else:
+        apart = changed.detach()
+        real_logits, fake_logits = D(real_maps), D([m.detach() for m in fake_maps])
+    d_loss = discriminator_loss(loss.adversarial, real_logits, fake_logits).mean()
+    penalty = penalties(D, real, apart, real_logits, fake_logits, loss, state.rng)
+    state.discriminator_optimizer.zero_grad()
+    fabric.backward(d_loss + penalty.weighted(loss) if penalised else d_loss)
+    state.discriminator_optimizer.step()
+
+    D.requires_grad_(False)
+    against = real_logits.detach()
+    if generator_compares(loss.adversarial):
+        with torch.no_grad():
+            against = D(real_maps)
+    g_loss = generator_loss(loss.adversarial, against, D(fake_maps)).mean()
+    reconstruction = pair_loss(changed, real, fake_maps, real_maps, reference, pairs) if pairs else 0 * g_loss
+    drifted = drift_loss(changed, fake_maps, reference) if matching.drift else 0 * g_loss
+    total = (
+        matching.adversarial * g_loss + matching.reconstruction * reconstruction + matching.drift * drifted
+    )
+    state.generator_optimizer.zero_grad()
+    fabric.backward(total)
+    state.generator_optimizer.step()
+    D.requires_grad_(True)
+
+    return StepStats(
+        d_loss.detach(),
+        g_loss.detach(),
+        (real_logits > 0).float().mean(),
+        (fake_logits < 0).float().mean(),
+        penalty.r1.detach(),
+        penalty.r2.detach(),
+        penalty.interpolates.detach(),
+        reconstruction.detach(),
+        drifted.detach(),
+    )
+
+
+def draw_latents(
+    fabric: Fabric, state: TrainingState, reference: Reference, real: Tensor, matching: MatchingConfig
+) -> tuple[Tensor, int]:
+    """Latents (B, latent_dim) from the prior, the first ones overwritten by those of `real`; how many."""
+    z = state.generator.sample_latents(len(real), state.rng).to(real)
+    pairs = round(matching.paired_share * len(real)) if matching.reconstruction else 0
+    if pairs:
+        with fabric.autocast(), torch.no_grad():
+            maps = networks(state)[1].pyramid(real[:pairs])
+        known = reference.encoder(real[:pairs], maps)
+        noise = torch.randn(known.shape, generator=state.rng).to(known)
+        z[:pairs, : reference.encoder.dims] = (known + matching.blur * noise) / (1 + matching.blur**2) ** 0.5
+    return z, pairs
+
+
+def pair_loss(
+    fake: Tensor,
+    real: Tensor,
+    fake_maps: Sequence[Tensor],
+    real_maps: Sequence[Tensor],
+    reference: Reference,
+    pairs: int,
+) -> Tensor:
+    """How far the first `pairs` pictures are from those they stand for: in the maps, and at 16 px."""
+    made, meant = ([m[:pairs] for m in maps] for maps in (fake_maps, real_maps))
+    small_made, small_meant = (thumbnail(x[:pairs], THUMBNAIL_SIDE) for x in (fake, real))
+    return map_difference(made, meant, reference.map_scales).mean() + F.l1_loss(small_made, small_meant)
+
+
+def drift_loss(images: Tensor, maps: Sequence[Tensor], reference: Reference) -> Tensor:
+    """The mean of `drift` over all descriptions."""
+    parts = [
+        drift(description / unit, bank).mean()
+        for description, unit, bank in zip(
+            describe(maps, images), reference.units, reference.descriptions, strict=True
+        )
+    ]
+    return torch.stack(parts).mean()
+
+
+def soften(images: Tensor, resolution: int) -> Tensor:
+    """The same size with the detail of `resolution` px, as a generator makes it that has grown so far."""
+    return resize(resize(images, resolution), images.shape[-1])
+
+
+def grow(state: TrainingState, cfg: GrowConfig) -> None:
+    """Let the generator make all the detail that its age allows."""
+    G, _ = networks(state)
+    G.grow_to(cfg.from_px if state.images_seen < cfg.until_images else G.size)
+
+
+def networks(state: TrainingState) -> tuple[GrowingGenerator, ProjectedDiscriminator]:
+    """The two players of a projected GAN."""
+    return cast(GrowingGenerator, state.generator), cast(ProjectedDiscriminator, state.discriminator)
