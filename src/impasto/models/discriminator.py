@@ -120,7 +120,8 @@ class ProjectedDiscriminator(Discriminator):
         width, sides = cfg.head_channels, map_sides(cfg.pyramid_px)
         self.mix_channels = nn.ModuleList(FixedConv(c, width, 1) for c in CHANNELS)
         self.mix_scales = nn.ModuleList(FixedConv(width, width, 3) for _ in CHANNELS[1:])
-        self.heads = nn.ModuleList(_head(width, side) for side in sides)
+        self.known_dims = cfg.pixel_dims + cfg.content_dims
+        self.heads = nn.ModuleList(Head(width, side, self.known_dims) for side in sides)
         self.scales: Tensor
         self.register_buffer("scales", torch.ones(len(CHANNELS)))
 
@@ -129,9 +130,12 @@ class ProjectedDiscriminator(Discriminator):
         """The frozen network whose maps the heads see."""
         return self._pyramid[0]
 
-    def __call__(self, images: Tensor | Sequence[Tensor]) -> Tensor:
-        """Pictures (B, C, size, size), or the pyramid's maps of them, -> logits (B, N)."""
-        logits: Tensor = nn.Module.__call__(self, images)
+    def __call__(self, images: Tensor | Sequence[Tensor], latents: Tensor | None = None) -> Tensor:
+        """Pictures (B, C, size, size), or the pyramid's maps of them, -> logits (B, N).
+
+        With `latents` (B, latent_dim) the question is whether the picture is real and has that latent.
+        """
+        logits: Tensor = nn.Module.__call__(self, images, latents)
         return logits
 
     def calibrate(self, maps: Sequence[Tensor]) -> None:
@@ -140,7 +144,7 @@ class ProjectedDiscriminator(Discriminator):
             mixed = [mix(m) for mix, m in zip(self.mix_channels, maps, strict=True)]
             self.scales.copy_(torch.stack([1 / m.std() for m in mixed]))
 
-    def forward(self, images: Tensor | Sequence[Tensor]) -> Tensor:
+    def forward(self, images: Tensor | Sequence[Tensor], latents: Tensor | None = None) -> Tensor:
         """The same; use the call."""
         maps = self.pyramid(images) if isinstance(images, Tensor) else images
         logits = []
@@ -149,7 +153,7 @@ class ProjectedDiscriminator(Discriminator):
             x = self.mix_channels[i](maps[i]) * self.scales[i]
             if above is not None:
                 x = x + F.interpolate(above, x.shape[2:], mode="bilinear")
-            logits.append(self.heads[i](x).flatten(1))
+            logits.append(self.heads[i](x, None if latents is None else latents[:, : self.known_dims]))
             if i:
                 above = 0.7 * self.mix_scales[i - 1](x)
         return torch.cat(logits, 1)
@@ -174,12 +178,29 @@ class FixedConv(nn.Module):
         return F.conv2d(x, self.weight, padding="same")
 
 
-def _head(width: int, side: int) -> nn.Sequential:
-    """Halve a map of `side` until it is at most 4 wide, then one logit for each place."""
-    layers: list[nn.Module] = []
-    while side > 4:
-        layers += [nn.Conv2d(width, width, 3, stride=2, padding=1), nn.LeakyReLU(LEAK)]
-        side = (side + 1) // 2
-    layers += [nn.Conv2d(width, width, 3, padding=1), nn.LeakyReLU(LEAK)]
-    layers += [nn.Conv2d(width, 1, min(side, 3))]
-    return nn.Sequential(*layers)
+class Head(nn.Module):
+    """Halve a map of `side` until it is at most 4 wide, then one logit for each place.
+
+    A latent adds its projection on the features (Miyato & Koyama 2018). It is linear in the latent, so that
+    knowing the latents of all the real pictures by heart is of no use.
+    """
+
+    def __init__(self, width: int, side: int, latent_dims: int) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        while side > 4:
+            layers += [nn.Conv2d(width, width, 3, stride=2, padding=1), nn.LeakyReLU(LEAK)]
+            side = (side + 1) // 2
+        layers += [nn.Conv2d(width, width, 3, padding=1), nn.LeakyReLU(LEAK)]
+        self.trunk = nn.Sequential(*layers)
+        self.logit = nn.Conv2d(width, 1, min(side, 3))
+        self.embed = nn.Linear(latent_dims, width * side * side, bias=False)
+
+    def forward(self, x: Tensor, latents: Tensor | None) -> Tensor:
+        """(B, width, side, side) and (B, latent_dims) -> (B, N)."""
+        features = self.trunk(x)
+        logits: Tensor = self.logit(features).flatten(1)
+        if latents is not None:
+            direction = self.embed(latents / latents.shape[1] ** 0.5)  # latents of about unit length
+            logits = logits + (features.flatten(1) * direction).sum(1, keepdim=True)
+        return logits

@@ -41,23 +41,26 @@ def projected_step(
     """D learns once, then G learns once, from the same generated pictures."""
     G, D = networks(state)
     real = soften(next_batch(), int(G.resolution))
-    z, pairs = draw_latents(fabric, state, reference, real, matching)
+    with fabric.autocast(), torch.no_grad():
+        real_maps = D.pyramid(real)
+    z, real_z, pairs = draw_latents(state, reference, real, real_maps, matching)
     fake = G(z)
-    # The same changes for picture i on both sides: a pair stays a pair.
-    seed = int(torch.randint(2**62, (), generator=state.rng))
-    real, changed = (augment(x, changes, torch.Generator().manual_seed(seed)) for x in (real, fake))
-    with fabric.autocast():
-        fake_maps = D.pyramid(changed)
-        with torch.no_grad():
+    if changes != AugmentConfig():
+        # The same changes for picture i on both sides: a pair stays a pair.
+        seed = int(torch.randint(2**62, (), generator=state.rng))
+        real, fake = (augment(x, changes, torch.Generator().manual_seed(seed)) for x in (real, fake))
+        with fabric.autocast(), torch.no_grad():
             real_maps = D.pyramid(real)
+    with fabric.autocast():
+        fake_maps = D.pyramid(fake)
 
     if penalised := any((loss.r1_weight, loss.r2_weight, loss.gradient_penalty_weight)):
         real = real.detach().requires_grad_(differentiates(loss, loss.r1_weight))
-        apart = changed.detach().requires_grad_(differentiates(loss, loss.r2_weight))
-        real_logits, fake_logits = D(real), D(apart)
+        apart = fake.detach().requires_grad_(differentiates(loss, loss.r2_weight))
+        real_logits, fake_logits = D(real, real_z), D(apart, z)
     else:
-        apart = changed.detach()
-        real_logits, fake_logits = D(real_maps), D([m.detach() for m in fake_maps])
+        apart = fake.detach()
+        real_logits, fake_logits = D(real_maps, real_z), D([m.detach() for m in fake_maps], z)
     d_loss = discriminator_loss(loss.adversarial, real_logits, fake_logits).mean()
     penalty = penalties(D, real, apart, real_logits, fake_logits, loss, state.rng)
     state.discriminator_optimizer.zero_grad()
@@ -68,10 +71,10 @@ def projected_step(
     against = real_logits.detach()
     if generator_compares(loss.adversarial):
         with torch.no_grad():
-            against = D(real_maps)
-    g_loss = generator_loss(loss.adversarial, against, D(fake_maps)).mean()
-    reconstruction = pair_loss(changed, real, fake_maps, real_maps, reference, pairs) if pairs else 0 * g_loss
-    drifted = drift_loss(changed, fake_maps, reference) if matching.drift else 0 * g_loss
+            against = D(real_maps, real_z)
+    g_loss = generator_loss(loss.adversarial, against, D(fake_maps, z)).mean()
+    reconstruction = pair_loss(fake, real, fake_maps, real_maps, reference, pairs) if pairs else 0 * g_loss
+    drifted = drift_loss(fake, fake_maps, reference) if matching.drift else 0 * g_loss
     total = (
         matching.adversarial * g_loss + matching.reconstruction * reconstruction + matching.drift * drifted
     )
@@ -94,18 +97,25 @@ def projected_step(
 
 
 def draw_latents(
-    fabric: Fabric, state: TrainingState, reference: Reference, real: Tensor, matching: MatchingConfig
-) -> tuple[Tensor, int]:
-    """Latents (B, latent_dim) from the prior, the first ones overwritten by those of `real`; how many."""
-    z = state.generator.sample_latents(len(real), state.rng).to(real)
+    state: TrainingState,
+    reference: Reference,
+    real: Tensor,
+    real_maps: list[Tensor],
+    matching: MatchingConfig,
+) -> tuple[Tensor, Tensor, int]:
+    """Latents (B, latent_dim) of the pictures to generate and of the real ones; how many are the same.
+
+    Of the first, some are those of the real pictures, the others come from the prior. What the encoder does
+    not say of a real picture is noise in its latent too.
+    """
+    G, _ = networks(state)
+    z, real_z = (G.sample_latents(len(real), state.rng).to(real) for _ in range(2))
+    known = reference.encoder(real, real_maps)
+    noise = torch.randn(known.shape, generator=state.rng).to(known)
+    real_z[:, : reference.encoder.dims] = (known + matching.blur * noise) / (1 + matching.blur**2) ** 0.5
     pairs = round(matching.paired_share * len(real)) if matching.reconstruction else 0
-    if pairs:
-        with fabric.autocast(), torch.no_grad():
-            maps = networks(state)[1].pyramid(real[:pairs])
-        known = reference.encoder(real[:pairs], maps)
-        noise = torch.randn(known.shape, generator=state.rng).to(known)
-        z[:pairs, : reference.encoder.dims] = (known + matching.blur * noise) / (1 + matching.blur**2) ** 0.5
-    return z, pairs
+    z[:pairs] = real_z[:pairs]
+    return z, real_z, pairs
 
 
 def pair_loss(
