@@ -113,7 +113,7 @@ def digits_config(kind: Adversarial, seed: int, overrides: list[str]) -> Config:
         "train.batch_size": 32,  # an hour on a CPU is a million pictures: rather many steps
         "train.seed": seed,
     }
-    return override(load_config("default", {**common, **GAMES[kind].digits}), overrides)
+    return override(load_config("r3gan", {**common, **GAMES[kind].digits}), overrides)
 
 
 def play_grid(task: str, kind: Adversarial, seed: int, args: argparse.Namespace) -> dict[str, Any]:

@@ -185,7 +185,7 @@ def test_sets_that_are_absent_say_what_to_do(tmp_path, monkeypatch):
 def test_time_to_quality(shapes, tmp_path, capsys):
     arguments = [
         "--pictures", str(shapes), "--size", "16", "--minutes", "0.01", "--moments", "0.005",
-        "--samples", "16", "--arm", f"ours=default:{TINY}", "--arm", "dcgan-example",
+        "--samples", "16", "--arm", f"ours=r3gan:{TINY}", "--arm", "dcgan-example",
         "--out", str(tmp_path / "out"), "--plot", str(tmp_path / "plot.png"),
     ]  # fmt: skip
     time_to_quality.main(arguments)
@@ -230,7 +230,7 @@ def summary_of(found, name):
 def test_train_speed(tmp_path, capsys):
     path = tmp_path / "speed.json"
     train_speed.main(
-        ["--size", "16", "--seconds", "0.1", "--profile-steps", "1", "--peer", "dcgan-example"]
+        ["--preset", "r3gan", "--size", "16", "--seconds", "0.1", "--profile-steps", "1", "--peer", "dcgan-example"]
         + [part for setting in TINY.split(",") for part in ("--override", setting)]
         + ["--json", str(path)]
     )

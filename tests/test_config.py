@@ -1,7 +1,8 @@
 import pytest
 
-from impasto.config import Config, load_config, override, parse_overrides, preset_names
+from impasto.config import Config, load_config, override, preset_names
 from impasto.errors import ConfigError
+from impasto.overrides import parse_overrides
 
 
 @pytest.mark.parametrize("preset", preset_names())
@@ -31,6 +32,12 @@ def test_a_preset_can_be_a_file(tmp_path):
         (["lr_g=1"], "unknown setting 'lr_g'", ""),
         (["optimizer.generator_lrr=1"], "unknown setting", "optimizer.generator_lr"),
         (["generator_lr=1"], "unknown setting", "optimizer.generator_lr"),
+        (["model.discriminator_channels=8"], "unknown setting", "another model.kind"),
+        (["model.latent_dim=64"], "model.pixel_dims and model.content_dims together exceed", ""),
+        (["model.pyramid_px=16"], "model.pyramid_px", ""),
+        (["model.prior=uniform"], "model.prior", ""),
+        (["matching.paired_share=1.5"], "matching.paired_share", ""),
+        (["grow.from_px=20"], "grow.from_px", ""),
         (["image.size=65"], "must be one of 16", ""),
         (["image.channels=2"], "image.channels", ""),
         (["train.batch_size=1"], "train.batch_size", ""),
@@ -77,6 +84,6 @@ def test_later_overrides_win():
 
 
 def test_penalties_grow_with_the_number_of_pixels():
-    loss = load_config("default", {"loss.r1_weight": 100, "loss.r2_weight": 8}).loss
+    loss = load_config("r3gan", {"loss.r1_weight": 100, "loss.r2_weight": 8}).loss
     assert (loss.at_size(64).r1_weight, loss.at_size(16).r1_weight) == (100, 6.25)
     assert loss.at_size(128).r2_weight == 32

@@ -3,7 +3,6 @@
 Sizes are in pixels, progress is in images seen, learning rates are per Adam step.
 """
 
-import difflib
 import tomllib
 from collections.abc import Mapping, Sequence
 from importlib import resources
@@ -13,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from impasto.errors import ConfigError
+from impasto.overrides import closest, explain, parse_overrides, set_by_path
 
 SIZES = (16, 32, 64, 128, 256)
 
@@ -289,7 +289,7 @@ def load_config(preset: str = "default", overrides: Mapping[str, Any] | Sequence
     tree = _read_preset(preset)
     tree["preset"] = preset
     for key, value in parse_overrides(overrides).items():
-        _set(tree, key, value)
+        set_by_path(tree, key, value)
     return parse_config(tree)
 
 
@@ -297,13 +297,8 @@ def override(config: Config, overrides: Mapping[str, Any] | Sequence[str]) -> Co
     """The same config with dotted overrides applied. Raises `ConfigError`."""
     tree = config.model_dump()
     for key, value in parse_overrides(overrides).items():
-        _set(tree, key, value)
+        set_by_path(tree, key, value)
     return parse_config(tree)
-
-
-def parse_overrides(overrides: Mapping[str, Any] | Sequence[str]) -> dict[str, Any]:
-    """`["train.batch_size=32"]` as `{"train.batch_size": 32}`. Raises `ConfigError` where there is no `=`."""
-    return dict(overrides) if isinstance(overrides, Mapping) else dict(map(_split_override, overrides))
 
 
 def parse_config(tree: Mapping[str, Any]) -> Config:
@@ -311,7 +306,7 @@ def parse_config(tree: Mapping[str, Any]) -> Config:
     try:
         return Config.model_validate(tree)
     except ValidationError as error:
-        raise _explain(error) from None
+        raise explain(error, Config) from None
 
 
 def _read_preset(preset: str) -> dict[str, Any]:
@@ -324,63 +319,9 @@ def _read_preset(preset: str) -> dict[str, Any]:
         text = (resources.files("impasto") / "presets" / f"{preset}.toml").read_text(encoding="utf-8")
     else:
         raise ConfigError(
-            f"there is no preset '{preset}'", _closest(preset, names) or f"one of: {', '.join(names)}"
+            f"there is no preset '{preset}'", closest(preset, names) or f"one of: {', '.join(names)}"
         )
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"preset '{preset}' is not valid TOML: {error}") from None
-
-
-def _split_override(text: str) -> tuple[str, Any]:
-    key, equals, value = text.partition("=")
-    if not equals or not key.strip():
-        raise ConfigError(
-            f"'{text}' is not an override", "write key.path=value, for example train.batch_size=32"
-        )
-    try:  # a TOML value if it reads as one (numbers, booleans, lists), else the text itself
-        return key.strip(), tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        return key.strip(), value.strip()
-
-
-def _set(tree: dict[str, Any], key: str, value: Any) -> None:
-    *parents, leaf = key.split(".")
-    node = tree
-    for parent in parents:
-        node = node.setdefault(parent, {})
-        if not isinstance(node, dict):
-            raise ConfigError(f"'{key}' does not exist: '{parent}' is a value, not a group")
-    node[leaf] = value
-
-
-def _explain(error: ValidationError) -> ConfigError:
-    first = error.errors(include_url=False)[0]
-    path = [str(p) for p in first["loc"] if p not in ("mlp", "dcgan", "residual", "projected")]
-    key = ".".join(path)
-    if first["type"] == "extra_forbidden":
-        return ConfigError(f"unknown setting '{key}'", _closest(key, _all_keys(Config)))
-    if not key:
-        return ConfigError(first["msg"].removeprefix("Value error, "))
-    return ConfigError(f"'{key}' = {first['input']!r}: {first['msg'].removeprefix('Value error, ')}")
-
-
-def _closest(word: str, known: Sequence[str]) -> str:
-    """A hint that names the nearest known word, by whole path first and by its last part second."""
-    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    if not near:
-        by_leaf = {k.rsplit(".", 1)[-1]: k for k in known}
-        near = [by_leaf[m] for m in difflib.get_close_matches(word.rsplit(".", 1)[-1], list(by_leaf), n=1)]
-    return f"did you mean '{near[0]}'?" if near else ""
-
-
-def _all_keys(model: type[BaseModel], prefix: str = "") -> list[str]:
-    keys: list[str] = []
-    for name, field in model.model_fields.items():
-        parts = [field.annotation, *getattr(field.annotation, "__args__", ())]
-        groups = [p for p in parts if isinstance(p, type) and issubclass(p, BaseModel)]
-        for group in groups:
-            keys += _all_keys(group, f"{prefix}{name}.")
-        if not groups:
-            keys.append(prefix + name)
-    return keys

@@ -6,7 +6,7 @@ import torch
 from impasto.config import load_config
 from impasto.models.build import build_discriminator, build_generator
 
-PRESETS = ["mlp", "dcgan", "default"]
+PRESETS = ["mlp", "dcgan", "r3gan", "default"]
 SIZES = [16, 32, 64, 128, 256]
 
 
@@ -14,10 +14,18 @@ def networks(preset, size=32, channels=3, **settings):
     small = {
         "mlp": {"model.hidden": [32]},
         "dcgan": {"model.base_channels": 2},
-        "default": {
+        "r3gan": {
             "model.generator_channels": 4,
             "model.discriminator_channels": 4,
             "model.max_channels": 8,
+        },
+        "default": {
+            "model.generator_channels": 4,
+            "model.max_channels": 16,
+            "model.pyramid_px": 32,
+            "model.head_channels": 8,
+            "model.pixel_dims": 8,
+            "model.content_dims": 8,
         },
     }
     cfg = load_config(preset, {"image.size": size, "image.channels": channels, **small[preset], **settings})
@@ -33,8 +41,10 @@ def test_shapes_and_probability(preset, size, channels):
     images = G(G.sample_latents(2, torch.Generator().manual_seed(0)))
     assert images.shape == (2, channels, size, size)
     assert images.std() < 1.5  # a fresh generator starts near the range of pictures
-    assert D(images).shape == (2,)
+    heads = (4 + 4 + 1 + 1,) if preset == "default" else ()  # places of the maps of 32 px
+    assert D(images).shape == (2, *heads)
     probability = D.probability(images * 100)
+    assert probability.shape == (2,)
     assert ((probability >= 0) & (probability <= 1)).all()
 
 
@@ -51,7 +61,8 @@ def test_every_weight_gets_a_gradient_in_both_roles(preset):
     z = G.sample_latents(4, torch.Generator().manual_seed(0))
     for parameter in (*G.parameters(), *D.parameters()):
         torch.nn.init.normal_(parameter, 0.0, 0.1)  # layers that start silent would hide those before them
-    D(G(z)).square().sum().backward()
+    logits = D(G(z), z) if preset == "default" else D(G(z))
+    logits.square().sum().backward()
     for network in (G, D):
         for name, parameter in network.named_parameters():
             assert parameter.grad is not None, name
@@ -61,7 +72,7 @@ def test_every_weight_gets_a_gradient_in_both_roles(preset):
 @pytest.mark.parametrize("preset", PRESETS)
 def test_a_picture_does_not_depend_on_its_batch(preset):
     G, D = networks(preset)
-    G.eval()
+    G.eval(), D.eval()
     z = G.sample_latents(8, torch.Generator().manual_seed(0))
     with torch.no_grad():
         together, alone = G(z), G(z[3:4])
@@ -72,11 +83,13 @@ def test_a_picture_does_not_depend_on_its_batch(preset):
 @pytest.mark.parametrize("preset", PRESETS)
 def test_latents_follow_the_prior_and_the_seed(preset):
     normal, _ = networks(preset)
-    uniform, _ = networks(preset, **{"model.prior": "uniform"})
     draw = lambda g, seed: g.sample_latents(4000, torch.Generator().manual_seed(seed))  # noqa: E731
     assert torch.equal(draw(normal, 5), draw(normal, 5))
     assert not torch.equal(draw(normal, 5), draw(normal, 6))
     assert draw(normal, 5).std() == pytest.approx(1.0, abs=0.01)
+    if preset == "default":  # the encoder maps pictures to the normal distribution and to no other
+        return
+    uniform, _ = networks(preset, **{"model.prior": "uniform"})
     assert draw(uniform, 5).abs().max() <= 1
     assert draw(uniform, 5).std() == pytest.approx(3**-0.5, abs=0.01)
 
@@ -93,8 +106,8 @@ def test_the_textbook_networks_are_the_textbooks():
     assert kinds[-1] == "Linear"
 
 
-def test_the_default_has_no_normalisation_and_is_narrow_at_full_size():
-    G, D = networks("default", size=64)
+def test_r3gan_has_no_normalisation_and_is_narrow_at_full_size():
+    G, D = networks("r3gan", size=64)
     for network in (G, D):
         assert not any("Norm" in type(m).__name__ for m in network.modules())
     widths = []
@@ -105,3 +118,63 @@ def test_the_default_has_no_normalisation_and_is_narrow_at_full_size():
             )
     G(G.sample_latents(1, torch.Generator().manual_seed(0)))
     assert widths == [2, 3]
+
+
+def test_the_frozen_network_is_no_part_of_a_projected_discriminator():
+    _, D = networks("default")
+    for tensors in (D.state_dict(), dict(D.named_parameters()), dict(D.named_buffers())):
+        assert not any("pyramid" in name for name in tensors)
+    frozen = {id(p) for p in D.pyramid.parameters()}
+    assert frozen
+    assert not frozen & {id(p) for p in D.parameters()}
+    assert sum(t.numel() for t in D.state_dict().values()) < 100_000
+    D.to(torch.float64)  # ... but it follows the discriminator
+    assert next(D.pyramid.parameters()).dtype == torch.float64
+
+
+def test_a_projected_discriminator_takes_maps_and_latents_too():
+    G, D = networks("default")
+    D.eval()
+    z, other = torch.randn(2, 3, 128, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        images = G(z)
+        assert torch.equal(D(D.pyramid(images)), D(images))
+        assert not torch.equal(D(images, z), D(images, other))
+        other[:, :16] = z[:, :16]  # the free components of a latent are none of its business
+        assert torch.equal(D(images, z), D(images, other))
+        # Linear in the latent: the mean over a latent and its opposite is what it says without one.
+        both = (D(images, z) + D(images, -z)) / 2
+    torch.testing.assert_close(both, D(images), rtol=1e-4, atol=1e-4)
+
+
+def test_calibrated_maps_have_unit_deviation():
+    _, D = networks("default")
+    images = torch.rand(8, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    with torch.no_grad():
+        maps = D.pyramid(images)
+        D.calibrate(maps)
+        mixed = [mix(m) * s for mix, m, s in zip(D.mix_channels, maps, D.scales, strict=True)]
+    assert [float(m.std()) for m in mixed] == pytest.approx([1.0] * 4, rel=1e-3)
+
+
+@pytest.mark.parametrize("size", [16, 64])
+def test_a_growing_generator_has_the_detail_it_has_grown_to(size):
+    G, _ = networks("default", size)
+    G.eval()
+    z = G.sample_latents(2, torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        whole = G(z)
+        G.grow_to(8)
+        coarse = G(z)
+        saved = G.state_dict()
+        assert coarse.shape == whole.shape == (2, 3, size, size)
+        assert (coarse - whole).abs().max() > 1e-3
+        busy = [(x[..., 1:] - x[..., :-1]).square().mean() for x in (whole, coarse)]
+        assert busy[1] < busy[0]
+        fresh, _ = networks("default", size)
+        fresh.load_state_dict(saved)
+        assert torch.equal(fresh.eval()(z), coarse)  # how far it has grown goes with its weights
+        G.grow_to(1)
+        assert int(G.resolution) == 8
+        G.grow_to(1000)
+        assert torch.equal(G(z), whole)

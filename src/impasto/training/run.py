@@ -20,11 +20,12 @@ from typing import Any
 import torch
 from filelock import FileLock, Timeout
 
-from impasto.config import Config, ProjectedConfig, load_config, override, parse_config, parse_overrides
+from impasto.config import Config, ProjectedConfig, load_config, override, parse_config
 from impasto.data.folder import Dataset, open_folder
 from impasto.errors import ConfigError, InputError
 from impasto.files import remove_leftovers, write_bytes_atomically
 from impasto.images import to_tensor
+from impasto.overrides import parse_overrides
 from impasto.training import device as devices
 from impasto.training import state as states
 from impasto.training.engine import STATE_FILE, Engine, stopping_on_signals
