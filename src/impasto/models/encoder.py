@@ -10,9 +10,10 @@ import math
 import torch
 from torch import Tensor, nn
 
+from impasto.models.generator import SKETCH_SIDE
 from impasto.models.pyramid import content, thumbnail
 
-THUMBNAIL_SIDE = 16
+THUMBNAIL_SIDE = SKETCH_SIDE
 
 
 class Encoder(nn.Module):
@@ -44,8 +45,13 @@ class Encoder(nn.Module):
     @torch.no_grad()
     def forward(self, images: Tensor, maps: list[Tensor]) -> Tensor:
         """Pictures (B, C, H, W) and their pyramid's maps -> (B, dims)."""
-        pixels = (thumbnail(images, THUMBNAIL_SIDE) - self.pixel_mean) @ self.pixel_basis
-        rest = (content(maps) - self.content_mean - pixels @ self.explained) @ self.content_basis
+        return self.encode(thumbnail(images, THUMBNAIL_SIDE), content(maps))
+
+    @torch.no_grad()
+    def encode(self, thumbnails: Tensor, contents: Tensor) -> Tensor:
+        """Thumbnails (B, C 16^2) and contents (B, d) -> (B, dims)."""
+        pixels = (thumbnails - self.pixel_mean) @ self.pixel_basis
+        rest = (contents - self.content_mean - pixels @ self.explained) @ self.content_basis
         components = torch.cat((pixels, rest), 1).T.contiguous()
         low = torch.searchsorted(self.ranked, components)
         high = torch.searchsorted(self.ranked, components, right=True)

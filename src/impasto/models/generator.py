@@ -24,6 +24,7 @@ from impasto.models.layers import (
 )
 
 Prior = Literal["normal", "uniform"]
+SKETCH_SIDE = 16  # the thumbnails that latents describe (models/encoder.py)
 
 
 class Generator(nn.Module):
@@ -145,6 +146,9 @@ class GeneratorStage(nn.Module):
 class GrowingGenerator(Generator):
     """Residual blocks with batch norm; every resolution adds to the picture (Karras et al. 2020, section 4).
 
+    A sketch of 16 px, linear in the latent, goes into the picture and into the features of that resolution:
+    layout and colours of a picture need not be learnt where they can be computed (`draw_sketches`).
+
     `grow_to(32)` leaves the resolutions above 32 px out: the picture is still `size` wide but has the detail
     of 32 px, at a quarter of the work. How far it has grown is part of its weights.
     """  # fmt: skip
@@ -165,7 +169,22 @@ class GrowingGenerator(Generator):
             UpsamplingBlock(wide, narrow, cfg.latent_dim) for wide, narrow in itertools.pairwise(widths)
         )
         self.to_image = nn.ModuleList(ToImage(width, image.channels) for width in widths[1:])
+        self.sketch = nn.Linear(cfg.latent_dim, image.channels * SKETCH_SIDE**2)
+        nn.init.zeros_(self.sketch.weight)
+        nn.init.zeros_(self.sketch.bias)
+        self.read_sketch = nn.Conv2d(image.channels, widths[int(math.log2(SKETCH_SIDE)) - 2], 3, padding=1)
         self.register_buffer("resolution", torch.tensor(image.size))
+
+    @torch.no_grad()
+    def draw_sketches(self, z: Tensor, thumbnails: Tensor) -> None:
+        """Begin with what a linear map from latents (N, latent_dim) to thumbnails (N, C 16^2) can know."""
+        ones = torch.ones(len(z), 1, device=z.device)
+        # A little weight decay: with fewer pictures than components the best map is no good.
+        design = torch.cat((z, ones), 1)
+        gram = design.T @ design + 0.01 * len(z) * torch.eye(design.shape[1], device=z.device)
+        solution = torch.linalg.solve(gram, design.T @ thumbnails)
+        self.sketch.weight.copy_(solution[:-1].T)
+        self.sketch.bias.copy_(solution[-1])
 
     def grow_to(self, resolution: int) -> None:
         """Give detail up to `resolution` px, at least 8 and at most the picture's size."""
@@ -178,7 +197,12 @@ class GrowingGenerator(Generator):
         images: Tensor | None = None
         for stage, to_image in zip(self.stages, self.to_image, strict=True):
             x = stage(x, z)
-            detail = to_image(x)
+            if x.shape[-1] == SKETCH_SIDE:
+                sketch = self.sketch(z).unflatten(1, (-1, SKETCH_SIDE, SKETCH_SIDE))
+                x = x + self.read_sketch(sketch)
+                detail = to_image(x) + sketch
+            else:
+                detail = to_image(x)
             images = detail if images is None else upsample(images) + detail
             if x.shape[-1] == grown:
                 break

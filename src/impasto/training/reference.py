@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from impasto.config import ProjectedConfig
 from impasto.losses.matching import distances
 from impasto.models.discriminator import ProjectedDiscriminator
 from impasto.models.encoder import THUMBNAIL_SIDE, Encoder
+from impasto.models.generator import GrowingGenerator
 from impasto.models.pyramid import survey, thumbnail
 
 MEASURED = 256  # pictures whose mean distance is the unit of a description
@@ -28,9 +30,14 @@ class Reference:
 
 
 def make_reference(
-    discriminator: ProjectedDiscriminator, images: Tensor, cfg: ProjectedConfig, *, calibrate: bool
+    generator: GrowingGenerator,
+    discriminator: ProjectedDiscriminator,
+    images: Tensor,
+    cfg: ProjectedConfig,
+    *,
+    first: bool,
 ) -> Reference:
-    """Survey N >= 16 real pictures (N, C, H, W); with `calibrate` also set the discriminator's scales.
+    """Survey N >= 16 real pictures (N, C, H, W); before the `first` step also give both players their start.
 
     The pictures must be in random order: units and scales are taken from the first of them.
     """
@@ -40,10 +47,13 @@ def make_reference(
     units = [_mean_distance(d) for d in descriptions]
     with torch.no_grad():
         maps = pyramid(images[:MEASURED])
-    if calibrate:
+    encoder = Encoder(thumbnails, contents, cfg.pixel_dims, cfg.content_dims)
+    if first:
         discriminator.calibrate(maps)
+        latents = encoder.encode(thumbnails, contents)
+        generator.draw_sketches(F.pad(latents, (0, generator.latent_dim - encoder.dims)), thumbnails)
     return Reference(
-        Encoder(thumbnails, contents, cfg.pixel_dims, cfg.content_dims),
+        encoder,
         [d / unit for d, unit in zip(descriptions, units, strict=True)],
         units,
         [float(1 / m.abs().mean()) for m in maps],

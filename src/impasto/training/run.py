@@ -116,7 +116,7 @@ def train(
         stack.enter_context(_alone_in(out))
         if resuming:
             states.restore(state, out / STATE_FILE, dataset.fingerprint)
-        reference = _reference(config, state, dataset, calibrate=not resuming)
+        reference = _reference(config, state, dataset, first=not resuming)
         remove_leftovers(out)
         write_bytes_atomically(out / "config.json", config.model_dump_json(indent=2).encode())
         judge = Judge(dataset.holdout_pixels(MOST_HOLDOUT), config.train.evaluate_samples, fabric.device)
@@ -183,15 +183,18 @@ def _resumed_config(out: Path, preset: str | None, set_anew: Mapping[str, Any]) 
 
 
 def _reference(
-    config: Config, state: states.TrainingState, dataset: Dataset, *, calibrate: bool
+    config: Config, state: states.TrainingState, dataset: Dataset, *, first: bool
 ) -> Reference | None:
     """Survey the real pictures where the generator's lessons need it."""
     if not isinstance(config.model, ProjectedConfig):
         return None
     pixels = dataset.train_pixels(config.matching.bank_pictures, config.train.seed)
-    _, discriminator = networks(state)
-    device = next(discriminator.parameters()).device
-    return make_reference(discriminator, to_tensor(pixels).to(device), config.model, calibrate=calibrate)
+    generator, discriminator = networks(state)
+    images = to_tensor(pixels).to(next(discriminator.parameters()).device)
+    reference = make_reference(generator, discriminator, images, config.model, first=first)
+    if first:
+        state.average.load_state_dict(state.generator.state_dict())
+    return reference
 
 
 def _about(dataset: Dataset) -> dict[str, Any]:
