@@ -230,7 +230,18 @@ def summary_of(found, name):
 def test_train_speed(tmp_path, capsys):
     path = tmp_path / "speed.json"
     train_speed.main(
-        ["--preset", "r3gan", "--size", "16", "--seconds", "0.1", "--profile-steps", "1", "--peer", "dcgan-example"]
+        [
+            "--preset",
+            "r3gan",
+            "--size",
+            "16",
+            "--seconds",
+            "0.1",
+            "--profile-steps",
+            "1",
+            "--peer",
+            "dcgan-example",
+        ]
         + [part for setting in TINY.split(",") for part in ("--override", setting)]
         + ["--json", str(path)]
     )

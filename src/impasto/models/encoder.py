@@ -14,6 +14,7 @@ from impasto.models.generator import SKETCH_SIDE
 from impasto.models.pyramid import content, thumbnail
 
 THUMBNAIL_SIDE = SKETCH_SIDE
+ROUNDING = 1e-5  # of the norm of the pictures: smaller differences are no descriptions of them
 
 
 class Encoder(nn.Module):
@@ -26,13 +27,13 @@ class Encoder(nn.Module):
     def __init__(self, thumbnails: Tensor, contents: Tensor, pixel_dims: int, content_dims: int) -> None:
         """Fit to N pictures: `thumbnails` (N, C 16^2), `contents` (N, d). At most N - 1 components each."""
         super().__init__()
-        self.pixel_basis, self.pixel_mean = _whitening(thumbnails, pixel_dims)
+        self.pixel_basis, self.pixel_mean = _whitening(thumbnails, pixel_dims, ROUNDING * thumbnails.norm())
         pixels = (thumbnails - self.pixel_mean) @ self.pixel_basis
         self.content_mean = contents.mean(0)
         # What the thumbnail already tells of the content is taken out, so that no component says it twice.
         self.explained = pixels.T @ (contents - self.content_mean) / len(contents)
         rest = contents - self.content_mean - pixels @ self.explained
-        self.content_basis, rest_mean = _whitening(rest, content_dims)
+        self.content_basis, rest_mean = _whitening(rest, content_dims, ROUNDING * contents.norm())
         self.content_mean = self.content_mean + rest_mean
         components = torch.cat((pixels, (rest - rest_mean) @ self.content_basis), 1)
         self.ranked = components.T.contiguous().sort(1).values  # (dims, N)
@@ -60,10 +61,13 @@ class Encoder(nn.Module):
         return latents.T.contiguous()
 
 
-def _whitening(x: Tensor, dims: int) -> tuple[Tensor, Tensor]:
-    """Basis (d, dims) whose projections of `x - mean` have unit variance and no correlation, and the mean."""
+def _whitening(x: Tensor, dims: int, least: Tensor) -> tuple[Tensor, Tensor]:
+    """Basis (d, dims) whose projections of `x - mean` have unit variance and no correlation, and the mean.
+
+    There are fewer than `dims` where so few directions have a singular value above `least`.
+    """
     mean = x.mean(0)
     _, scales, directions = torch.linalg.svd(x - mean, full_matrices=False)
-    real = int((scales > scales[0] * 1e-4).sum())
+    real = int((scales > torch.maximum(scales[0] * 1e-4, least)).sum())
     dims = min(dims, len(x) - 1, real)
     return directions[:dims].T / scales[:dims] * math.sqrt(len(x)), mean

@@ -16,6 +16,7 @@ from impasto.losses.adversarial import (
     leaves_zero_undetermined,
 )
 from impasto.losses.penalties import Penalties, differentiates, penalties
+from impasto.models.discriminator import Discriminator
 from impasto.training.state import TrainingState
 
 
@@ -56,13 +57,19 @@ def discriminator_step(
     fabric.backward(d_loss + penalty.weighted(loss))
     state.discriminator_optimizer.step()
 
-    middle = D.centre
-    if leaves_zero_undetermined(loss.adversarial):  # it lies between the two
-        middle = (real_logits.detach().mean() + fake_logits.detach().mean()) / 2
-        D.centre.lerp_(middle, 0.1)
+    middle = find_middle(D, real_logits.detach(), fake_logits.detach(), loss)
     real_accuracy = (real_logits > middle).float().mean()
     fake_accuracy = (fake_logits < middle).float().mean()
     return d_loss.detach(), real_accuracy, fake_accuracy, penalty
+
+
+def find_middle(D: Discriminator, real_logits: Tensor, fake_logits: Tensor, loss: LossConfig) -> Tensor:
+    """The logit between real and generated pictures. Where the loss does not fix it, D's centre follows it."""
+    if not leaves_zero_undetermined(loss.adversarial):
+        return D.centre
+    middle = (real_logits.mean() + fake_logits.mean()) / 2
+    D.centre.lerp_(middle, 0.1)
+    return middle
 
 
 def generator_step(

@@ -24,7 +24,7 @@ from impasto.models.encoder import THUMBNAIL_SIDE
 from impasto.models.generator import GrowingGenerator
 from impasto.models.layers import resize
 from impasto.models.pyramid import describe, thumbnail
-from impasto.training.gan_step import StepStats
+from impasto.training.gan_step import StepStats, find_middle
 from impasto.training.reference import Reference
 from impasto.training.state import TrainingState
 
@@ -67,6 +67,7 @@ def projected_step(
     fabric.backward(d_loss + penalty.weighted(loss) if penalised else d_loss)
     state.discriminator_optimizer.step()
 
+    middle = find_middle(D, real_logits.detach(), fake_logits.detach(), loss)
     D.requires_grad_(False)
     against = real_logits.detach()
     if generator_compares(loss.adversarial):
@@ -86,8 +87,8 @@ def projected_step(
     return StepStats(
         d_loss.detach(),
         g_loss.detach(),
-        (real_logits > 0).float().mean(),
-        (fake_logits < 0).float().mean(),
+        (real_logits > middle).float().mean(),
+        (fake_logits < middle).float().mean(),
         penalty.r1.detach(),
         penalty.r2.detach(),
         penalty.interpolates.detach(),

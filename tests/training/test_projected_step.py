@@ -1,0 +1,275 @@
+"""One round of a projected GAN: what learns, what does not, and what the two lessons do."""
+
+import copy
+from typing import get_args
+
+import pytest
+import torch
+from lightning_fabric import Fabric
+
+from impasto.config import Adversarial, load_config
+from impasto.images import to_tensor
+from impasto.losses.adversarial import leaves_zero_undetermined
+from impasto.training import projected_step as module
+from impasto.training import state as states
+from impasto.training.projected_step import draw_latents, grow, projected_step, soften
+from impasto.training.reference import make_reference
+from impasto.training.state import create_state
+from tests.training.test_run import NETWORKS
+
+SMALL = {**NETWORKS["default"], "train.batch_size": 8, "optimizer.generator_lr": 3e-3}
+
+
+def drawings(size=16, count=32):
+    """(count, 3, size, size): a bright square on dark ground, of varied place and colour."""
+    rng = torch.Generator().manual_seed(3)
+    images = torch.full((count, 3, size, size), -0.9)
+    for image in images:
+        y, x = torch.randint(0, size // 2, (2,), generator=rng).tolist()
+        image[:, y : y + size // 2, x : x + size // 2] = torch.rand(3, 1, 1, generator=rng)
+    return images
+
+
+class Game:
+    """A run without its surroundings: `play(n)` plays n rounds and returns the figures of each."""
+
+    def __init__(self, size=16, **settings):
+        settings = {key.replace("__", "."): value for key, value in settings.items()}
+        self.config = load_config("default", {"image.size": size, **SMALL, **settings})
+        self.fabric = Fabric(accelerator="cpu", devices=1)
+        self.state = create_state(self.config, batches=None, fabric=self.fabric)
+        self.images = drawings(size)
+        self.reference = make_reference(
+            self.state.generator, self.state.discriminator, self.images, self.config.model, first=True
+        )
+        self.place = 0
+
+    def next_batch(self):
+        batch = self.images.roll(-self.place, 0)[:8]
+        self.place += 8
+        return batch
+
+    def play(self, rounds):
+        cfg = self.config
+        return [
+            projected_step(
+                self.fabric,
+                self.state,
+                self.reference,
+                self.next_batch,
+                cfg.loss,
+                cfg.matching,
+                cfg.augment,
+            )
+            for _ in range(rounds)
+        ]
+
+
+def weights(network):
+    return torch.cat([p.detach().flatten() for p in network.parameters()]).clone()
+
+
+def test_what_learns_and_what_does_not():
+    game = Game()
+    G, D = game.state.generator, game.state.discriminator
+    before = weights(G), weights(D), weights(D.pyramid), D.scales.clone(), D.mix_scales[0].weight.clone()
+    (stats,) = game.play(1)
+    after = weights(G), weights(D), weights(D.pyramid), D.scales, D.mix_scales[0].weight
+    changed = [not torch.equal(old, new) for old, new in zip(before, after, strict=True)]
+    assert changed == [True, True, False, False, False]
+    assert all(torch.isfinite(value) for value in vars(stats).values())
+    assert stats.reconstruction > 0
+    assert stats.drift > 0
+    assert all(p.requires_grad for p in D.parameters())
+
+
+def test_the_discriminator_stays_while_the_generator_learns(monkeypatch):
+    game = Game()
+    seen = []
+    step = game.state.generator_optimizer.step
+
+    def spy(*args, **kwargs):
+        seen.append(
+            (weights(game.state.discriminator), [p.grad for p in game.state.discriminator.parameters()])
+        )
+        return step(*args, **kwargs)
+
+    d_step = game.state.discriminator_optimizer.step
+
+    def d_spy(*args, **kwargs):
+        found = d_step(*args, **kwargs)
+        gradients = [p.grad.clone() for p in game.state.discriminator.parameters()]
+        seen.append((weights(game.state.discriminator), gradients))
+        return found
+
+    monkeypatch.setattr(game.state.generator_optimizer, "step", spy)
+    monkeypatch.setattr(game.state.discriminator_optimizer, "step", d_spy)
+    game.play(1)
+    (after_d, gradients), (before_g, later) = seen
+    assert torch.equal(after_d, before_g)
+    assert torch.equal(weights(game.state.discriminator), after_d)
+    assert all(torch.equal(a, b) for a, b in zip(gradients, later, strict=True))
+
+
+def test_the_pictures_of_known_latents_become_those_they_stand_for():
+    found = [float(s.reconstruction) for s in Game(matching__adversarial=0.0, matching__drift=0.0).play(60)]
+    assert sum(found[-8:]) < 0.9 * sum(found[:8])
+
+
+@pytest.mark.parametrize("lesson", ["reconstruction", "drift"])
+def test_without_a_lesson_its_figure_is_zero_and_the_game_goes_on(lesson):
+    game = Game(**{f"matching__{lesson}": 0.0})
+    stats = game.play(2)[-1]
+    assert getattr(stats, lesson) == 0
+    assert getattr(stats, {"drift": "reconstruction", "reconstruction": "drift"}[lesson]) > 0
+    assert stats.generator_loss != 0
+
+
+@pytest.mark.parametrize(("share", "pairs"), [(0.0, 0), (0.5, 4), (1.0, 8)])
+def test_a_share_of_the_batch_is_paired(share, pairs):
+    game = Game(matching__paired_share=share, matching__blur=0.0)
+    state, real = game.state, game.images[:8]
+    with torch.no_grad():
+        maps = state.discriminator.pyramid(real)
+    z, real_z, found = draw_latents(state, game.reference, real, maps, game.config.matching)
+    assert found == pairs
+    assert z.shape == real_z.shape == (8, 128)
+    assert torch.equal(z[:pairs], real_z[:pairs])
+    assert not (z[pairs:] == real_z[pairs:]).any()
+    known = game.reference.encoder(real, maps)
+    assert torch.equal(real_z[:, : known.shape[1]], known)
+    (stats,) = game.play(1)
+    assert (stats.reconstruction > 0) == (pairs > 0)
+
+
+def test_neither_lesson_is_the_game_alone():
+    (stats,) = Game(matching__paired_share=0.0, matching__drift=0.0).play(1)
+    assert stats.reconstruction == stats.drift == 0
+    assert stats.generator_loss != 0
+
+
+def test_picture_i_is_changed_alike_on_both_sides(monkeypatch):
+    game = Game(augment__colour=1.0, augment__translation=1.0, augment__cutout=0.5)
+    calls, whole = [], module.augment
+
+    def spy(images, changes, rng):
+        probe = drawings()[:8]  # the same pictures on both sides: their changes show what was drawn
+        calls.append(whole(probe, changes, copy_of(rng)))
+        return whole(images, changes, rng)
+
+    def copy_of(rng):
+        return torch.Generator().manual_seed(rng.initial_seed())
+
+    monkeypatch.setattr(module, "augment", spy)
+    game.play(2)
+    assert len(calls) == 4
+    assert torch.equal(calls[0], calls[1])
+    assert torch.equal(calls[2], calls[3])
+    assert not torch.equal(calls[0], calls[2])
+    assert not torch.equal(calls[0], drawings()[:8])
+
+
+@pytest.mark.parametrize("kind", get_args(Adversarial))
+def test_any_loss_and_any_penalty(kind):
+    game = Game(
+        loss__adversarial=kind,
+        loss__r1_weight=1.0,
+        loss__r2_weight=1.0,
+        loss__gradient_penalty_weight=1.0,
+        augment__translation=1.0,
+    )
+    stats = game.play(2)[-1]
+    assert all(torch.isfinite(value) for value in vars(stats).values())
+    assert min(stats.r1, stats.r2, stats.gradient_penalty) > 0
+    assert (game.state.discriminator.centre != 0) == leaves_zero_undetermined(kind)
+
+
+def test_growth_switches_once_and_survives_saving(tmp_path):
+    game = Game(size=32, grow__from_px=8, grow__until_images=100)
+    state, cfg = game.state, game.config.grow
+    sides = []
+    for seen in (0, 99, 100, 101):
+        state.images_seen = seen
+        grow(state, cfg)
+        sides.append(int(state.generator.resolution))
+    assert sides == [8, 8, 32, 32]
+    state.images_seen = 50
+    grow(state, cfg)
+    game.play(1)
+    states.update_average(state, game.config.ema, 8)
+    state.batches = type("Nothing", (), {"state_dict": lambda self: {}, "load_state_dict": lambda *a: None})()
+    states.save(state, tmp_path / "s.safetensors", game.config, "f")
+    fresh = create_state(game.config, state.batches, game.fabric)
+    assert int(fresh.generator.resolution) == 32
+    states.restore(fresh, tmp_path / "s.safetensors", "f")
+    assert int(fresh.generator.resolution) == int(fresh.average.resolution) == 8
+
+
+@pytest.mark.parametrize("size", [16, 32])
+def test_growth_from_more_than_the_picture_has(size):
+    game = Game(size=size, grow__from_px=128, grow__until_images=100)
+    grow(game.state, game.config.grow)
+    assert int(game.state.generator.resolution) == size
+    game.play(1)
+
+
+def test_while_it_is_small_real_pictures_have_no_more_detail(monkeypatch):
+    game = Game(size=32)
+    game.state.generator.grow_to(8)
+    shown, whole = [], module.draw_latents
+    monkeypatch.setattr(
+        module, "draw_latents", lambda s, r, real, *a: shown.append(real) or whole(s, r, real, *a)
+    )
+    game.play(1)
+    assert torch.equal(shown[0], soften(game.images[:8], 8))
+
+
+def test_softened():
+    images = drawings()
+    assert soften(images, 16) is images
+    soft = soften(images, 8)
+    assert soft.shape == images.shape
+    torch.testing.assert_close(soft.mean((2, 3)), images.mean((2, 3)), atol=0.03, rtol=0)
+    assert (
+        soft[:, :, 1:].sub(soft[:, :, :-1]).abs().max() < images[:, :, 1:].sub(images[:, :, :-1]).abs().max()
+    )
+    flat = torch.full((1, 3, 16, 16), 0.25)
+    assert torch.equal(soften(flat, 8), flat)
+
+
+def test_a_reference_is_made_anew_and_the_same():
+    game = Game()
+    state, before = game.state, copy.deepcopy(game.state.generator.state_dict())
+    again = make_reference(state.generator, state.discriminator, game.images, game.config.model, first=False)
+    for a, b in zip(game.reference.descriptions, again.descriptions, strict=True):
+        assert torch.equal(a, b)
+    assert again.map_scales == game.reference.map_scales
+    assert torch.equal(again.encoder.ranked, game.reference.encoder.ranked)
+    assert all(torch.equal(t, before[name]) for name, t in state.generator.state_dict().items())
+    halves = again.descriptions[0].split(16)
+    assert torch.cdist(*halves).mean() == pytest.approx(1.0, rel=0.01)  # in units of the mean distance
+
+
+def test_a_generator_begins_with_the_layout_of_known_pictures():
+    game = Game()
+    D, encoder = game.state.discriminator, game.reference.encoder
+    with torch.no_grad():
+        latents = encoder(game.images, D.pyramid(game.images))
+        z = torch.nn.functional.pad(latents, (0, 128 - encoder.dims))
+        sketches = game.state.generator.sketch(z)
+    real = game.images.flatten(1)
+    error, spread = (sketches - real).square().mean(), (real - real.mean(0)).square().mean()
+    assert error < 0.5 * spread
+
+
+def test_pictures_from_files_fit(shapes):
+    """Values of uint8 pictures lie in [-1, 1], as the lessons take for granted."""
+    import impasto
+
+    config = load_config("default", {"image.size": 16})
+    images = to_tensor(impasto.open_folder(shapes, config.data, config.image, seed=0).train_pixels(32, 0))
+    game = Game()
+    reference = make_reference(
+        game.state.generator, game.state.discriminator, images, game.config.model, first=True
+    )
+    assert reference.encoder.dims == 16
