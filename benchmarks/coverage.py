@@ -18,10 +18,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
-import digits
-import gaussians
 import torch
 
+import digits
+import gaussians
 from impasto.config import Adversarial, Config, LossConfig, load_config, override
 from impasto.files import write_bytes_atomically
 

@@ -227,12 +227,19 @@ def summary_of(found, name):
     return next(arm for arm in found["summary"] if arm["arm"] == name)
 
 
-def test_train_speed(tmp_path, capsys):
+TINY_PROJECTED = (
+    "model.generator_channels=4,model.max_channels=16,model.pyramid_px=32,model.head_channels=8,"
+    "train.batch_size=8,matching.bank_pictures=40,augment.translation=1"
+)
+
+
+@pytest.mark.parametrize(("preset", "settings"), [("r3gan", TINY), ("default", TINY_PROJECTED)])
+def test_train_speed(tmp_path, capsys, preset, settings):
     path = tmp_path / "speed.json"
     train_speed.main(
         [
             "--preset",
-            "r3gan",
+            preset,
             "--size",
             "16",
             "--seconds",
@@ -242,7 +249,7 @@ def test_train_speed(tmp_path, capsys):
             "--peer",
             "dcgan-example",
         ]
-        + [part for setting in TINY.split(",") for part in ("--override", setting)]
+        + [part for setting in settings.split(",") for part in ("--override", setting)]
         + ["--json", str(path)]
     )
     assert "images/s" in capsys.readouterr().out

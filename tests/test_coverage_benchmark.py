@@ -9,8 +9,8 @@ from typing import get_args
 
 import pytest
 import torch
-
 from benchmarks import digits, gaussians
+
 from impasto.config import Adversarial
 
 ROOT = Path(__file__).parent.parent

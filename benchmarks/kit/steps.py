@@ -1,5 +1,6 @@
 """A preset's training step from the real pieces, and what it is made of: parts, operations, arithmetic."""
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -16,12 +17,14 @@ from torch.profiler import profile
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from impasto.config import Config
+from impasto.config import Config, ProjectedConfig
 from impasto.data.batches import Batches
 from impasto.images import to_tensor
 from impasto.training import device as devices
 from impasto.training import gan_step as game
+from impasto.training import projected_step as projected
 from impasto.training import state as states
+from impasto.training.reference import Reference, make_reference
 
 # Words in the names of torch's operations, in this order: the first that fits decides.
 CATEGORIES = (
@@ -44,15 +47,22 @@ class Step:
     config: Config
     fabric: Fabric
     state: states.TrainingState
+    reference: Reference | None = None  # of a projected GAN
     seconds: dict[str, float] = field(default_factory=dict)
 
     def __call__(self) -> int:
         config, state = self.config, self.state
         images = config.train.batch_size * config.train.discriminator_steps
         loss = config.loss.at_size(config.image.size)
-        stats = game.gan_step(
-            self.fabric, state, self._next_batch, loss, config.augment, config.train.discriminator_steps
-        )
+        if self.reference is None:
+            stats = game.gan_step(
+                self.fabric, state, self._next_batch, loss, config.augment, config.train.discriminator_steps
+            )
+        else:
+            projected.grow(state, config.grow)
+            stats = projected.projected_step(
+                self.fabric, state, self.reference, self._next_batch, loss, config.matching, config.augment
+            )
         state.images_seen += images
         with self._timed("average"):
             states.update_average(state, config.ema, images)
@@ -78,7 +88,10 @@ class Step:
         return time.perf_counter()
 
     def parts(self, steps: int) -> dict[str, float]:
-        """Mean seconds of a step's parts. `augmentation` is forward only and within D's and G's share."""
+        """Mean seconds of a step's parts. `augmentation` is forward only and within D's and G's share.
+
+        A projected GAN makes its pictures once, for both: G's forward pass is within D's share.
+        """
         self.seconds = {}
         marks = {"since": 0.0}
         optimizers = {
@@ -101,8 +114,9 @@ class Step:
             with self._timed("augmentation"):
                 return plain(*args, **kwargs)
 
-        plain = getattr(game, "augment", None)
-        patched = mock.patch.object(game, "augment", augment) if plain else nullcontext()
+        player = game if self.reference is None else projected
+        plain = getattr(player, "augment", None)
+        patched = mock.patch.object(player, "augment", augment) if plain else nullcontext()
         hooks = register_optimizer_step_pre_hook(before), register_optimizer_step_post_hook(after)
         start = self._now()
         with patched:
@@ -128,7 +142,15 @@ def make_step(config: Config, batches: Callable[[int], Batches]) -> Step:
     pinned = config.train.model_copy(update={"precision": choice.precision})
     config = config.model_copy(update={"train": pinned})
     fabric = devices.make_fabric(choice)
-    return Step(config, fabric, states.create_state(config, batches(config.train.batch_size), fabric))
+    state = states.create_state(config, batches(config.train.batch_size), fabric)
+    reference = None
+    if isinstance(config.model, ProjectedConfig):
+        G, D = projected.networks(state)
+        some = batches(32)
+        parts = [to_tensor(some.next()) for _ in range(math.ceil(config.matching.bank_pictures / 32))]
+        bank = torch.cat(parts)[: config.matching.bank_pictures].to(fabric.device)
+        reference = make_reference(G, D, bank, config.model, first=True)
+    return Step(config, fabric, state, reference)
 
 
 def images_per_second(step: Callable[[], int], seconds: float) -> tuple[float, int, float]:

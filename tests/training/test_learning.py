@@ -2,9 +2,9 @@
 
 import pytest
 import torch
+from benchmarks.gaussians import Recipe, play, real_points, score
 
 import impasto
-from benchmarks.gaussians import Recipe, play, real_points, score
 from impasto.images import to_tensor
 from impasto.metrics.distances import kernel_distance
 from impasto.metrics.diversity import density_coverage

@@ -64,7 +64,7 @@ def discriminator_step(
 
 
 def find_middle(D: Discriminator, real_logits: Tensor, fake_logits: Tensor, loss: LossConfig) -> Tensor:
-    """The logit between real and generated pictures. Where the loss does not fix it, D's centre follows it."""
+    """The logit between real and generated pictures; D's centre follows it where the loss fixes none."""
     if not leaves_zero_undetermined(loss.adversarial):
         return D.centre
     middle = (real_logits.mean() + fake_logits.mean()) / 2
