@@ -24,19 +24,24 @@ class StepStats:
     fake_accuracy: Tensor  # the share of generated pictures that D holds for generated
     r1: Tensor
     r2: Tensor
+    real_logit: Tensor
+    fake_logit: Tensor
+    spread: Tensor  # how far the generated pictures of the batch lie apart, over how far the real ones do
 
 
 def discriminator_step(
     fabric: Fabric, state: TrainingState, real: Tensor, loss: LossConfig, changes: AugmentConfig
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+) -> tuple[Tensor, ...]:
     """D learns to tell real pictures (B, C, H, W) from generated ones. Algorithm 1, lines 3-6.
 
-    Returns the loss, the accuracies on real and generated pictures, and the mean R1 and R2.
+    Returns the loss, the accuracies on real and generated pictures, the mean R1 and R2, the mean logits of
+    real and generated pictures, and the spread.
     """
     G, D = state.generator, state.discriminator
     z = G.sample_latents(len(real), state.rng).to(real)
     with torch.no_grad():
         fake = G(z)
+    spread = fake.std(0).mean() / real.std(0).mean().clamp_min(1e-6)  # before augmentation adds its own
     real = augment(real, changes, state.rng).requires_grad_(loss.r1_weight > 0)
     fake = augment(fake, changes, state.rng).requires_grad_(loss.r2_weight > 0)
     real_logits, fake_logits = D(real), D(fake)
@@ -56,7 +61,8 @@ def discriminator_step(
         D.centre.lerp_(middle, 0.1)
     real_accuracy = (real_logits > middle).float().mean()
     fake_accuracy = (fake_logits < middle).float().mean()
-    return d_loss.detach(), real_accuracy, fake_accuracy, r1.detach(), r2.detach()
+    logits = real_logits.detach().mean(), fake_logits.detach().mean()
+    return d_loss.detach(), real_accuracy, fake_accuracy, r1.detach(), r2.detach(), *logits, spread
 
 
 def generator_step(
@@ -91,6 +97,6 @@ def gan_step(
     """Algorithm 1 of Goodfellow et al. 2014: D learns `discriminator_steps` times, then G learns once."""
     for _ in range(discriminator_steps):
         real = next_batch()
-        d_loss, real_accuracy, fake_accuracy, r1, r2 = discriminator_step(fabric, state, real, loss, changes)
+        d_loss, *seen = discriminator_step(fabric, state, real, loss, changes)
     g_loss = generator_step(fabric, state, real, loss, changes)
-    return StepStats(d_loss, g_loss, real_accuracy, fake_accuracy, r1, r2)
+    return StepStats(d_loss, g_loss, *seen)

@@ -27,7 +27,7 @@ from impasto.files import remove_leftovers, write_bytes_atomically
 from impasto.training import device as devices
 from impasto.training import state as states
 from impasto.training.engine import STATE_FILE, Engine, stopping_on_signals
-from impasto.training.evaluation import Judge
+from impasto.training.evaluation import MOST_TRAINING, Judge
 from impasto.training.events import Sink, Started
 from impasto.training.sinks import JsonlSink, TensorBoardSink
 from impasto.training.stopping import Reason, describe
@@ -36,7 +36,7 @@ from impasto.training.stopping import Reason, describe
 MOST_HOLDOUT = 1_000
 
 # On resuming only these may be set anew: anything else would make it another run.
-RESETTABLE = ("stop.", "train.checkpoint_every", "train.device")
+RESETTABLE = ("stop.", "train.checkpoint_every", "train.device", "train.on_trouble", "train.max_repairs")
 LIMITS = ("stop.minutes", "stop.images", "stop.epochs", "stop.until_converged")
 
 
@@ -114,7 +114,12 @@ def train(
             states.restore(state, out / STATE_FILE, dataset.fingerprint)
         remove_leftovers(out)
         write_bytes_atomically(out / "config.json", config.model_dump_json(indent=2).encode())
-        judge = Judge(dataset.holdout_pixels(MOST_HOLDOUT), config.train.evaluate_samples, fabric.device)
+        judge = Judge(
+            dataset.holdout_pixels(MOST_HOLDOUT),
+            dataset.train_pixels(MOST_TRAINING, config.train.seed),
+            config.train.evaluate_samples,
+            fabric.device,
+        )
         interrupted = stack.enter_context(stopping_on_signals())
         jsonl = JsonlSink(out / "events.jsonl", state.images_seen)
         stack.callback(jsonl.close)
