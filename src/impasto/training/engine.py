@@ -20,6 +20,7 @@ from impasto.errors import TrainingError
 from impasto.images import to_tensor
 from impasto.training import events, health, previews, repairs, vitals
 from impasto.training import state as states
+from impasto.training.checkup import NAMES
 from impasto.training.evaluation import Judge, seek_copies
 from impasto.training.gan_step import StepStats, gan_step
 from impasto.training.health import Verdict
@@ -53,10 +54,10 @@ class Engine:
         while (reason := self._reason()) is None:
             before = state.images_seen
             stats = self._step()
-            meter.add(stats)
-
             measure = due(before, state.images_seen, cfg.evaluate_every_images)
             trouble = self._examine(stats, before, look=measure)
+            if state.vitals.finite:
+                meter.add(stats)
             if trouble is None and due(before, state.images_seen, cfg.snapshot_every_images):
                 self._snapshot()
             if trouble is None and measure:
@@ -69,10 +70,9 @@ class Engine:
             if trouble is not None:
                 if (reason := self._act_on(trouble)) is not None:
                     break
-                meter = Meter()
             elif measure and cfg.on_trouble == "heal":
                 self._keep_snapshot()
-            if now - shown_at >= PROGRESS_EVERY_SECONDS:
+            if meter.steps and now - shown_at >= PROGRESS_EVERY_SECONDS:
                 self._report(meter, now - shown_at)
                 shown_at = now
             if now - saved_at >= cfg.checkpoint_every_seconds:
@@ -106,7 +106,9 @@ class Engine:
     def _examine(self, stats: StepStats, before: int, *, look: bool) -> Verdict | None:
         """Note what a step says of the run's health; now and then, judge it. Returns trouble, if any."""
         state = self.state
-        pulse = vitals.Pulse(**{name: float(getattr(stats, name)) for name in vitals.Pulse.__dataclass_fields__})
+        pulse = vitals.Pulse(
+            **{name: float(getattr(stats, name)) for name in vitals.Pulse.__dataclass_fields__}
+        )
         state.vitals = vitals.after_step(state.vitals, pulse, state.images_seen - before, state.images_seen)
         if look or vitals.look_is_due(before, state.images_seen):
             state.vitals = vitals.after_look(state.vitals, state.generator, state.discriminator)
@@ -127,7 +129,7 @@ class Engine:
         return next((v for v in verdicts if v.severity == "trouble"), None)
 
     def _act_on(self, trouble: Verdict) -> Reason | None:
-        """Go on, go back, or stop, as `train.on_trouble` says. Raises `TrainingError` where nothing is left."""
+        """Go on, go back or stop, as `train.on_trouble` says. Raises `TrainingError` where none can be."""
         cfg, state = self.config.train, self.state
         if cfg.on_trouble == "warn" and state.vitals.finite:
             return None
@@ -140,7 +142,7 @@ class Engine:
         if not state.vitals.finite:
             raise self._diverged()
         tried = f" after {len(state.repairs)} repairs" if state.repairs else ""
-        return Reason("unhealthy", f"{health.NAMES[trouble.kind]}{tried}: {trouble.evidence}")
+        return Reason("unhealthy", f"{NAMES[trouble.kind]}{tried}: {trouble.evidence}")
 
     def _keep_snapshot(self) -> None:
         """Keep the present state to go back to."""

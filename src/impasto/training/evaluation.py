@@ -26,6 +26,8 @@ COPIES_AFTER_EPOCHS, COPIES_AFTER_IMAGES = 20, 10_000
 # Two pictures are twins when their features are nearer than this share of the usual distance of two real
 # pictures: the judge's features of two crops of one painting, one pixel apart, are about that near.
 TWINS = 0.1
+# Among fewer held-out pictures than this, a ball to the fifth neighbour holds nearly everything.
+FEW = 12
 # A generator's average picture is remembered in this many random directions of the features: enough to tell
 # there from back, and little enough to keep for every evaluation.
 DIRECTIONS = 16
@@ -103,7 +105,6 @@ class Judge:
     def _signs(
         self, fake: Tensor, pixels: NDArray[np.uint8], discriminator: Discriminator, copies: bool
     ) -> Signs:
-        k = min(5, len(self._real) - 1)
         r_v, error = overfitting_of(
             *(opinions(discriminator, p[:ASKED]) for p in (self._train, self._holdout, pixels))
         )
@@ -117,7 +118,7 @@ class Judge:
         return Signs(
             diversity=pair_distance(fake) / max(self._usual, 1e-9),
             twins=float((other_distance(fake) < TWINS * self._usual).double().mean()),
-            coverage=density_coverage(self._real, fake, k).coverage if k >= 3 else None,
+            coverage=density_coverage(self._real, fake).coverage if len(self._real) >= FEW else None,
             overfitting=r_v,
             overfitting_error=error,
             memorised=found.share if found else None,

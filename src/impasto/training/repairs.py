@@ -128,13 +128,15 @@ def enlist(state: TrainingState) -> None:
 
 
 def mend(state: TrainingState, state_file: Path) -> None:
-    """After resuming: finish a snapshot that the kill came in the midst of, forget what is no longer there."""
+    """After resuming: finish a snapshot that a kill came in the midst of, forget what is no longer there."""
     if state.healthy and state.healthy[-1] == _name(state) and state_file.exists():
         keep_snapshot(state, state_file)
     state.healthy = [name for name in state.healthy if _snapshot(state_file, name).is_file()]
 
 
-def roll_back(state: TrainingState, state_file: Path, fingerprint: str, verdict: Verdict, config: Config) -> None:
+def roll_back(
+    state: TrainingState, state_file: Path, fingerprint: str, verdict: Verdict, config: Config
+) -> None:
     """Go back to the newest healthy snapshot, note the repair, and let chance fall otherwise.
 
     The clock runs on, or a run of ten minutes could last for ever; the best evaluation stays known, or a
@@ -146,6 +148,7 @@ def roll_back(state: TrainingState, state_file: Path, fingerprint: str, verdict:
     healthy = state.healthy
     states.restore(state, _snapshot(state_file, healthy[-1]), fingerprint)
     state.seconds, state.record = seconds, best
+    state.standing = {}  # whatever still holds is told anew
     state.healthy = healthy[:-1] or healthy
     repair = {
         "kind": verdict.kind,

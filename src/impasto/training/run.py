@@ -5,6 +5,7 @@ A run's folder:
     config.json          what was asked, resolved
     state.safetensors    everything that resuming needs
     best/  last/         model folders: the best snapshot by hold-out distance, and the newest
+    healthy/             the states that a repair goes back to
     samples/             a grid from fixed noise for every snapshot, named by images seen
     history.webp         how it learned
     events.jsonl  tensorboard/
@@ -74,7 +75,8 @@ def train(
     SIGTERM save and return, with `reason.condition == "interrupted"`.
 
     Raises `InputError` (and its kinds) for a folder, a setting or a checkpoint that cannot be used, and
-    `TrainingError` when the losses stop being finite.
+    `TrainingError` when losses or weights stop being finite numbers and no repair is left. A run that is in
+    other trouble and out of repairs, or told to stop, returns with `reason.condition == "unhealthy"`.
     """
     out = Path(out)
     set_anew = parse_overrides(overrides)
@@ -121,7 +123,7 @@ def train(
             fabric.device,
         )
         interrupted = stack.enter_context(stopping_on_signals())
-        jsonl = JsonlSink(out / "events.jsonl", state.images_seen)
+        jsonl = JsonlSink(out / "events.jsonl", state.images_seen, len(state.repairs))
         stack.callback(jsonl.close)
         tensorboard = TensorBoardSink(out / "tensorboard", state.images_seen)
         stack.callback(tensorboard.close)

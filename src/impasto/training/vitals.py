@@ -16,8 +16,12 @@ from torch import Tensor, nn
 HALFLIFE_IMAGES = 500
 # How often the norms of weights and gradients are read: two passes over all weights, some 10 ms of 20 s.
 LOOK_EVERY_IMAGES = 500
-# Their usual level is a running geometric mean over ten looks, long against any failure seen in trials.
-LEVEL_KEEPS = 0.5 ** (1 / 10)
+# Their usual level is a running geometric mean with a half-life of ten looks, long against any failure seen
+# in trials; what they were lately has one of two looks, since gradients of single batches scatter.
+USUAL_KEEPS, LATELY_KEEPS = 0.5 ** (1 / 10), 0.5 ** (1 / 2)
+# Nothing is measured against a fixed bound before this: every preset, however slow, has left its grey
+# beginning by then (at 16 to 64 px the slowest healthy run had after 2,000).
+GRACE_IMAGES = 4_000
 # D is certain when it is right on 99 of 100 pictures of either kind and so far from the edge that its loss
 # has nothing left to teach: 0.01 is a probability of 99.5 % on each side in cross-entropy.
 CERTAIN_ACCURACY, CERTAIN_LOSS = 0.99, 0.01
@@ -25,24 +29,32 @@ CERTAIN_ACCURACY, CERTAIN_LOSS = 0.99, 0.01
 
 @dataclass(frozen=True)
 class Level:
-    """A norm as it is and as it usually was; both 0 before the first look."""
+    """A norm as it is, as it was lately, and as it usually was; all 0 before the first look."""
 
     now: float = 0.0
+    lately: float = 0.0
     usual: float = 0.0
-    looks: int = 0
 
     def seen(self, value: float) -> "Level":
-        """The level after one more look. `usual` is what it was before this one, so that a jump shows."""
-        if not math.isfinite(value) or value <= 0:
-            return replace(self, now=value, looks=self.looks + 1)
-        before = self.now if math.isfinite(self.now) and self.now > 0 else value
-        usual = self.usual or value
-        return Level(value, usual**LEVEL_KEEPS * before ** (1 - LEVEL_KEEPS), self.looks + 1)
+        """The level after one more look. `usual` does not know this one yet, so that a jump shows whole."""
+        if not math.isfinite(value):
+            return replace(self, now=value)
+        if self.usual == 0:
+            return Level(value, value, value)
+        floor = 1e-6 * self.usual  # a gradient of nothing at all has no logarithm
+        usual = self.usual**USUAL_KEEPS * max(self.now, floor) ** (1 - USUAL_KEEPS)
+        lately = self.lately**LATELY_KEEPS * max(value, floor) ** (1 - LATELY_KEEPS)
+        return Level(value, lately, usual)
 
     @property
-    def ratio(self) -> float:
-        """How many times its usual self it is; 1 where nothing is known yet."""
+    def rise(self) -> float:
+        """How many times its usual self it is now; 1 where nothing is known yet."""
         return self.now / self.usual if self.usual else 1.0
+
+    @property
+    def rest(self) -> float:
+        """The share of its usual self that it was lately; 1 where nothing is known yet."""
+        return self.lately / self.usual if self.usual else 1.0
 
 
 @dataclass(frozen=True)
@@ -51,7 +63,7 @@ class Vitals:
 
     finite: bool = True  # losses, and at the last look weights and gradients
     spread: float | None = None  # of generated pictures in pixels, over that of the real ones
-    most_spread: float = 0.0  # the highest running spread
+    most_spread: float = 0.0  # the highest running spread since the grace period: noise is varied too
     discriminator_loss: float | None = None
     real_accuracy: float | None = None
     fake_accuracy: float | None = None
@@ -102,7 +114,7 @@ def after_step(vitals: Vitals, pulse: Pulse, images: int, images_seen: int) -> V
     return replace(
         vitals,
         spread=spread,
-        most_spread=max(vitals.most_spread, spread),
+        most_spread=max(vitals.most_spread, spread if images_seen >= GRACE_IMAGES else 0.0),
         discriminator_loss=loss,
         real_accuracy=real,
         fake_accuracy=fake,
@@ -125,8 +137,8 @@ def after_look(vitals: Vitals, generator: nn.Module, discriminator: nn.Module) -
 
 
 def look_is_due(before: int, after: int) -> bool:
-    """Whether a multiple of `LOOK_EVERY_IMAGES` lies in (before, after]."""
-    return before // LOOK_EVERY_IMAGES != after // LOOK_EVERY_IMAGES
+    """Whether a multiple of `LOOK_EVERY_IMAGES` lies in (before, after]; and at the very first step."""
+    return before == 0 or before // LOOK_EVERY_IMAGES != after // LOOK_EVERY_IMAGES
 
 
 def norm(tensors: Iterable[Tensor]) -> float:
