@@ -148,7 +148,14 @@ def test_divergence_is_said_and_never_saved(shapes, tmp_path, on_trouble):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(states, "restore", lambda s, *a: (restore(s, *a), state.update(generator=s.generator)))
         with pytest.raises(TrainingError, match="diverged") as caught:
-            train(shapes, out, images=160, resume=True, sinks=[poison], overrides={"train.on_trouble": on_trouble})
+            train(
+                shapes,
+                out,
+                images=160,
+                resume=True,
+                sinks=[poison],
+                overrides={"train.on_trouble": on_trouble},
+            )
     assert "checkpoint" in caught.value.hint
     assert (out / "state.safetensors").read_bytes() == good
     assert json.loads((out / "events.jsonl").read_text().splitlines()[-1])["condition"] == "diverged"

@@ -18,14 +18,13 @@ from impasto.checkpoints import ModelInfo, save_model
 from impasto.config import Config
 from impasto.errors import TrainingError
 from impasto.images import to_tensor
-from impasto.training import events, health, previews, repairs, vitals
+from impasto.training import events, previews
 from impasto.training import state as states
-from impasto.training.checkup import NAMES
 from impasto.training.evaluation import Judge, seek_copies
 from impasto.training.gan_step import StepStats, gan_step
-from impasto.training.health import Verdict
 from impasto.training.state import TrainingState
 from impasto.training.stopping import Progressed, Reason, reason_to_stop, share_done, update_balance
+from impasto.training.ward import Ward
 
 PROGRESS_EVERY_SECONDS = 1.0
 STATE_FILE = "state.safetensors"
@@ -43,35 +42,44 @@ class Engine:
     data: dict[str, Any]  # what model.json says about the pictures
     sinks: Sequence[events.Sink] = ()
     interrupted: threading.Event = field(default_factory=threading.Event)
-    _treated: Config = field(init=False)  # the config with all repairs so far on top
+
+    def __post_init__(self) -> None:
+        self.ward = Ward(
+            self.config,
+            self.state,
+            self.out / STATE_FILE,
+            self.data["fingerprint"],
+            self._checkpoint,
+            self._emit,
+        )
 
     def fit(self) -> Reason:
         """Train until a stop condition holds. Saves in every case; raises `TrainingError` on divergence."""
         cfg, state = self.config.train, self.state
         meter = Meter()
-        self._begin()
+        self.ward.begin()  # from its first second a run can be resumed, and has somewhere to go back to
         saved_at = shown_at = clock = time.monotonic()
         while (reason := self._reason()) is None:
             before = state.images_seen
             stats = self._step()
             measure = due(before, state.images_seen, cfg.evaluate_every_images)
-            trouble = self._examine(stats, before, look=measure)
+            trouble = self.ward.after_step(stats, before, look=measure)
             if state.vitals.finite:
                 meter.add(stats)
             if trouble is None and due(before, state.images_seen, cfg.snapshot_every_images):
                 self._snapshot()
             if trouble is None and measure:
                 self._evaluate()
-                trouble = self._judge()
+                trouble = self.ward.judge()
 
             now = time.monotonic()
             state.seconds += now - clock
             clock = now
             if trouble is not None:
-                if (reason := self._act_on(trouble)) is not None:
+                if (reason := self.ward.act_on(trouble)) is not None:
                     break
-            elif measure and cfg.on_trouble == "heal":
-                self._keep_snapshot()
+            elif measure:
+                self.ward.keep()
             if meter.steps and now - shown_at >= PROGRESS_EVERY_SECONDS:
                 self._report(meter, now - shown_at)
                 shown_at = now
@@ -81,7 +89,7 @@ class Engine:
         return self._finish(reason)
 
     def _step(self) -> StepStats:
-        config, state = self._treated, self.state
+        config, state = self.ward.treated, self.state
         self._warm_up()
         size, rounds = config.train.batch_size, config.train.discriminator_steps
         loss = config.loss.at_size(config.image.size)
@@ -95,68 +103,13 @@ class Engine:
         )
         return stats
 
-    def _begin(self) -> None:
-        """From its first second a run can be resumed, and has somewhere to go back to."""
-        self._treated = repairs.treated(self.config, self.state.repairs)
-        repairs.mend(self.state, self.out / STATE_FILE)
-        self._checkpoint()
-        if self.config.train.on_trouble == "heal" and not self.state.healthy:
-            self._keep_snapshot()
-
-    def _examine(self, stats: StepStats, before: int, *, look: bool) -> Verdict | None:
-        """Note what a step says of the run's health; now and then, judge it. Returns trouble, if any."""
-        state = self.state
-        pulse = vitals.Pulse(
-            **{name: float(getattr(stats, name)) for name in vitals.Pulse.__dataclass_fields__}
-        )
-        state.vitals = vitals.after_step(state.vitals, pulse, state.images_seen - before, state.images_seen)
-        if look or vitals.look_is_due(before, state.images_seen):
-            state.vitals = vitals.after_look(state.vitals, state.generator, state.discriminator)
-        elif state.vitals.finite:
-            return None
-        return self._judge()
-
-    def _judge(self) -> Verdict | None:
-        """Tell every verdict that is new, and return the first that is trouble."""
-        state, seen = self.state, self.state.images_seen
-        verdicts = health.judge(state.vitals, health.examined(state.evaluations), seen)
-        for verdict in verdicts:
-            if state.standing.get(verdict.kind) != verdict.severity:
-                self._emit(events.Verdict(seen, **vars(verdict)))
-        for kind in state.standing.keys() - {v.kind for v in verdicts}:
-            self._emit(events.Recovered(seen, kind))
-        state.standing = {v.kind: v.severity for v in verdicts}
-        return next((v for v in verdicts if v.severity == "trouble"), None)
-
-    def _act_on(self, trouble: Verdict) -> Reason | None:
-        """Go on, go back or stop, as `train.on_trouble` says. Raises `TrainingError` where none can be."""
-        cfg, state = self.config.train, self.state
-        if cfg.on_trouble == "warn" and state.vitals.finite:
-            return None
-        if cfg.on_trouble == "heal" and len(state.repairs) < cfg.max_repairs:
-            repairs.roll_back(state, self.out / STATE_FILE, self.data["fingerprint"], trouble, self.config)
-            self._treated = repairs.treated(self.config, state.repairs)
-            self._emit(events.Repaired(state.images_seen, **state.repairs[-1], number=len(state.repairs)))
-            self._checkpoint()
-            return None
-        if not state.vitals.finite:
-            raise self._diverged()
-        tried = f" after {len(state.repairs)} repairs" if state.repairs else ""
-        return Reason("unhealthy", f"{NAMES[trouble.kind]}{tried}: {trouble.evidence}")
-
-    def _keep_snapshot(self) -> None:
-        """Keep the present state to go back to."""
-        repairs.enlist(self.state)
-        self._checkpoint()
-        repairs.keep_snapshot(self.state, self.out / STATE_FILE)
-
     def _next_batch(self) -> Tensor:
         images = to_tensor(self.state.batches.next()).to(self.fabric.device)
         return images.contiguous(memory_format=torch.channels_last)
 
     def _warm_up(self) -> None:
         """Learning rates rise linearly over `warmup_images`, then stay."""
-        cfg, state = self._treated.optimizer, self.state
+        cfg, state = self.ward.treated.optimizer, self.state
         seen = state.images_seen + self.config.train.batch_size
         share = min(1.0, seen / cfg.warmup_images) if cfg.warmup_images else 1.0
         for optimizer, lr in (
@@ -242,7 +195,7 @@ class Engine:
 
     def _finish(self, reason: Reason) -> Reason:
         """A run that is over is measured and shown once more; an interrupted one is only saved, at once."""
-        if not states.is_finite(self.state):
+        if reason.condition == "diverged" or not states.is_finite(self.state):
             raise self._diverged()
         if reason.condition != "interrupted":
             self._snapshot()
@@ -257,7 +210,7 @@ class Engine:
     def _diverged(self) -> TrainingError:
         """The state in memory is worthless and is not saved: the checkpoint before it stays."""
         seen, seconds = self.state.images_seen, self.state.seconds
-        words = "the losses are no longer finite numbers"
+        words = "the losses or the weights are no longer finite numbers"
         self._emit(events.Stopped(seen, "diverged", words, seconds))
         hint = (
             "the last checkpoint and the best model are untouched; lower optimizer.generator_lr and "

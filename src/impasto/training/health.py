@@ -36,8 +36,8 @@ LOST_SHARE = 0.2
 SURE_ERRORS = 3.0
 
 # Overfitting (r_v, Karras et al. 2020). Their target is 0.6, above which they augment more; 96 drawings gave
-# 0.15, 20 gave 1.2. Trouble only when nothing has got better for a while: a D that knows its pictures by heart
-# may still teach.
+# 0.15, 20 gave 1.2. Trouble only when nothing has got better for a while: a D that knows its pictures by
+# heart may still teach.
 MILD_OVERFIT, STRONG_OVERFIT = 0.6, 0.75
 STALLED = 3  # evaluations
 

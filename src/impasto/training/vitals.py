@@ -94,6 +94,9 @@ class Pulse:
     spread: float
 
 
+PULSE = tuple(Pulse.__dataclass_fields__)
+
+
 def after_step(vitals: Vitals, pulse: Pulse, images: int, images_seen: int) -> Vitals:
     """The vitals after one step of `images` more pictures."""
     if not all(math.isfinite(value) for value in vars(pulse).values()):
