@@ -162,13 +162,13 @@ def certain(images, **changes):
 
 
 def test_vanishing():
-    assert verdict(certain(5_000)) == ("vanishing", "notice")
-    assert verdict(certain(4_999)) is None
+    assert verdict(certain(2_500)) == ("vanishing", "notice")
+    assert verdict(certain(2_499)) is None
     faint, fair = Level(0.009, 0.0099, 1), Level(0.009, 0.0101, 1)
-    assert verdict(certain(5_000, generator_gradient=faint)) == ("vanishing", "trouble")
-    assert verdict(certain(5_000, generator_gradient=fair)) == ("vanishing", "notice")
+    assert verdict(certain(2_500, generator_gradient=faint)) == ("vanishing", "trouble")
+    assert verdict(certain(2_500, generator_gradient=fair)) == ("vanishing", "notice")
     assert verdict(vitals(generator_gradient=faint)) is None  # a small gradient alone may be an equilibrium
-    saturated = dataclasses.replace(certain(5_000), discriminator_loss=9e-5)
+    saturated = dataclasses.replace(certain(2_500), discriminator_loss=9e-5)
     assert verdict(saturated) == ("vanishing", "trouble")
 
 
@@ -240,8 +240,10 @@ PULSE = Pulse(
     spread=0.5,
 )
 
+NEW = Vitals()
 
-def steps(pulse, count, start=Vitals(), seen=0):
+
+def steps(pulse, count, start=NEW, seen=0):
     for _ in range(count):
         seen += 50
         start = after_step(start, pulse, 50, seen)

@@ -45,7 +45,7 @@ STALLED = 3  # evaluations
 MILD_COPIES, MANY_COPIES = 0.25, 0.5
 
 # Vanishing. How long D must have been certain of everything, and how little is left of G's usual gradient.
-CERTAIN_IMAGES = 5_000
+CERTAIN_IMAGES = 2_500
 LITTLE_GRADIENT = 0.01
 SATURATED_LOSS = 1e-4  # D's probabilities are past 0.9999: a cross-entropy has nothing left to say
 

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 HALFLIFE_IMAGES = 500
 # How often the norms of weights and gradients are read: two passes over all weights, some 10 ms of 20 s.
 LOOK_EVERY_IMAGES = 500
-# Their usual level is a running geometric mean with a half-life of ten looks, long against any failure seen
-# in trials; what they were lately has one of two looks, since gradients of single batches scatter.
-USUAL_KEEPS, LATELY_KEEPS = 0.5 ** (1 / 10), 0.5 ** (1 / 2)
+# Their usual level is a running geometric mean with a half-life of twenty looks, long against any failure
+# seen in trials; what they were lately has one of two looks, since gradients of single batches scatter.
+USUAL_KEEPS, LATELY_KEEPS = 0.5 ** (1 / 20), 0.5 ** (1 / 2)
 # Nothing is measured against a fixed bound before this: every preset, however slow, has left its grey
 # beginning by then (at 16 to 64 px the slowest healthy run had after 2,000).
 GRACE_IMAGES = 4_000
