@@ -259,7 +259,8 @@ def test_resuming_is_a_theorem_across_a_repair(shapes, tmp_path, monkeypatch):
     assert len(values["repairs"]) == 1
     for name, tensor in tensors.items():
         assert torch.equal(tensor, parts[name]), name
-    for name in ("repairs", "healthy", "vitals", "standing", "record", "images_seen", "steps"):
+    # Not `record`: each part ends in an evaluation of its own, and that may be the best of all.
+    for name in ("repairs", "healthy", "vitals", "standing", "images_seen", "steps"):
         assert values[name] == found[name], name
     kinds = [r["event"] for r in check_up(tmp_path / "parts").history]
     assert kinds == ["verdict", "repaired"]
