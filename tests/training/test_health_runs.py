@@ -3,11 +3,10 @@ or ended. And runs that are well: nobody is alarmed.
 """
 
 import json
+import shutil
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 from safetensors.torch import load_file
 
 import impasto
@@ -22,7 +21,7 @@ from tests.training.test_run import NETWORKS, SMALL
 QUICK = {**SMALL, "train.batch_size": 16, "train.snapshot_every_images": 10_000}
 
 
-def train(folder, out, preset="default", **more):
+def train(folder, out, preset="r3gan", **more):
     """A small run: (what came of it or the error, its events)."""
     seen = []
     overrides = {**QUICK, **NETWORKS[preset], **more.pop("overrides", {})}
@@ -286,7 +285,7 @@ def test_after_a_repair_chance_falls_otherwise(shapes, tmp_path, monkeypatch):
 
 
 def test_what_is_changed_for_what():
-    config = load_config("default")
+    config = load_config("r3gan")
     assert repairs.prescribe("divergence", config, []) == ("learning rates", 1.0, 0.5)
     assert repairs.prescribe("oscillation", config, []) == ("learning rates", 1.0, 0.5)
     assert repairs.prescribe("collapse", config, []) == ("penalties", 1.0, 2.0)
@@ -295,12 +294,12 @@ def test_what_is_changed_for_what():
     assert repairs.prescribe("memorisation", config, []) == ("augmentation", 0.0, 0.2)
     bare = load_config("dcgan")  # no penalty to raise
     assert repairs.prescribe("collapse", bare, []) == ("learning rates", 1.0, 0.5)
-    full = load_config("default", {"augment.colour": 0.8, "augment.cutout": 0.9})
+    full = load_config("r3gan", {"augment.colour": 0.8, "augment.cutout": 0.9})
     assert repairs.prescribe("overfitting", full, []) == ("learning rates", 1.0, 0.5)
 
 
 def test_repairs_add_up():
-    config = load_config("default")
+    config = load_config("r3gan")
     done = []
     for kind in ("divergence", "collapse", "overfitting", "divergence"):
         what, before, after = repairs.prescribe(kind, config, done)
@@ -345,21 +344,17 @@ def test_without_second_names_a_snapshot_is_copied(shapes, tmp_path, monkeypatch
 
 
 @pytest.fixture(scope="module")
-def twenty(tmp_path_factory):
-    """Twenty drawings and four to hold out."""
+def twenty(shapes, tmp_path_factory):
+    """Twenty drawings to train on, and sixteen to hold out."""
     folder = tmp_path_factory.mktemp("twenty")
-    rng = np.random.default_rng(5)
-    for i in range(24):
-        pixels = np.full((16, 16, 3), 255, np.uint8)
-        top, left = rng.integers(0, 8, 2)
-        pixels[top : top + 8, left : left + 8] = rng.integers(0, 200, 3)
-        Image.fromarray(pixels).save(folder / f"{i}.png")
+    for path in sorted(shapes.rglob("*.png"), key=lambda p: p.name)[:36]:
+        shutil.copy(path, folder)
     return folder
 
 
 @pytest.mark.slow
 def test_a_discriminator_without_a_penalty_leaves_the_generator_without_a_signal(shapes, tmp_path):
-    """The default's networks in the minimax game of 2014, D far the faster: named within 8,000 images."""
+    """The default's networks in the minimax game of 2014, D far the faster: named within 10,000 images."""
     settings = {
         "model.generator_channels": 16,
         "model.discriminator_channels": 16,
@@ -377,7 +372,7 @@ def test_a_discriminator_without_a_penalty_leaves_the_generator_without_a_signal
     run, seen = train(shapes, tmp_path / "run", images=16_000, overrides=settings)
     trouble = [e for e in of(events.Verdict, seen) if e.severity == "trouble"]
     assert trouble[0].kind == "vanishing"
-    assert trouble[0].images_seen <= 8_000
+    assert trouble[0].images_seen <= 10_000
     (repaired,) = of(events.Repaired, seen)
     assert repaired.changed == "learning rates"  # there is no penalty to raise
     assert run.reason.condition in ("images", "unhealthy")
@@ -385,24 +380,23 @@ def test_a_discriminator_without_a_penalty_leaves_the_generator_without_a_signal
 
 @pytest.mark.slow
 def test_twenty_pictures_over_and_over_overfit_the_discriminator(twenty, tmp_path):
-    """Noticed within 10,000 images; trouble, once nothing gets better, within 26,000."""
+    """Noticed within 14,000 images; trouble, once nothing gets better, within 26,000."""
     settings = {
         "model.generator_channels": 16,
         "model.discriminator_channels": 16,
         "model.max_channels": 64,
         "augment.colour": 0,
         "augment.translation": 0,
-        "data.holdout_min_pictures": 4,
         "train.evaluate_every_images": 2_000,
         "train.evaluate_samples": 64,
         "train.on_trouble": "stop",
     }
     run, seen = train(twenty, tmp_path / "run", images=30_000, overrides=settings)
     notices = [e for e in of(events.Verdict, seen) if e.severity == "notice"]
-    assert notices[0].kind in ("overfitting", "memorisation")
-    assert notices[0].images_seen <= 10_000
+    assert notices[0].kind == "overfitting"
+    assert notices[0].images_seen <= 14_000
     trouble = [e for e in of(events.Verdict, seen) if e.severity == "trouble"]
-    assert [e.kind for e in trouble] in (["overfitting"], ["memorisation"])
+    assert [e.kind for e in trouble] == ["overfitting"]
     assert trouble[0].images_seen <= 26_000
     assert run.reason.condition == "unhealthy"
 
@@ -412,7 +406,7 @@ def test_a_generator_of_training_pictures_is_memorisation(shapes):
     from impasto.models.generator import Generator
     from impasto.training.evaluation import Judge
 
-    config = load_config("default", SMALL)
+    config = load_config("r3gan", SMALL)
     dataset = impasto.open_folder(shapes, config.data, config.image, seed=0)
     train_pixels, holdout = dataset.train_pixels(64, 0), dataset.holdout_pixels()
     judge = Judge(holdout, train_pixels, 32, torch.device("cpu"))
@@ -444,16 +438,17 @@ def test_a_generator_of_training_pictures_is_memorisation(shapes):
 
 
 HEALTHY = [
-    ("default", {}, 0),
-    ("default", {"loss.r1_weight": 10, "loss.r2_weight": 10}, 1),
-    ("default", {"optimizer.generator_lr": 1e-3, "optimizer.discriminator_lr": 1e-3}, 2),
-    ("default", {"image.size": 32, "train.batch_size": 32}, 3),
-    ("default", {"image.channels": 4}, 4),
+    ("r3gan", {}, 0),
+    ("r3gan", {"loss.r1_weight": 10, "loss.r2_weight": 10}, 1),
+    ("r3gan", {"optimizer.generator_lr": 1e-3, "optimizer.discriminator_lr": 1e-3}, 2),
+    ("r3gan", {"image.size": 32, "train.batch_size": 32}, 3),
+    ("r3gan", {"image.channels": 4}, 4),
     ("dcgan", {"model.base_channels": 16}, 5),
     ("dcgan", {"model.base_channels": 8, "loss.adversarial": "minimax"}, 6),
     ("dcgan", {"image.channels": 1, "train.discriminator_steps": 2}, 7),
     ("mlp", {"model.hidden": [128, 256]}, 8),
     ("mlp", {"model.hidden": [64], "model.prior": "uniform", "optimizer.generator_lr": 1e-3}, 9),
+    ("default", {}, 10),
 ]
 
 
@@ -463,7 +458,7 @@ HEALTHY = [
 def test_nobody_is_alarmed_by_a_healthy_run(shapes, tmp_path, preset, settings, seed):
     wide = {"model.generator_channels": 16, "model.discriminator_channels": 16, "model.max_channels": 64}
     common = {
-        **(wide if preset == "default" else {}),
+        **(wide if preset == "r3gan" else {}),
         "train.seed": seed,
         "train.evaluate_every_images": 2_000,
         "train.evaluate_samples": 64,
