@@ -2,12 +2,12 @@
 or ended. And runs that are well: nobody is alarmed.
 """
 
+import dataclasses
 import json
+import shutil
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 from safetensors.torch import load_file
 
 import impasto
@@ -204,36 +204,36 @@ def test_the_clock_never_goes_back_and_the_best_is_kept(shapes, tmp_path, monkey
     """A limit of minutes holds whatever happens, and best/ is not overwritten by something worse."""
     from impasto.training.evaluation import Judge
 
-    measure = Judge.measure
+    measure, distances = Judge.measure, iter([0.9, 0.1, 0.5, 0.6, 0.7])
 
     def measured(self, *a, **k):
         found = measure(self, *a, **k)
-        distances = iter([0.9, 0.1, 0.5, 0.6, 0.7])
-        self.count = getattr(self, "count", -1) + 1
-        return type(found)(list(distances)[min(self.count, 4)], found.frechet_distance, found.signs)
+        return dataclasses.replace(found, distance=next(distances))
 
-    monkeypatch.setattr(Judge, "measure", measured)
-    clocks = []
-
-    def ill(_, evaluations, seen):  # at the second evaluation, once
-        clocks.append(0)
-        trouble = seen == 320 and not clocks.count(1)
-        if trouble:
-            clocks.append(1)
+    def ill(_, evaluations, seen):  # at the second evaluation, the best of all
+        trouble = bool(evaluations) and evaluations[-1].distance == 0.1
         return [health.Verdict("collapse", "trouble", "All 16 are alike.", "...")] if trouble else []
 
+    clock, back = [], repairs.roll_back
+
+    def timed(state, *a):
+        clock.append(state.seconds)
+        back(state, *a)
+        clock.append(state.seconds)
+
+    monkeypatch.setattr(Judge, "measure", measured)
     monkeypatch.setattr(health, "judge", ill)
-    before = {}
-    back = repairs.roll_back
-    monkeypatch.setattr(repairs, "roll_back", lambda s, *a: (before.update(seconds=s.seconds), back(s, *a)))
+    monkeypatch.setattr(repairs, "roll_back", timed)
     run, seen = train(shapes, tmp_path / "run", images=640, overrides={"train.evaluate_every_images": 160})
     (repaired,) = of(events.Repaired, seen)
-    assert repaired.rolled_back_to == 160
+    assert (repaired.rolled_back_from, repaired.rolled_back_to) == (320, 160)
     assert repaired.changed == "penalties"
-    assert run.seconds > before["seconds"] > 0
+    assert clock[0] == clock[1] > 0
     assert run.best["distance"] == 0.1
     assert impasto.load(tmp_path / "run" / "best").info.metrics["KID-lite0 to the hold-out"] == 0.1
-    assert [e["images_seen"] for e in run.evaluations] == [160, 320, 480, 640]
+    assert [(e["images_seen"], e["distance"]) for e in run.evaluations] == [
+        (160, 0.9), (320, 0.5), (480, 0.6), (640, 0.7),
+    ]  # fmt: skip
 
 
 def test_resuming_is_a_theorem_across_a_repair(shapes, tmp_path, monkeypatch):
@@ -345,21 +345,17 @@ def test_without_second_names_a_snapshot_is_copied(shapes, tmp_path, monkeypatch
 
 
 @pytest.fixture(scope="module")
-def twenty(tmp_path_factory):
-    """Twenty drawings and four to hold out."""
+def twenty(shapes, tmp_path_factory):
+    """Twenty drawings to train on, and sixteen to hold out."""
     folder = tmp_path_factory.mktemp("twenty")
-    rng = np.random.default_rng(5)
-    for i in range(24):
-        pixels = np.full((16, 16, 3), 255, np.uint8)
-        top, left = rng.integers(0, 8, 2)
-        pixels[top : top + 8, left : left + 8] = rng.integers(0, 200, 3)
-        Image.fromarray(pixels).save(folder / f"{i}.png")
+    for path in sorted(shapes.rglob("*.png"), key=lambda p: p.name)[:36]:
+        shutil.copy(path, folder)
     return folder
 
 
 @pytest.mark.slow
 def test_a_discriminator_without_a_penalty_leaves_the_generator_without_a_signal(shapes, tmp_path):
-    """The default's networks in the minimax game of 2014, D far the faster: named within 8,000 images."""
+    """The default's networks in the minimax game of 2014, D far the faster: named within 10,000 images."""
     settings = {
         "model.generator_channels": 16,
         "model.discriminator_channels": 16,
@@ -377,7 +373,7 @@ def test_a_discriminator_without_a_penalty_leaves_the_generator_without_a_signal
     run, seen = train(shapes, tmp_path / "run", images=16_000, overrides=settings)
     trouble = [e for e in of(events.Verdict, seen) if e.severity == "trouble"]
     assert trouble[0].kind == "vanishing"
-    assert trouble[0].images_seen <= 8_000
+    assert trouble[0].images_seen <= 10_000
     (repaired,) = of(events.Repaired, seen)
     assert repaired.changed == "learning rates"  # there is no penalty to raise
     assert run.reason.condition in ("images", "unhealthy")
@@ -385,24 +381,23 @@ def test_a_discriminator_without_a_penalty_leaves_the_generator_without_a_signal
 
 @pytest.mark.slow
 def test_twenty_pictures_over_and_over_overfit_the_discriminator(twenty, tmp_path):
-    """Noticed within 10,000 images; trouble, once nothing gets better, within 26,000."""
+    """Noticed within 14,000 images; trouble, once nothing gets better, within 26,000."""
     settings = {
         "model.generator_channels": 16,
         "model.discriminator_channels": 16,
         "model.max_channels": 64,
         "augment.colour": 0,
         "augment.translation": 0,
-        "data.holdout_min_pictures": 4,
         "train.evaluate_every_images": 2_000,
         "train.evaluate_samples": 64,
         "train.on_trouble": "stop",
     }
     run, seen = train(twenty, tmp_path / "run", images=30_000, overrides=settings)
     notices = [e for e in of(events.Verdict, seen) if e.severity == "notice"]
-    assert notices[0].kind in ("overfitting", "memorisation")
-    assert notices[0].images_seen <= 10_000
+    assert notices[0].kind == "overfitting"
+    assert notices[0].images_seen <= 14_000
     trouble = [e for e in of(events.Verdict, seen) if e.severity == "trouble"]
-    assert [e.kind for e in trouble] in (["overfitting"], ["memorisation"])
+    assert [e.kind for e in trouble] == ["overfitting"]
     assert trouble[0].images_seen <= 26_000
     assert run.reason.condition == "unhealthy"
 
