@@ -185,6 +185,16 @@ def test_overfitting():
     stalled, improving = [1, 0.8, 0.7, 0.7, 0.8, 0.9], [1, 0.8, 0.7, 0.7, 0.8, 0.69]
     assert verdict(STEADY, evaluations(*strong, distances=stalled)) == ("overfitting", "trouble")
     assert verdict(STEADY, evaluations(*strong, distances=improving)) == ("overfitting", "notice")
+    # A repair gets as many evaluations to show what it does.
+    early, late = (
+        [
+            dataclasses.replace(e, repairs=int(i >= since))
+            for i, e in enumerate(evaluations(*strong, distances=stalled))
+        ]
+        for since in (4, 3)
+    )
+    assert verdict(STEADY, early) == ("overfitting", "notice")
+    assert verdict(STEADY, late) == ("overfitting", "trouble")
     mild = overfitted(*[0.84] * 6)
     assert verdict(STEADY, evaluations(*mild, distances=stalled)) == ("overfitting", "notice")
 
@@ -220,10 +230,10 @@ def test_trouble_comes_first_and_each_kind_once():
 
 
 def test_evaluations_at_the_end_of_a_run_do_not_count():
-    plain = {"images_seen": 20_000, "distance": 1.0, "signs": WELL.to_dict()}
+    plain = {"images_seen": 20_000, "distance": 1.0, "signs": WELL.to_dict(), "repairs": 2}
     stored = json.loads(json.dumps([plain, {**plain, "images_seen": 21_000, "extra": True}]))
     (found,) = health.examined(stored)
-    assert found == Examined(20_000, 1.0, WELL)
+    assert found == Examined(20_000, 1.0, WELL, 2)
     assert health.examined([{"images_seen": 1, "distance": 2.0}]) == []  # of an older version
 
 

@@ -2,6 +2,7 @@
 or ended. And runs that are well: nobody is alarmed.
 """
 
+import dataclasses
 import json
 import shutil
 
@@ -203,36 +204,36 @@ def test_the_clock_never_goes_back_and_the_best_is_kept(shapes, tmp_path, monkey
     """A limit of minutes holds whatever happens, and best/ is not overwritten by something worse."""
     from impasto.training.evaluation import Judge
 
-    measure = Judge.measure
+    measure, distances = Judge.measure, iter([0.9, 0.1, 0.5, 0.6, 0.7])
 
     def measured(self, *a, **k):
         found = measure(self, *a, **k)
-        distances = iter([0.9, 0.1, 0.5, 0.6, 0.7])
-        self.count = getattr(self, "count", -1) + 1
-        return type(found)(list(distances)[min(self.count, 4)], found.frechet_distance, found.signs)
+        return dataclasses.replace(found, distance=next(distances))
 
-    monkeypatch.setattr(Judge, "measure", measured)
-    clocks = []
-
-    def ill(_, evaluations, seen):  # at the second evaluation, once
-        clocks.append(0)
-        trouble = seen == 320 and not clocks.count(1)
-        if trouble:
-            clocks.append(1)
+    def ill(_, evaluations, seen):  # at the second evaluation, the best of all
+        trouble = bool(evaluations) and evaluations[-1].distance == 0.1
         return [health.Verdict("collapse", "trouble", "All 16 are alike.", "...")] if trouble else []
 
+    clock, back = [], repairs.roll_back
+
+    def timed(state, *a):
+        clock.append(state.seconds)
+        back(state, *a)
+        clock.append(state.seconds)
+
+    monkeypatch.setattr(Judge, "measure", measured)
     monkeypatch.setattr(health, "judge", ill)
-    before = {}
-    back = repairs.roll_back
-    monkeypatch.setattr(repairs, "roll_back", lambda s, *a: (before.update(seconds=s.seconds), back(s, *a)))
+    monkeypatch.setattr(repairs, "roll_back", timed)
     run, seen = train(shapes, tmp_path / "run", images=640, overrides={"train.evaluate_every_images": 160})
     (repaired,) = of(events.Repaired, seen)
-    assert repaired.rolled_back_to == 160
+    assert (repaired.rolled_back_from, repaired.rolled_back_to) == (320, 160)
     assert repaired.changed == "penalties"
-    assert run.seconds > before["seconds"] > 0
+    assert clock[0] == clock[1] > 0
     assert run.best["distance"] == 0.1
     assert impasto.load(tmp_path / "run" / "best").info.metrics["KID-lite0 to the hold-out"] == 0.1
-    assert [e["images_seen"] for e in run.evaluations] == [160, 320, 480, 640]
+    assert [(e["images_seen"], e["distance"]) for e in run.evaluations] == [
+        (160, 0.9), (320, 0.5), (480, 0.6), (640, 0.7),
+    ]  # fmt: skip
 
 
 def test_resuming_is_a_theorem_across_a_repair(shapes, tmp_path, monkeypatch):

@@ -164,6 +164,7 @@ class Engine:
             "distance": found.distance,
             "frechet_distance": found.frechet_distance,
             "signs": found.signs.to_dict(),
+            "repairs": len(state.repairs),
         }
         state.evaluations.append(measured | ({"extra": True} if extra else {}))
         if best:

@@ -72,12 +72,13 @@ class Examined:
     images_seen: int
     distance: float
     signs: Signs
+    repairs: int = 0  # how many there had been
 
 
 def examined(evaluations: Sequence[Mapping[str, Any]]) -> list[Examined]:
     """Those evaluations that count: what was measured because a run ended between two, a longer run lacks."""
     return [
-        Examined(e["images_seen"], e["distance"], Signs.of(e["signs"]))
+        Examined(e["images_seen"], e["distance"], Signs.of(e["signs"]), e["repairs"])
         for e in evaluations
         if e.get("signs") and not e.get("extra")
     ]
@@ -213,7 +214,9 @@ def overfitting(evaluations: Sequence[Examined]) -> Iterator[Verdict]:
     advice = "Raise augment.colour, augment.translation or augment.cutout; more pictures are better still."
     distances = [e.distance for e in evaluations]
     best, lately = min(distances[:-STALLED], default=math.inf), min(distances[-STALLED:])
-    if min(values) > STRONG_OVERFIT and lately >= best:
+    # A repair gets as long to show what it does.
+    since_repair = sum(e.repairs == evaluations[-1].repairs for e in evaluations)
+    if min(values) > STRONG_OVERFIT and lately >= best and since_repair >= STALLED:
         worse = f", and for {STALLED} evaluations KID-lite0 to them has been no better than {best:.3f}"
         yield Verdict("overfitting", "trouble", f"{evidence}{worse}.", advice)
     else:
