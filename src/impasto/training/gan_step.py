@@ -87,8 +87,12 @@ def observe(
 
 
 def spread_of(fake: Tensor, real: Tensor) -> Tensor:
-    """How far the generated pictures of a batch lie apart, over how far the real ones do."""
-    return (fake.detach().std(0).mean() / real.std(0).mean().clamp_min(1e-6)).detach()
+    """How far the generated pictures of a batch lie apart, over how far the real ones do.
+
+    Real pictures count as a tenth of the range [-1, 1] apart at least: beside pictures that are all one, any
+    generator's would be infinitely far apart, and health would call that divergence.
+    """
+    return (fake.detach().std(0).mean() / real.std(0).mean().clamp_min(0.2)).detach()
 
 
 def find_middle(D: Discriminator, real_logits: Tensor, fake_logits: Tensor, loss: LossConfig) -> Tensor:
