@@ -106,7 +106,7 @@ def test_all_of_them_composed(method):
     real, fake = torch.randn(2, count, 2, dtype=torch.float64, generator=seeded())
     real.requires_grad_(differentiates(loss, loss.r1_weight))
     fake.requires_grad_(differentiates(loss, loss.r2_weight))
-    found = penalties(D, real, fake, D(real), D(fake), loss, seeded(1))
+    found = penalties(D, D, real, fake, D(real), D(fake), loss, seeded(1))
     assert found.r1.item() == pytest.approx(25, rel=0.05)
     assert found.r2.item() == pytest.approx(25, rel=0.05)
     expected = found.r1 + 3 * found.r2
@@ -122,7 +122,7 @@ def test_no_weight_no_work():
 
     loss, points, rng = LossConfig(), torch.zeros(3, 2), seeded()
     before = rng.get_state()
-    found = penalties(never, points, points, torch.zeros(3), torch.zeros(3), loss, rng)
+    found = penalties(never, never, points, points, torch.zeros(3), torch.zeros(3), loss, rng)
     assert found.weighted(loss).item() == 0
     assert torch.equal(rng.get_state(), before)
     assert not differentiates(loss, loss.r1_weight)

@@ -184,6 +184,22 @@ def test_any_loss_and_any_penalty(kind):
     assert (game.state.discriminator.centre != 0) == leaves_zero_undetermined(kind)
 
 
+def test_penalties_judge_a_picture_beside_its_own_latent(monkeypatch):
+    """Or a difference of two logits would be that between knowing a latent and not knowing it."""
+    game = Game(model__spectral_norm=False, loss__r1_weight=1.0, loss__r2_weight=1.0)
+    whole, compared = module.penalties, []
+
+    def spy(on_real, on_fake, real, fake, real_logits, fake_logits, *rest):
+        for judge, images, logits in ((on_real, real, real_logits), (on_fake, fake, fake_logits)):
+            torch.testing.assert_close(judge(images), logits)
+            compared.append(len(images))
+        return whole(on_real, on_fake, real, fake, real_logits, fake_logits, *rest)
+
+    monkeypatch.setattr(module, "penalties", spy)
+    game.play(1)
+    assert compared == [8, 8]
+
+
 def test_growth_switches_once_and_survives_saving(tmp_path):
     game = Game(size=32, grow__from_px=8, grow__until_images=100)
     state, cfg = game.state, game.config.grow
