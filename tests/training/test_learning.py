@@ -83,7 +83,8 @@ def test_every_preset_learns_drawings(shapes, tmp_path, preset, settings):
     assert kernel_distance(real, late) < 0.25 * kernel_distance(real, early)
     if preset in ("r3gan", "default"):  # the textbook may collapse; these may not
         assert density_coverage(real, late).coverage > 0.3
-        assert density_coverage(real, late[:1].expand(96, -1)).coverage < 0.05
+        # One picture, however good, lies in about k = 5 of the 80 balls.
+        assert density_coverage(real, late[:1].expand(96, -1)).coverage < 0.15
 
 
 def _pixels(pictures):
