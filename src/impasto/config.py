@@ -233,6 +233,9 @@ class TrainConfig(Frozen):
     snapshot_every_images: PositiveInt = 500
     evaluate_every_images: PositiveInt = 2_500
     evaluate_samples: Annotated[int, Field(ge=16)] = 256
+    # What to do about trouble with a run's health: only say it, repair it, or end the run.
+    on_trouble: Literal["warn", "heal", "stop"] = "heal"
+    max_repairs: Annotated[int, Field(ge=0)] = 3
 
 
 class StopConfig(Frozen):

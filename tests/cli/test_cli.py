@@ -104,6 +104,10 @@ def test_evaluate_as_json_on_the_screen(run, shapes, monkeypatch, capsys):
         (["train", "{shapes}", "--out", "{new}", "--device", "gpu"], 2, "no device 'gpu'"),
         (["train", "{shapes}", "--out", "{run}", "--images", "64"], 2, "already holds a run"),
         (["train", "{shapes}"], 2, "--out"),
+        (["train", "{shapes}", "--out", "{new}", "--on-trouble", "pray"], 2, "'warn', 'heal' or 'stop'"),
+        (["health", "{absent}"], 2, "there is no folder"),
+        (["health", "{empty}"], 2, "there is no run in"),
+        (["health", "{file}"], 2, "there is no run in"),
         (["generate", "{absent}", "--out", "{new}"], 2, "there is no model"),
         (["generate", "{empty}", "--out", "{new}"], 2, "holds no model"),
         (["generate", "{run}", "--out", "{new}", "--seeds", "9-1"], 2, "does not name seeds"),
@@ -146,6 +150,35 @@ def test_without_the_frozen_network_it_says_what_to_install(shapes, tmp_path, mo
     assert not (tmp_path / "new").exists()
 
 
+def test_health(run, monkeypatch, capsys):
+    code, text, _ = impasto(monkeypatch, capsys, "health", run)
+    assert code == 0
+    assert "at 32 images: healthy" in text
+    assert "variety of samples" in text
+    code, text, _ = impasto(monkeypatch, capsys, "health", run, "--json")
+    assert code == 0
+    found = json.loads(text)
+    assert found["state"] == "healthy"
+    assert found["history"] == found["standing"] == []
+
+
+def test_an_unhealthy_end_is_told_with_exit_code_1(shapes, tmp_path, monkeypatch, capsys):
+    from impasto.training import health
+
+    ill = health.Verdict("collapse", "trouble", "All 16 are alike.", "Raise loss.r1_weight.")
+    monkeypatch.setattr(health, "judge", lambda *_: [ill])
+    out = tmp_path / "run"
+    arguments = ["train", shapes, "--out", out, "--images", "80", "--on-trouble", "stop", *FAST]
+    code, text, _ = impasto(monkeypatch, capsys, *arguments)
+    assert code == 1
+    assert "TROUBLE: mode collapse. All 16 are alike. Raise loss.r1_weight." in text
+    assert "Stopped at 8 images: mode collapse: All 16 are alike." in text
+    assert f"impasto health {out}" in text
+    code, text, _ = impasto(monkeypatch, capsys, "health", out)
+    assert code == 0
+    assert "stopped in trouble: mode collapse" in text
+
+
 def test_doctor(monkeypatch, capsys):
     code, text, _ = impasto(monkeypatch, capsys, "doctor", "--json")
     assert code == 0
@@ -159,7 +192,7 @@ def test_help_names_every_verb():
         [sys.executable, "-m", "impasto", "--help"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0
-    for verb in ("demo", "samples", "inspect", "train", "generate", "evaluate", "doctor"):
+    for verb in ("demo", "samples", "inspect", "train", "health", "generate", "evaluate", "doctor"):
         assert verb in done.stdout
 
 

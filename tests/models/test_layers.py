@@ -5,6 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from impasto.models.generator import near_range
 from impasto.models.layers import double_and_convolve, resize
 
 
@@ -32,3 +33,11 @@ def test_resize():
     assert resize(images, 2).tolist() == [[[[2.5, 4.5], [10.5, 12.5]]]]
     assert resize(images, 8).shape == (1, 1, 8, 8)
     assert resize(images, 8).mean() == images.mean()
+
+
+def test_near_range_keeps_what_is_inside_and_a_gradient_outside():
+    x = torch.tensor([-3.0, -1.0, 0.25, 1.0, 2.0], requires_grad=True)
+    y = near_range(x)
+    torch.testing.assert_close(y, torch.tensor([-1.2, -1.0, 0.25, 1.0, 1.1]))
+    y.sum().backward()
+    assert (x.grad > 0).all()

@@ -97,7 +97,7 @@ def test_what_a_run_leaves_behind(shapes, tmp_path):
     names = {p.name for p in (tmp_path / "run").iterdir()} - {".lock"}
     assert names == {
         "config.json", "state.safetensors", "best", "last", "samples", "history.webp", "events.jsonl",
-        "tensorboard",
+        "tensorboard", "healthy",
     }  # fmt: skip
     assert run.reason.condition == "images"
     assert run.images_seen == 120
@@ -165,7 +165,8 @@ def test_training_works_outside_the_main_thread(shapes, tmp_path):
     assert runs[0].images_seen == 16
 
 
-def test_divergence_is_said_and_never_saved(shapes, tmp_path):
+@pytest.mark.parametrize("on_trouble", ["stop", "warn"])
+def test_divergence_is_said_and_never_saved(shapes, tmp_path, on_trouble):
     out = tmp_path / "run"
     train(shapes, out, images=80)
     good = (out / "state.safetensors").read_bytes()
@@ -182,7 +183,14 @@ def test_divergence_is_said_and_never_saved(shapes, tmp_path):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(states, "restore", lambda s, *a: (restore(s, *a), state.update(generator=s.generator)))
         with pytest.raises(TrainingError, match="diverged") as caught:
-            train(shapes, out, images=160, resume=True, sinks=[poison])
+            train(
+                shapes,
+                out,
+                images=160,
+                resume=True,
+                sinks=[poison],
+                overrides={"train.on_trouble": on_trouble},
+            )
     assert "checkpoint" in caught.value.hint
     assert (out / "state.safetensors").read_bytes() == good
     assert json.loads((out / "events.jsonl").read_text().splitlines()[-1])["condition"] == "diverged"

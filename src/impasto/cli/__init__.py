@@ -8,6 +8,7 @@ from impasto.cli.demo import demo
 from impasto.cli.doctor import doctor
 from impasto.cli.evaluate import evaluate
 from impasto.cli.generate import generate
+from impasto.cli.health import health
 from impasto.cli.inspect import inspect
 from impasto.cli.samples import samples
 from impasto.cli.train import train
@@ -20,7 +21,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for verb in (demo, samples, inspect, train, generate, evaluate, doctor):
+for verb in (demo, samples, inspect, train, health, generate, evaluate, doctor):
     app.command()(verb)
 
 

@@ -28,6 +28,10 @@ def train(
     dedupe: Annotated[bool, typer.Option("--dedupe", help="Leave out exact and near duplicates.")] = False,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:0 or mps.")] = None,
     checkpoint_every: Annotated[float | None, typer.Option(help="Seconds between checkpoints.")] = None,
+    on_trouble: Annotated[
+        str | None,
+        typer.Option(help="warn, heal or stop, when training goes wrong.  [default: heal]"),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in RUN.")] = False,
 ) -> None:
     """Train a generator on a folder of pictures.
@@ -48,6 +52,8 @@ def train(
         overrides["train.device"] = device
     if checkpoint_every is not None:
         overrides["train.checkpoint_every_seconds"] = checkpoint_every
+    if on_trouble is not None:
+        overrides["train.on_trouble"] = on_trouble
     console = Console()
     with TerminalSink(console) as terminal:
         run = run_training(
@@ -66,5 +72,10 @@ def train(
         )
     if run.reason.condition == "interrupted":
         raise typer.Exit(130)
+    if run.reason.condition == "unhealthy":
+        console.print(
+            f"What was wrong, and what to do: impasto health {out}", highlight=False, soft_wrap=True
+        )
+        raise typer.Exit(1)
     console.print(f"Pictures of its progress: {out / 'samples'}", highlight=False, soft_wrap=True)
     console.print(f"Next: impasto generate {out} --out pictures --grid", highlight=False, soft_wrap=True)

@@ -191,7 +191,7 @@ class GrowingGenerator(Generator):
         self.resolution.fill_(min(max(8, resolution), self.size))
 
     def forward(self, z: Tensor) -> Tensor:
-        """(B, latent_dim) -> (B, channels, size, size), unbounded, mostly in [-1, 1]."""
+        """(B, latent_dim) -> (B, channels, size, size), in or near [-1, 1]."""
         grown = int(self.resolution)
         x: Tensor = self.project(z).unflatten(1, (self.width, 4, 4))
         images: Tensor | None = None
@@ -207,7 +207,7 @@ class GrowingGenerator(Generator):
             if x.shape[-1] == grown:
                 break
         assert images is not None
-        return resize(images, self.size)
+        return near_range(resize(images, self.size))
 
 
 class ToImage(nn.Module):
@@ -224,6 +224,13 @@ class ToImage(nn.Module):
         """(B, width, H, W) -> (B, channels, H, W)."""
         detail: Tensor = self.conv(torch.relu(self.norm(x)))
         return detail
+
+
+def near_range(images: Tensor, slope: float = 0.1) -> Tensor:
+    """What lies beyond [-1, 1] is brought to a tenth of its distance: D judges nearly what will be shown, and
+    values beyond the range still have a gradient back into it."""  # fmt: skip
+    inside = images.clamp(-1, 1)
+    return inside + slope * (images - inside)
 
 
 def stage_widths(base: int, most: int, size: int) -> list[int]:

@@ -20,12 +20,13 @@ from impasto.errors import TrainingError
 from impasto.images import to_tensor
 from impasto.training import events, previews
 from impasto.training import state as states
-from impasto.training.evaluation import Judge
+from impasto.training.evaluation import Judge, seek_copies
 from impasto.training.gan_step import StepStats, gan_step
 from impasto.training.projected_step import grow, projected_step
 from impasto.training.reference import Reference
 from impasto.training.state import TrainingState
 from impasto.training.stopping import Progressed, Reason, reason_to_stop, share_done, update_balance
+from impasto.training.ward import Ward
 
 PROGRESS_EVERY_SECONDS = 1.0
 STATE_FILE = "state.safetensors"
@@ -45,26 +46,44 @@ class Engine:
     sinks: Sequence[events.Sink] = ()
     interrupted: threading.Event = field(default_factory=threading.Event)
 
+    def __post_init__(self) -> None:
+        self.ward = Ward(
+            self.config,
+            self.state,
+            self.out / STATE_FILE,
+            self.data["fingerprint"],
+            self._checkpoint,
+            self._emit,
+        )
+
     def fit(self) -> Reason:
         """Train until a stop condition holds. Saves in every case; raises `TrainingError` on divergence."""
         cfg, state = self.config.train, self.state
         meter = Meter()
-        self._checkpoint()  # from its first second a run can be resumed
+        self.ward.begin()  # from its first second a run can be resumed, and has somewhere to go back to
         saved_at = shown_at = clock = time.monotonic()
         while (reason := self._reason()) is None:
             before = state.images_seen
             stats = self._step()
-            meter.add(stats)
-
-            if due(before, state.images_seen, cfg.snapshot_every_images):
+            measure = due(before, state.images_seen, cfg.evaluate_every_images)
+            trouble = self.ward.after_step(stats, before, look=measure)
+            if state.vitals.finite:
+                meter.add(stats)
+            if trouble is None and due(before, state.images_seen, cfg.snapshot_every_images):
                 self._snapshot()
-            if due(before, state.images_seen, cfg.evaluate_every_images):
+            if trouble is None and measure:
                 self._evaluate()
+                trouble = self.ward.judge()
 
             now = time.monotonic()
             state.seconds += now - clock
             clock = now
-            if now - shown_at >= PROGRESS_EVERY_SECONDS:
+            if trouble is not None:
+                if (reason := self.ward.act_on(trouble)) is not None:
+                    break
+            elif measure:
+                self.ward.keep()
+            if meter.steps and now - shown_at >= PROGRESS_EVERY_SECONDS:
                 self._report(meter, now - shown_at)
                 shown_at = now
             if now - saved_at >= cfg.checkpoint_every_seconds:
@@ -73,7 +92,7 @@ class Engine:
         return self._finish(reason)
 
     def _step(self) -> StepStats:
-        config, state = self.config, self.state
+        config, state = self.ward.treated, self.state
         self._warm_up()
         size, rounds = config.train.batch_size, config.train.discriminator_steps
         loss = config.loss.at_size(config.image.size)
@@ -91,8 +110,6 @@ class Engine:
         state.balance = update_balance(
             state.balance, config.stop, accuracies, size * rounds, state.images_seen
         )
-        if not math.isfinite(float(stats.discriminator_loss) + float(stats.generator_loss)):
-            raise self._diverged()
         return stats
 
     def _next_batch(self) -> Tensor:
@@ -101,7 +118,7 @@ class Engine:
 
     def _warm_up(self) -> None:
         """Learning rates rise linearly over `warmup_images`, then stay."""
-        cfg, state = self.config.optimizer, self.state
+        cfg, state = self.ward.treated.optimizer, self.state
         seen = state.images_seen + self.config.train.batch_size
         share = min(1.0, seen / cfg.warmup_images) if cfg.warmup_images else 1.0
         for optimizer, lr in (
@@ -135,20 +152,34 @@ class Engine:
         path = previews.save_grid(self.state.average, self.out / "samples", self.state.images_seen)
         self._emit(events.Snapshot(self.state.images_seen, str(path.relative_to(self.out))))
 
-    def _evaluate(self) -> None:
+    def _evaluate(self, *, extra: bool = False) -> None:
         state, cfg = self.state, self.config.train
         if state.evaluations and state.evaluations[-1]["images_seen"] == state.images_seen:
             return  # measured already: a run that ends where it evaluated, or was resumed there
-        distance, frechet = self.judge.distances(state.average)
-        best = state.best is None or distance < state.best["distance"]
-        state.evaluations.append(
-            {"images_seen": state.images_seen, "distance": distance, "frechet_distance": frechet}
-        )
+        copies = seek_copies(state.images_seen, self.data["train_pictures"])
+        found = self.judge.measure(state.average, state.discriminator, copies=copies)
+        best = state.best is None or found.distance < state.best["distance"]
+        measured = {
+            "images_seen": state.images_seen,
+            "distance": found.distance,
+            "frechet_distance": found.frechet_distance,
+            "signs": found.signs.to_dict(),
+            "repairs": len(state.repairs),
+        }
+        state.evaluations.append(measured | ({"extra": True} if extra else {}))
         if best:
             self._save_model("best")
-        holdout = self.judge.holdout_pictures
+        signs = {name: getattr(found.signs, name) for name in events.SIGNS}
         self._emit(
-            events.Evaluated(state.images_seen, distance, frechet, cfg.evaluate_samples, holdout, best)
+            events.Evaluated(
+                state.images_seen,
+                found.distance,
+                found.frechet_distance,
+                cfg.evaluate_samples,
+                self.judge.holdout_pictures,
+                best,
+                **signs,
+            )
         )
 
     def _save_model(self, name: str) -> None:
@@ -167,16 +198,18 @@ class Engine:
 
     def _checkpoint(self) -> None:
         if not states.is_finite(self.state):
-            raise self._diverged()
+            return  # the checkpoint before it stays; the next step's losses will tell
         states.save(self.state, self.out / STATE_FILE, self.config, self.data["fingerprint"])
         self._save_model("last")
         self._emit(events.Checkpointed(self.state.images_seen, STATE_FILE))
 
     def _finish(self, reason: Reason) -> Reason:
         """A run that is over is measured and shown once more; an interrupted one is only saved, at once."""
+        if reason.condition == "diverged" or not states.is_finite(self.state):
+            raise self._diverged()
         if reason.condition != "interrupted":
             self._snapshot()
-            self._evaluate()
+            self._evaluate(extra=True)
         self._checkpoint()
         if reason.condition != "interrupted":
             channels, seen = self.config.image.channels, self.state.images_seen
@@ -187,7 +220,7 @@ class Engine:
     def _diverged(self) -> TrainingError:
         """The state in memory is worthless and is not saved: the checkpoint before it stays."""
         seen, seconds = self.state.images_seen, self.state.seconds
-        words = "the losses are no longer finite numbers"
+        words = "the losses or the weights are no longer finite numbers"
         self._emit(events.Stopped(seen, "diverged", words, seconds))
         hint = (
             "the last checkpoint and the best model are untouched; lower optimizer.generator_lr and "

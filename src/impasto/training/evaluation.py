@@ -1,31 +1,172 @@
-"""Measuring a generator while it trains: the distance to pictures that never train."""
+"""Measuring a generator while it trains: the distance to pictures that never train, and signs of health."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from impasto.images import to_tensor
 from impasto.inference.sampler import render
 from impasto.metrics.distances import frechet_distance, kernel_distance
+from impasto.metrics.diversity import density_coverage, memorisation
+from impasto.models.discriminator import Discriminator
 from impasto.models.features import extract, load_lite0
 from impasto.models.generator import Generator
+
+# D is asked about this many pictures of each kind: three passes of 64 for thousands that train.
+ASKED = 64
+# The features of this many training pictures serve the search for copies: a few seconds, once a run.
+MOST_TRAINING = 512
+# Copies are looked for from here on: nobody has learned a picture by heart that was shown a few times, and
+# those seconds should be few among those that the run has already lasted.
+COPIES_AFTER_EPOCHS, COPIES_AFTER_IMAGES = 20, 10_000
+# Two pictures are twins when their features are nearer than this share of the usual distance of two real
+# pictures: the judge's features of two crops of one painting, one pixel apart, are about that near.
+TWINS = 0.1
+# Among fewer held-out pictures than this, a ball to the fifth neighbour holds nearly everything.
+FEW = 12
+# A generator's average picture is remembered in this many random directions of the features: enough to tell
+# there from back, and little enough to keep for every evaluation.
+DIRECTIONS = 16
+
+
+@dataclass(frozen=True)
+class Signs:
+    """What an evaluation says of the samples' variety and of D, beside the distance. JSON-able."""
+
+    diversity: float  # mean distance of two samples in feature space, over that of two real pictures
+    twins: float  # share of samples with another sample all but equal
+    coverage: float | None  # share of the held-out pictures that samples come near; None for too few
+    overfitting: float | None  # r_v; see `overfitting_of`. None where D tells nothing apart
+    overfitting_error: float  # its standard error
+    memorised: float | None  # share of samples nearer to a training picture than new pictures come
+    memorised_chance: float  # what that share would be for new pictures
+    holdout: int  # held-out pictures that all this rests on
+    place: tuple[float, ...]  # the mean features, in `DIRECTIONS`, in units of the real pictures' deviation
+    colour: tuple[float, ...]  # the mean colour, each in [0, 1]
+
+    @classmethod
+    def of(cls, values: dict[str, Any]) -> "Signs":
+        """From what `dataclasses.asdict` gave, JSON in between."""
+        return cls(**{**values, "place": tuple(values["place"]), "colour": tuple(values["colour"])})
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One evaluation."""
+
+    distance: float  # KID-lite0 to the hold-out
+    frechet_distance: float  # FD-lite0 to the hold-out
+    signs: Signs
 
 
 class Judge:
     """Holds the hold-out's features and compares samples with them. It never trains, nor helps to.
 
-    The same seeds every time, so that the distance moves because the generator does.
+    The same seeds every time, so that the distance moves because the generator does. `train` are pictures
+    that do train, some or all of them: D's opinion of them and copies of them are signs of health.
     """
 
-    def __init__(self, holdout: NDArray[np.uint8], samples: int, device: torch.device) -> None:
+    def __init__(
+        self, holdout: NDArray[np.uint8], train: NDArray[np.uint8], samples: int, device: torch.device
+    ) -> None:
         self._net = load_lite0(device)
+        self._holdout, self._train = holdout, train
         self._real = extract(self._net, holdout)
+        self._train_features: Tensor | None = None
         self._seeds = range(samples)
         self.holdout_pictures = len(holdout)
+        self._usual = pair_distance(self._real)
+        self._directions = torch.randn(
+            self._real.shape[1], DIRECTIONS, generator=torch.Generator().manual_seed(0), dtype=torch.float64
+        )
 
-    def distances(self, generator: Generator) -> tuple[float, float]:
-        """KID-lite0 and FD-lite0 between the generator's pictures and the hold-out.
+    def measure(self, generator: Generator, discriminator: Discriminator, *, copies: bool) -> Measurement:
+        """KID-lite0 and FD-lite0 between the generator's pictures and the hold-out, and the signs of health.
 
         KID is the one to decide by: a hold-out may be 16 pictures, where FD is mostly the bias of so few.
+        The first look for `copies` takes the training pictures' features, once.
         """
-        fake = extract(self._net, render(generator, self._seeds))
-        return kernel_distance(self._real, fake), frechet_distance(self._real, fake)
+        pixels = render(generator, self._seeds)
+        fake = extract(self._net, pixels)
+        return Measurement(
+            kernel_distance(self._real, fake),
+            frechet_distance(self._real, fake),
+            self._signs(fake, pixels, discriminator, copies),
+        )
+
+    def _signs(
+        self, fake: Tensor, pixels: NDArray[np.uint8], discriminator: Discriminator, copies: bool
+    ) -> Signs:
+        r_v, error = overfitting_of(
+            *(opinions(discriminator, p[:ASKED]) for p in (self._train, self._holdout, pixels))
+        )
+        found = None
+        if copies:
+            if self._train_features is None:
+                self._train_features = extract(self._net, self._train)
+            found = memorisation(fake, self._train_features, self._real)
+        deviation = self._usual / 2**0.5  # of two pictures' distance, a root of two belongs to each
+        place = fake.double().mean(0) @ self._directions / DIRECTIONS**0.5 / max(deviation, 1e-9)
+        return Signs(
+            diversity=pair_distance(fake) / max(self._usual, 1e-9),
+            twins=float((other_distance(fake) < TWINS * self._usual).double().mean()),
+            coverage=density_coverage(self._real, fake).coverage if len(self._real) >= FEW else None,
+            overfitting=r_v,
+            overfitting_error=error,
+            memorised=found.share if found else None,
+            memorised_chance=found.chance if found else 0.0,
+            holdout=len(self._real),
+            place=tuple(round(float(x), 4) for x in place),
+            colour=tuple(round(float(c) / 255, 4) for c in pixels.mean((0, 1, 2), dtype=np.float64)),
+        )
+
+
+def seek_copies(images_seen: int, train_pictures: int) -> bool:
+    """Whether it is late enough in a run to look for copies of training pictures."""
+    return images_seen >= max(COPIES_AFTER_IMAGES, COPIES_AFTER_EPOCHS * train_pictures)
+
+
+def pair_distance(features: Tensor) -> float:
+    """The root mean squared distance of two different rows of (N, D): sqrt(2 x the summed variances)."""
+    return float((2 * features.double().var(0).sum()).sqrt())
+
+
+def other_distance(features: Tensor) -> Tensor:
+    """The distance of each row of (N, D) to the nearest other row: (N,). A duplicate is at 0."""
+    rows = features.double()
+    distances = torch.cdist(rows, rows)
+    distances.fill_diagonal_(torch.inf)
+    return distances.amin(1)
+
+
+@torch.no_grad()
+def opinions(discriminator: Discriminator, pixels: NDArray[np.uint8]) -> Tensor:
+    """D's logit of each picture, averaged over its heads if it has several: (N,) float64 on the CPU."""
+    device = next(discriminator.parameters()).device
+    training = discriminator.training
+    discriminator.eval()
+    logits: Tensor = discriminator(to_tensor(pixels).to(device))
+    discriminator.train(training)
+    return logits.double().cpu().reshape(len(pixels), -1).mean(1)
+
+
+def overfitting_of(train: Tensor, holdout: Tensor, fake: Tensor) -> tuple[float | None, float]:
+    """r_v of D's logits (N,), (K,), (M,), and its standard error (Karras et al. 2020, eq. 1).
+
+    `(mean train - mean holdout) / (mean train - mean fake)`: 0 when D takes new pictures for real as it does
+    those it trains on, 1 when it takes them for generated. None where D does not tell training pictures from
+    generated ones, by less than three standard errors: the ratio would be chance over chance.
+    """
+    gap = float(train.mean() - fake.mean())
+    variance = {n: float(t.var()) / len(t) for n, t in (("train", train), ("hold", holdout), ("fake", fake))}
+    if gap <= 3 * (variance["train"] + variance["fake"]) ** 0.5:
+        return None, 0.0
+    return float(train.mean() - holdout.mean()) / gap, (variance["train"] + variance["hold"]) ** 0.5 / gap

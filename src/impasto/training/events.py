@@ -46,6 +46,9 @@ class Progress(Event):
     gradient_penalty: float
     reconstruction: float
     drift: float
+    real_logit: float
+    fake_logit: float
+    spread: float  # of the generated pictures, over that of the real ones
     images_per_second: float
     eta_seconds: float | None  # None when the end depends on how the training goes
 
@@ -66,6 +69,44 @@ class Evaluated(Event):
     samples: int
     holdout_pictures: int
     best: bool
+    diversity: float  # this and those below: evaluation.Signs
+    twins: float
+    coverage: float | None
+    overfitting: float | None
+    memorised: float | None
+
+
+SIGNS = ("diversity", "twins", "coverage", "overfitting", "memorised")
+
+
+@dataclass(frozen=True)
+class Verdict(Event):
+    """Something is wrong that was not before, or worse than before; see health.Verdict."""
+
+    kind: str
+    severity: str
+    evidence: str
+    advice: str
+
+
+@dataclass(frozen=True)
+class Recovered(Event):
+    """What a verdict said no longer holds."""
+
+    kind: str
+
+
+@dataclass(frozen=True)
+class Repaired(Event):
+    """The run went back to a healthy snapshot with one thing changed. `images_seen` is where it is now."""
+
+    kind: str  # of the verdict
+    rolled_back_from: int
+    rolled_back_to: int
+    changed: str  # "learning rates", "penalties" or "augmentation"
+    before: float  # the multiplier of the config's value; for augmentation, what is added to it
+    after: float
+    number: int  # 1 for the first repair of a run
 
 
 @dataclass(frozen=True)
@@ -77,7 +118,7 @@ class Checkpointed(Event):
 
 @dataclass(frozen=True)
 class Stopped(Event):
-    """Training ended. `condition` is one of `stopping.Reason`, or "interrupted" or "diverged"."""
+    """Training ended. `condition` is one of `stopping.Reason`, "interrupted", "unhealthy" or "diverged"."""
 
     condition: str
     words: str

@@ -33,19 +33,23 @@ class StepStats:
     gradient_penalty: Tensor
     reconstruction: Tensor  # of pictures from their latents; 0 where the step has no such lesson
     drift: Tensor
+    real_logit: Tensor
+    fake_logit: Tensor
+    spread: Tensor  # how far the generated pictures of the batch lie apart, over how far the real ones do
 
 
 def discriminator_step(
     fabric: Fabric, state: TrainingState, real: Tensor, loss: LossConfig, changes: AugmentConfig
-) -> tuple[Tensor, Tensor, Tensor, Penalties]:
+) -> dict[str, Tensor]:
     """D learns to tell real pictures (B, C, H, W) from generated ones. Algorithm 1, lines 3-6.
 
-    Returns the loss, the accuracies on real and generated pictures, and the penalties.
+    Returns what `StepStats` says of D.
     """
     G, D = state.generator, state.discriminator
     z = G.sample_latents(len(real), state.rng).to(real)
     with torch.no_grad():
         fake = G(z)
+    spread = spread_of(fake, real)  # before augmentation adds its own
     real = augment(real, changes, state.rng).requires_grad_(differentiates(loss, loss.r1_weight))
     fake = augment(fake, changes, state.rng).requires_grad_(differentiates(loss, loss.r2_weight))
     real_logits, fake_logits = D(real), D(fake)
@@ -57,10 +61,34 @@ def discriminator_step(
     fabric.backward(d_loss + penalty.weighted(loss))
     state.discriminator_optimizer.step()
 
+    return observe(D, loss, real_logits, fake_logits, d_loss, penalty) | {"spread": spread}
+
+
+def observe(
+    D: Discriminator,
+    loss: LossConfig,
+    real_logits: Tensor,
+    fake_logits: Tensor,
+    d_loss: Tensor,
+    penalty: Penalties,
+) -> dict[str, Tensor]:
+    """What `StepStats` says of D's update, by name; its centre follows the logits."""
     middle = find_middle(D, real_logits.detach(), fake_logits.detach(), loss)
-    real_accuracy = (real_logits > middle).float().mean()
-    fake_accuracy = (fake_logits < middle).float().mean()
-    return d_loss.detach(), real_accuracy, fake_accuracy, penalty
+    return {
+        "discriminator_loss": d_loss.detach(),
+        "real_accuracy": (real_logits > middle).float().mean(),
+        "fake_accuracy": (fake_logits < middle).float().mean(),
+        "r1": penalty.r1.detach(),
+        "r2": penalty.r2.detach(),
+        "gradient_penalty": penalty.interpolates.detach(),
+        "real_logit": real_logits.detach().mean(),
+        "fake_logit": fake_logits.detach().mean(),
+    }
+
+
+def spread_of(fake: Tensor, real: Tensor) -> Tensor:
+    """How far the generated pictures of a batch lie apart, over how far the real ones do."""
+    return (fake.detach().std(0).mean() / real.std(0).mean().clamp_min(1e-6)).detach()
 
 
 def find_middle(D: Discriminator, real_logits: Tensor, fake_logits: Tensor, loss: LossConfig) -> Tensor:
@@ -104,8 +132,7 @@ def gan_step(
     """Algorithm 1 of Goodfellow et al. 2014: D learns `discriminator_steps` times, then G learns once."""
     for _ in range(discriminator_steps):
         real = next_batch()
-        d_loss, real_accuracy, fake_accuracy, penalty = discriminator_step(fabric, state, real, loss, changes)
+        seen = discriminator_step(fabric, state, real, loss, changes)
     g_loss = generator_step(fabric, state, real, loss, changes)
-    r1, r2, gp = penalty.r1.detach(), penalty.r2.detach(), penalty.interpolates.detach()
-    nothing = g_loss.new_zeros(())
-    return StepStats(d_loss, g_loss, real_accuracy, fake_accuracy, r1, r2, gp, nothing, nothing)
+    nothing = torch.zeros_like(g_loss)
+    return StepStats(generator_loss=g_loss, reconstruction=nothing, drift=nothing, **seen)

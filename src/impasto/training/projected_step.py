@@ -24,7 +24,7 @@ from impasto.models.encoder import THUMBNAIL_SIDE
 from impasto.models.generator import GrowingGenerator
 from impasto.models.layers import resize
 from impasto.models.pyramid import describe, thumbnail
-from impasto.training.gan_step import StepStats, find_middle
+from impasto.training.gan_step import StepStats, observe, spread_of
 from impasto.training.reference import Reference
 from impasto.training.state import TrainingState
 
@@ -45,6 +45,7 @@ def projected_step(
         real_maps = D.pyramid(real)
     z, real_z, pairs = draw_latents(state, reference, real, real_maps, matching)
     fake = G(z)
+    spread = spread_of(fake, real)
     if changes != AugmentConfig():
         # The same changes for picture i on both sides: a pair stays a pair.
         seed = int(torch.randint(2**62, (), generator=state.rng))
@@ -68,7 +69,7 @@ def projected_step(
     fabric.backward(d_loss + penalty.weighted(loss) if penalised else d_loss)
     state.discriminator_optimizer.step()
 
-    middle = find_middle(D, real_logits.detach(), fake_logits.detach(), loss)
+    seen = observe(D, loss, real_logits, fake_logits, d_loss, penalty)
     D.requires_grad_(False)
     against = real_logits.detach()
     if generator_compares(loss.adversarial):
@@ -86,15 +87,11 @@ def projected_step(
     D.requires_grad_(True)
 
     return StepStats(
-        d_loss.detach(),
-        g_loss.detach(),
-        (real_logits > middle).float().mean(),
-        (fake_logits < middle).float().mean(),
-        penalty.r1.detach(),
-        penalty.r2.detach(),
-        penalty.interpolates.detach(),
-        reconstruction.detach(),
-        drifted.detach(),
+        generator_loss=g_loss.detach(),
+        reconstruction=reconstruction.detach(),
+        drift=drifted.detach(),
+        spread=spread,
+        **seen,
     )
 
 

@@ -5,6 +5,7 @@ A run's folder:
     config.json          what was asked, resolved
     state.safetensors    everything that resuming needs
     best/  last/         model folders: the best snapshot by hold-out distance, and the newest
+    healthy/             the states that a repair goes back to
     samples/             a grid from fixed noise for every snapshot, named by images seen
     history.webp         how it learned
     events.jsonl  tensorboard/
@@ -29,7 +30,7 @@ from impasto.overrides import parse_overrides
 from impasto.training import device as devices
 from impasto.training import state as states
 from impasto.training.engine import STATE_FILE, Engine, stopping_on_signals
-from impasto.training.evaluation import Judge
+from impasto.training.evaluation import MOST_TRAINING, Judge
 from impasto.training.events import Sink, Started
 from impasto.training.projected_step import networks
 from impasto.training.reference import Reference, make_reference
@@ -41,7 +42,7 @@ MOST_HOLDOUT = 1_000
 SURVEYED = 32  # real pictures at a time, before the first step
 
 # On resuming only these may be set anew: anything else would make it another run.
-RESETTABLE = ("stop.", "train.checkpoint_every", "train.device")
+RESETTABLE = ("stop.", "train.checkpoint_every", "train.device", "train.on_trouble", "train.max_repairs")
 LIMITS = ("stop.minutes", "stop.images", "stop.epochs", "stop.until_converged")
 
 
@@ -79,7 +80,8 @@ def train(
     SIGTERM save and return, with `reason.condition == "interrupted"`.
 
     Raises `InputError` (and its kinds) for a folder, a setting or a checkpoint that cannot be used, and
-    `TrainingError` when the losses stop being finite.
+    `TrainingError` when losses or weights stop being finite numbers and no repair is left. A run that is in
+    other trouble and out of repairs, or told to stop, returns with `reason.condition == "unhealthy"`.
     """
     out = Path(out)
     set_anew = parse_overrides(overrides)
@@ -120,9 +122,14 @@ def train(
         reference = _reference(config, state, dataset, first=not resuming)
         remove_leftovers(out)
         write_bytes_atomically(out / "config.json", config.model_dump_json(indent=2).encode())
-        judge = Judge(dataset.holdout_pixels(MOST_HOLDOUT), config.train.evaluate_samples, fabric.device)
+        judge = Judge(
+            dataset.holdout_pixels(MOST_HOLDOUT),
+            dataset.train_pixels(MOST_TRAINING, config.train.seed),
+            config.train.evaluate_samples,
+            fabric.device,
+        )
         interrupted = stack.enter_context(stopping_on_signals())
-        jsonl = JsonlSink(out / "events.jsonl", state.images_seen)
+        jsonl = JsonlSink(out / "events.jsonl", state.images_seen, len(state.repairs))
         stack.callback(jsonl.close)
         tensorboard = TensorBoardSink(out / "tensorboard", state.images_seen)
         stack.callback(tensorboard.close)

@@ -10,14 +10,18 @@ from rich.live import Live
 from rich.table import Table
 
 from impasto.files import write_bytes_atomically
+from impasto.training import checkup
 from impasto.training.events import (
     Checkpointed,
     Evaluated,
     Event,
     Progress,
+    Recovered,
+    Repaired,
     Snapshot,
     Started,
     Stopped,
+    Verdict,
     to_record,
 )
 
@@ -63,6 +67,8 @@ class TerminalSink:
                     f"{event.images_seen:>9,} images  hold-out KID-lite0 {event.distance:.4f}"
                     f"{'  (best so far)' if event.best else ''}"
                 )
+            case Verdict() | Recovered() | Repaired():
+                self._line(f"{event.images_seen:>9,} images  {checkup.in_words(to_record(event))}")
             case Stopped():
                 self._line(f"Stopped at {event.images_seen:,} images: {event.words}.")
             case Snapshot() | Checkpointed():
@@ -101,12 +107,15 @@ class TerminalSink:
 
 
 class JsonlSink:
-    """One line of JSON for each event. On resuming, what lies after `images_seen` is dropped first."""
+    """One line of JSON for each event. On resuming, what lies after the checkpoint is dropped first.
 
-    def __init__(self, path: Path, images_seen: int) -> None:
+    After a repair the images seen count from where it went back to; what was before it stays in the file.
+    """
+
+    def __init__(self, path: Path, images_seen: int, repairs: int = 0) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists():
-            kept = [line for line in path.read_bytes().splitlines() if _within(line, images_seen)]
+            kept = _until(path.read_bytes().splitlines(), images_seen, repairs)
             write_bytes_atomically(path, b"".join(line + b"\n" for line in kept))
         self._file = path.open("ab")
 
@@ -135,17 +144,27 @@ class TensorBoardSink:
             for name, value in event.__dict__.items():
                 if isinstance(value, float) and name not in ("unix_time", "eta_seconds"):
                     self._writer.add_scalar(name, value, event.images_seen)
+        if isinstance(event, Verdict | Recovered | Repaired):
+            self._writer.add_text("health", checkup.in_words(to_record(event)), event.images_seen)
 
     def close(self) -> None:
         """Flush and close."""
         self._writer.close()
 
 
-def _within(line: bytes, images_seen: int) -> bool:
-    try:
-        return int(json.loads(line)["images_seen"]) <= images_seen
-    except (ValueError, KeyError, TypeError):  # the half line of a killed process
-        return False
+def _until(lines: list[bytes], images_seen: int, repairs: int) -> list[bytes]:
+    """The lines written before the checkpoint at `images_seen`, which had `repairs` repairs behind it."""
+    kept, repaired = [], 0
+    for line in lines:
+        try:
+            record = json.loads(line)
+            seen = int(record["images_seen"])
+        except (ValueError, KeyError, TypeError):  # the half line of a killed process
+            continue
+        repaired += record.get("event") == "repaired"
+        if repaired < repairs or (repaired == repairs and seen <= images_seen):
+            kept.append(line)
+    return kept
 
 
 def _duration(seconds: float | None) -> str:

@@ -6,7 +6,7 @@ number of threads.
 
 import copy
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,6 +22,7 @@ from impasto.errors import CheckpointError
 from impasto.models.build import build_discriminator, build_generator
 from impasto.models.discriminator import Discriminator
 from impasto.models.generator import Generator
+from impasto.training.vitals import Vitals
 
 
 @dataclass
@@ -40,11 +41,17 @@ class TrainingState:
     seconds: float = 0.0
     evaluations: list[dict[str, Any]] = field(default_factory=list)
     balance: dict[str, float] = field(default_factory=dict)  # see stopping.Equilibrium
+    vitals: Vitals = field(default_factory=Vitals)
+    standing: dict[str, str] = field(default_factory=dict)  # verdicts that were told and still hold: severity
+    repairs: list[dict[str, Any]] = field(default_factory=list)  # see repairs.py, as all that follow
+    healthy: list[str] = field(default_factory=list)  # the snapshots to roll back to, oldest first
+    record: dict[str, Any] | None = None  # the best evaluation of the stretches that were rolled back
 
     @property
     def best(self) -> dict[str, Any] | None:
         """The evaluation with the smallest distance, if there is one."""
-        return min(self.evaluations, key=lambda e: cast(float, e["distance"]), default=None)
+        measured = [*self.evaluations, *([self.record] if self.record else [])]
+        return min(measured, key=lambda e: cast(float, e["distance"]), default=None)
 
     def modules(self) -> Iterator[tuple[str, nn.Module]]:
         """The networks by name."""
@@ -120,6 +127,11 @@ def save(state: TrainingState, path: Path, config: Config, fingerprint: str) -> 
         "seconds": state.seconds,
         "evaluations": state.evaluations,
         "balance": state.balance,
+        "vitals": asdict(state.vitals),
+        "standing": state.standing,
+        "repairs": state.repairs,
+        "healthy": state.healthy,
+        "record": state.record,
     }
     save_state(path, tensors, values)
 
@@ -152,6 +164,9 @@ def restore(state: TrainingState, path: Path, fingerprint: str) -> None:
     state.images_seen, state.steps = values["images_seen"], values["steps"]
     state.seconds = values["seconds"]
     state.evaluations, state.balance = values["evaluations"], values["balance"]
+    state.vitals, state.standing = Vitals.of(values.get("vitals", {})), values.get("standing", {})
+    state.repairs, state.healthy = values.get("repairs", []), values.get("healthy", [])
+    state.record = values.get("record")
 
 
 def _restore_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> None:

@@ -1,0 +1,266 @@
+"""Is this run well? Pure functions from running statistics to verdicts, with evidence and advice in words.
+
+A verdict is "trouble" when training on as it is makes no sense, else a "notice", which asks for nothing but
+to be read. What is measured against a fixed bound is so only after a grace period: an untrained generator
+makes one grey picture sixteen times, which is what a collapse looks like. The bounds were set between what
+healthy and broken runs of all presets showed (tests/training/test_health_runs.py holds them there).
+"""
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any, Literal
+
+from impasto.training.evaluation import Signs
+from impasto.training.vitals import GRACE_IMAGES, Vitals
+
+Kind = Literal["collapse", "divergence", "overfitting", "memorisation", "vanishing", "oscillation"]
+Severity = Literal["notice", "trouble"]
+
+# Divergence. A logit of 17 is certainty to float32, and healthy runs stay below 50; a mean of 300 is a
+# network that runs away. Healthy generators spread at most twice as far as real pictures, in [-1, 1].
+WILD_LOGIT = WILD_LOSS = 300.0
+WILD_SPREAD = 10.0
+# Norms against their running level: healthy weights change by a few per cent between two looks, gradients of
+# single batches by up to a factor of ten or so, and once by a hundred.
+WILD_WEIGHTS, WILD_GRADIENT = 3.0, 10_000.0
+
+# Collapse. Real pictures score 1; healthy runs are above 0.4 in features and 0.3 in pixels after the grace.
+LITTLE_DIVERSITY, LITTLE_SPREAD = 0.15, 0.05
+MANY_TWINS = 0.5  # healthy runs have none; half the samples with a double is a few pictures, repeated
+# What was there and is lost: a fall to a fifth is far outside the scatter of either figure.
+LOST_SHARE = 0.2
+# A covered share rests on as few as 16 pictures: the fall must be this many standard errors as well.
+SURE_ERRORS = 3.0
+
+# Overfitting (r_v, Karras et al. 2020). Their target is 0.6, above which they augment more; 96 drawings gave
+# 0.15, 20 gave 1.2. Trouble only when nothing has got better for a while: a D that knows its pictures by
+# heart may still teach.
+MILD_OVERFIT, STRONG_OVERFIT = 0.6, 0.75
+STALLED = 3  # evaluations
+
+# Memorisation: new pictures fall under the threshold with a known chance of 0.01 to 0.06 (metrics/diversity.p
+MILD_COPIES, MANY_COPIES = 0.25, 0.5
+
+# Vanishing. How long D must have been certain of everything, and how little is left of G's usual gradient.
+CERTAIN_IMAGES = 2_500
+LITTLE_GRADIENT = 0.01
+SATURATED_LOSS = 1e-4  # D's probabilities are past 0.9999: a cross-entropy has nothing left to say
+
+# Oscillation: over this many evaluations the mean features go to and fro by this many deviations of real
+# pictures, and on average turn back (the cosine of two moves after each other; -0.5 is what noise gives).
+SWINGS = 6
+WIDE_SWING, TURNING_BACK = 0.5, -0.3
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is wrong, how one knows, and what to do."""
+
+    kind: Kind
+    severity: Severity
+    evidence: str
+    advice: str
+
+
+@dataclass(frozen=True)
+class Examined:
+    """An evaluation, as far as health is concerned."""
+
+    images_seen: int
+    distance: float
+    signs: Signs
+    repairs: int = 0  # how many there had been
+
+
+def examined(evaluations: Sequence[Mapping[str, Any]]) -> list[Examined]:
+    """Those evaluations that count: what was measured because a run ended between two, a longer run lacks."""
+    return [
+        Examined(e["images_seen"], e["distance"], Signs.of(e["signs"]), e["repairs"])
+        for e in evaluations
+        if e.get("signs") and not e.get("extra")
+    ]
+
+
+def judge(vitals: Vitals, evaluations: Sequence[Examined], images_seen: int) -> list[Verdict]:
+    """What is wrong now: at most one verdict of each kind, trouble first.
+
+    Where the numbers themselves have gone there is nothing else to say.
+    """
+    diverged = list(divergence(vitals))
+    if diverged:
+        return diverged[:1]
+    late = [e for e in evaluations if e.images_seen >= GRACE_IMAGES]
+    found = [
+        *collapse(vitals, late, images_seen),
+        *vanishing(vitals, images_seen),
+        *memorisation(late),
+        *overfitting(late),
+        *oscillation(late),
+    ]
+    found.sort(key=lambda v: v.severity != "trouble")
+    return [v for i, v in enumerate(found) if v.kind not in {w.kind for w in found[:i]}]
+
+
+def divergence(vitals: Vitals) -> Iterator[Verdict]:
+    """Numbers that are none, or that run away."""
+    advice = (
+        "Lower optimizer.generator_lr and optimizer.discriminator_lr, or raise loss.r1_weight and r2_weight."
+    )
+
+    def trouble(evidence: str) -> Verdict:
+        return Verdict("divergence", "trouble", evidence, advice)
+
+    if not vitals.finite:
+        yield trouble("The losses or the weights are no longer finite numbers.")
+    if abs(vitals.logit_gap or 0.0) > WILD_LOGIT or (vitals.discriminator_loss or 0.0) > WILD_LOSS:
+        yield trouble(
+            f"D's logits of real and generated pictures lie {vitals.logit_gap or 0:,.0f} apart and its loss "
+            f"is {vitals.discriminator_loss or 0:,.3g}; below {WILD_LOGIT:g} is usual."
+        )
+    if (vitals.spread or 0.0) > WILD_SPREAD:
+        yield trouble(
+            f"The generated pictures are {vitals.spread:,.0f} times as far apart as the real ones: they have "
+            "left the range of colours."
+        )
+    for name in ("generator", "discriminator"):
+        weights, gradient = getattr(vitals, f"{name}_weights"), getattr(vitals, f"{name}_gradient")
+        if weights.rise > WILD_WEIGHTS:
+            yield trouble(f"The {name}'s weights have grown to {weights.rise:,.1f} times their usual norm.")
+        if gradient.rise > WILD_GRADIENT:
+            yield trouble(f"The {name}'s gradient is {gradient.rise:,.0f} times its usual norm.")
+
+
+def collapse(vitals: Vitals, evaluations: Sequence[Examined], images_seen: int) -> Iterator[Verdict]:
+    """Samples that are all alike, or much less varied than they were."""
+    advice = (
+        "Go back to an earlier model. Raise loss.r1_weight and r2_weight or lower the learning rates; a "
+        "larger train.batch_size shows D more of the sameness."
+    )
+
+    def trouble(evidence: str) -> Verdict:
+        return Verdict("collapse", "trouble", evidence, advice)
+
+    spread = vitals.spread
+    if spread is not None and images_seen >= GRACE_IMAGES:
+        if spread < LITTLE_SPREAD:
+            yield trouble(
+                f"In pixels the generated pictures vary {spread:.3f} times as much as the real ones."
+            )
+        elif spread < LOST_SHARE * vitals.most_spread:
+            yield trouble(
+                f"In pixels the variety of the generated pictures fell from {vitals.most_spread:.2f} to "
+                f"{spread:.2f} of the real ones'."
+            )
+    if not evaluations:
+        return
+    now, before = evaluations[-1].signs, evaluations[:-1]
+    if now.diversity < LITTLE_DIVERSITY:
+        yield trouble(
+            f"To the judge the samples vary {now.diversity:.2f} times as much as the real pictures."
+        )
+    if before and now.diversity < LOST_SHARE * max(e.signs.diversity for e in before):
+        most = max(e.signs.diversity for e in before)
+        yield trouble(
+            f"To the judge the variety of the samples fell from {most:.2f} to {now.diversity:.2f} of the "
+            "real pictures'."
+        )
+    if now.twins > MANY_TWINS:
+        yield trouble(f"{now.twins:.0%} of the samples have a twin, all but equal to them.")
+    # Two in a row on either side: one evaluation of a small hold-out says little.
+    covered = [e.signs.coverage for e in evaluations if e.signs.coverage is not None]
+    if len(covered) >= 4:
+        most = max(min(pair) for pair in itertools.pairwise(covered[:-2]))
+        rest = max(covered[-2:])
+        error = math.sqrt(most * (1 - most) / now.holdout)
+        if rest < LOST_SHARE * most and most - rest > SURE_ERRORS * error:
+            yield trouble(f"The samples covered {most:.2f} of the held-out pictures, and now {rest:.2f}.")
+
+
+def vanishing(vitals: Vitals, images_seen: int) -> Iterator[Verdict]:
+    """A discriminator that is certain of everything, or a generator that is told nothing any more."""
+    advice = (
+        "Raise loss.r1_weight and r2_weight, lower optimizer.discriminator_lr, or set "
+        'loss.adversarial = "non-saturating" in place of "minimax".'
+    )
+    certain = images_seen - vitals.certain_since if vitals.certain_since is not None else 0
+    long = certain >= CERTAIN_IMAGES
+    gradient, loss = vitals.generator_gradient, vitals.discriminator_loss or 0.0
+    words = (
+        f"For {certain:,} images D has been right on {vitals.real_accuracy or 0:.1%} of real and "
+        f"{vitals.fake_accuracy or 0:.1%} of generated pictures (loss {loss:.2g})"
+    )
+    faint = gradient.rest < LITTLE_GRADIENT
+    if long and (loss < SATURATED_LOSS or faint):
+        rest = f", and the generator's gradient is {gradient.rest:.2%} of its usual norm" if faint else ""
+        yield Verdict("vanishing", "trouble", f"{words}{rest}.", advice)
+    elif long:
+        yield Verdict("vanishing", "notice", f"{words}: it teaches the generator little.", advice)
+
+
+def overfitting(evaluations: Sequence[Examined]) -> Iterator[Verdict]:
+    """A discriminator that knows its pictures by heart: twice in a row, each time by a standard error."""
+    last = [e.signs for e in evaluations[-2:]]
+    values = [s.overfitting - s.overfitting_error for s in last if s.overfitting is not None]
+    if len(values) < 2 or min(values) < MILD_OVERFIT:
+        return
+    shown = last[-1].overfitting or 0.0
+    evidence = (
+        f"On held-out pictures D's logits lie {shown:.0%} of the way from training to generated pictures "
+        f"(r_v, of {last[-1].holdout} held out)"
+    )
+    advice = "Raise augment.colour, augment.translation or augment.cutout; more pictures are better still."
+    distances = [e.distance for e in evaluations]
+    best, lately = min(distances[:-STALLED], default=math.inf), min(distances[-STALLED:])
+    # A repair gets as long to show what it does.
+    since_repair = sum(e.repairs == evaluations[-1].repairs for e in evaluations)
+    if min(values) > STRONG_OVERFIT and lately >= best and since_repair >= STALLED:
+        worse = f", and for {STALLED} evaluations KID-lite0 to them has been no better than {best:.3f}"
+        yield Verdict("overfitting", "trouble", f"{evidence}{worse}.", advice)
+    else:
+        yield Verdict("overfitting", "notice", f"{evidence}.", advice)
+
+
+def memorisation(evaluations: Sequence[Examined]) -> Iterator[Verdict]:
+    """Samples that are copies of training pictures. Twice in a row."""
+    last = [e.signs for e in evaluations[-2:]]
+    shares = [s.memorised for s in last if s.memorised is not None]
+    if len(shares) < 2 or min(shares) <= max(MILD_COPIES, 4 * last[-1].memorised_chance):
+        return
+    evidence = (
+        f"{shares[-1]:.0%} of the samples are nearer to a training picture than new pictures come "
+        f"({last[-1].memorised_chance:.0%} would be chance)."
+    )
+    advice = (
+        "Train on more pictures, or stop earlier; augment.* and data.mirror make the same ones last longer."
+    )
+    yield Verdict("memorisation", "trouble" if min(shares) > MANY_COPIES else "notice", evidence, advice)
+
+
+def oscillation(evaluations: Sequence[Examined]) -> Iterator[Verdict]:
+    """Samples that swing to and fro as a whole and get no better: never more than a notice."""
+    last = evaluations[-SWINGS:]
+    if len(last) < SWINGS:
+        return
+    moves = [
+        [b - a for a, b in zip(one.signs.place, two.signs.place, strict=True)]
+        for one, two in itertools.pairwise(last)
+    ]
+    lengths = [math.hypot(*move) for move in moves]
+    if min(lengths) == 0:
+        return
+    cosines = [
+        sum(a * b for a, b in zip(one, two, strict=True)) / (math.hypot(*one) * math.hypot(*two))
+        for one, two in itertools.pairwise(moves)
+    ]
+    if fmean(lengths) > WIDE_SWING and fmean(cosines) < TURNING_BACK:
+        net = math.hypot(*(b - a for a, b in zip(last[0].signs.place, last[-1].signs.place, strict=True)))
+        evidence = (
+            f"Over {SWINGS} evaluations the samples' mean features moved {fmean(lengths):.2f} deviations of "
+            f"the real pictures at a time and arrived {net:.2f} from where they began; KID-lite0 went "
+            f"between {min(e.distance for e in last):.3f} and {max(e.distance for e in last):.3f}."
+        )
+        advice = "Lower the learning rates or raise ema.halflife_images, which averages swings away."
+        yield Verdict("oscillation", "notice", evidence, advice)

@@ -1,0 +1,379 @@
+"""Every verdict from synthetic statistics, on both sides of its bound."""
+
+import dataclasses
+import json
+import math
+
+import pytest
+import torch
+
+from impasto.models.discriminator import Discriminator
+from impasto.training import health
+from impasto.training.evaluation import (
+    Signs,
+    opinions,
+    other_distance,
+    overfitting_of,
+    pair_distance,
+    seek_copies,
+)
+from impasto.training.health import Examined, judge
+from impasto.training.vitals import GRACE_IMAGES, Level, Pulse, Vitals, after_look, after_step, look_is_due
+
+WELL = Signs(
+    diversity=0.7,
+    twins=0.0,
+    coverage=0.4,
+    overfitting=0.1,
+    overfitting_error=0.1,
+    memorised=0.02,
+    memorised_chance=0.06,
+    holdout=64,
+    place=(0.0, 0.0),
+    colour=(0.5, 0.5, 0.5),
+)
+STEADY = Vitals(
+    spread=0.8,
+    most_spread=0.9,
+    discriminator_loss=0.5,
+    real_accuracy=0.8,
+    fake_accuracy=0.8,
+    logit_gap=1.0,
+    generator_weights=Level(10, 10, 10),
+    discriminator_weights=Level(10, 10, 10),
+    generator_gradient=Level(1, 1, 1),
+    discriminator_gradient=Level(1, 1, 1),
+)
+LATE = 40_000
+
+
+def evaluations(*changes, distances=None, first=20_000):
+    """One evaluation for each dictionary of changes to healthy signs."""
+    return [
+        Examined(
+            first + 2_500 * i,
+            distances[i] if distances else 1.0 - 0.01 * i,
+            dataclasses.replace(WELL, **change),
+        )
+        for i, change in enumerate(changes)
+    ]
+
+
+def verdict(vitals=STEADY, examined=(), seen=LATE):
+    """(kind, severity) of the only verdict, or None."""
+    found = judge(vitals, examined, seen)
+    assert len(found) <= 1
+    for v in found:
+        assert v.evidence.endswith(".")
+        assert any(c.isdigit() for c in v.evidence) or not vitals.finite
+        assert v.advice.endswith(".")
+    return (found[0].kind, found[0].severity) if found else None
+
+
+def vitals(**changes):
+    return dataclasses.replace(STEADY, **changes)
+
+
+def test_a_healthy_run_gets_no_verdict():
+    assert verdict(STEADY, evaluations(*[{}] * 12)) is None
+    assert verdict(Vitals(), [], 0) is None
+
+
+@pytest.mark.parametrize(
+    ("ill", "well"),
+    [
+        ({"finite": False}, {"finite": True}),
+        ({"logit_gap": 301.0}, {"logit_gap": 299.0}),
+        ({"logit_gap": -301.0}, {"logit_gap": -299.0}),
+        ({"discriminator_loss": 301.0}, {"discriminator_loss": 299.0}),
+        ({"spread": 10.1}, {"spread": 9.9}),
+        ({"generator_weights": Level(31, 20, 10)}, {"generator_weights": Level(29, 20, 10)}),
+        ({"discriminator_weights": Level(31, 20, 10)}, {"discriminator_weights": Level(29, 20, 10)}),
+        ({"generator_gradient": Level(10_001, 9, 1)}, {"generator_gradient": Level(9_999, 9, 1)}),
+        ({"discriminator_gradient": Level(10_001, 9, 1)}, {"discriminator_gradient": Level(9_999, 9, 1)}),
+    ],
+)
+def test_divergence(ill, well):
+    assert verdict(vitals(**ill)) == ("divergence", "trouble")
+    assert verdict(vitals(**ill), seen=100) == ("divergence", "trouble")  # no grace: nothing begins like this
+    assert verdict(vitals(**well)) is None
+
+
+def test_divergence_silences_everything_else():
+    dead = evaluations({}, {"diversity": 0.0, "twins": 1.0})
+    assert [v.kind for v in judge(vitals(finite=False, spread=0.0), dead, LATE)] == ["divergence"]
+
+
+@pytest.mark.parametrize(
+    ("ill", "well"),
+    [
+        ({"spread": 0.049, "most_spread": 0.1}, {"spread": 0.051, "most_spread": 0.1}),
+        ({"spread": 0.17, "most_spread": 0.9}, {"spread": 0.19, "most_spread": 0.9}),
+    ],
+)
+def test_collapse_in_pixels(ill, well):
+    assert verdict(vitals(**ill)) == ("collapse", "trouble")
+    assert verdict(vitals(**ill), seen=GRACE_IMAGES) == ("collapse", "trouble")
+    assert verdict(vitals(**ill), seen=GRACE_IMAGES - 1) is None
+    assert verdict(vitals(**well)) is None
+
+
+@pytest.mark.parametrize(
+    ("ill", "well"),
+    [
+        ([{"diversity": 0.149}], [{"diversity": 0.151}]),
+        ([{"diversity": 0.9}, {"diversity": 0.179}], [{"diversity": 0.9}, {"diversity": 0.181}]),
+        ([{"twins": 0.51}], [{"twins": 0.49}]),
+        (
+            [{"coverage": c} for c in (0.61, 0.61, 0.12, 0.08)],
+            [{"coverage": c} for c in (0.61, 0.61, 0.13, 0.08)],
+        ),
+    ],
+)
+def test_collapse_to_the_judge(ill, well):
+    assert verdict(STEADY, evaluations(*ill)) == ("collapse", "trouble")
+    assert verdict(STEADY, evaluations(*well)) is None
+    assert verdict(STEADY, evaluations(*ill, first=-20_000), 3_000) is None  # the grace period
+
+
+def test_a_fall_in_coverage_must_be_more_than_chance():
+    fall = [{"coverage": c, "holdout": 64} for c in (0.2, 0.2, 0.03, 0.03)]
+    assert verdict(STEADY, evaluations(*fall)) == ("collapse", "trouble")
+    few = [{**change, "holdout": 16} for change in fall]
+    assert verdict(STEADY, evaluations(*few)) is None
+    assert verdict(STEADY, evaluations(*fall[1:])) is None  # one high value is luck
+    assert verdict(STEADY, evaluations(*[{**c, "coverage": None} for c in fall])) is None
+
+
+def test_the_evidence_has_the_numbers():
+    (found,) = judge(STEADY, evaluations(*[{"coverage": c} for c in (0.61, 0.63, 0.08, 0.05)]), LATE)
+    assert "covered 0.61 of the held-out pictures, and now 0.08" in found.evidence
+    assert "loss.r1_weight" in found.advice
+
+
+def certain(images, **changes):
+    return vitals(
+        certain_since=LATE - images,
+        discriminator_loss=5e-3,
+        real_accuracy=1.0,
+        fake_accuracy=1.0,
+        **changes,
+    )
+
+
+def test_vanishing():
+    assert verdict(certain(2_500)) == ("vanishing", "notice")
+    assert verdict(certain(2_499)) is None
+    faint, fair = Level(0.009, 0.0099, 1), Level(0.009, 0.0101, 1)
+    assert verdict(certain(2_500, generator_gradient=faint)) == ("vanishing", "trouble")
+    assert verdict(certain(2_500, generator_gradient=fair)) == ("vanishing", "notice")
+    assert verdict(vitals(generator_gradient=faint)) is None  # a small gradient alone may be an equilibrium
+    saturated = dataclasses.replace(certain(2_500), discriminator_loss=9e-5)
+    assert verdict(saturated) == ("vanishing", "trouble")
+
+
+def overfitted(*values, error=0.1):
+    return [{"overfitting": v, "overfitting_error": error} for v in values]
+
+
+def test_overfitting():
+    assert verdict(STEADY, evaluations(*overfitted(0.71, 0.71))) == ("overfitting", "notice")
+    assert verdict(STEADY, evaluations(*overfitted(0.71, 0.69))) is None  # both must be sure
+    assert verdict(STEADY, evaluations(*overfitted(0.71, None))) is None
+    # Trouble only when the distance has stalled too.
+    strong = overfitted(*[0.86] * 6)
+    stalled, improving = [1, 0.8, 0.7, 0.7, 0.8, 0.9], [1, 0.8, 0.7, 0.7, 0.8, 0.69]
+    assert verdict(STEADY, evaluations(*strong, distances=stalled)) == ("overfitting", "trouble")
+    assert verdict(STEADY, evaluations(*strong, distances=improving)) == ("overfitting", "notice")
+    # A repair gets as many evaluations to show what it does.
+    early, late = (
+        [
+            dataclasses.replace(e, repairs=int(i >= since))
+            for i, e in enumerate(evaluations(*strong, distances=stalled))
+        ]
+        for since in (4, 3)
+    )
+    assert verdict(STEADY, early) == ("overfitting", "notice")
+    assert verdict(STEADY, late) == ("overfitting", "trouble")
+    mild = overfitted(*[0.84] * 6)
+    assert verdict(STEADY, evaluations(*mild, distances=stalled)) == ("overfitting", "notice")
+
+
+def test_memorisation():
+    def copies(*shares, chance=0.01):
+        return evaluations(*[{"memorised": s, "memorised_chance": chance} for s in shares])
+
+    assert verdict(STEADY, copies(0.6, 0.51)) == ("memorisation", "trouble")
+    assert verdict(STEADY, copies(0.6, 0.49)) == ("memorisation", "notice")
+    assert verdict(STEADY, copies(0.24, 0.9)) is None
+    assert verdict(STEADY, copies(None, 0.9)) is None
+    assert verdict(STEADY, copies(0.3, 0.3, chance=0.08)) is None  # few held out: chance alone gives more
+    assert verdict(STEADY, copies(0.33, 0.33, chance=0.08)) == ("memorisation", "notice")
+
+
+def swinging(width, count=6, drift=0.0):
+    return evaluations(*[{"place": ((-1) ** i * width / 2 + i * drift, 0.1 * i)} for i in range(count)])
+
+
+def test_oscillation_is_a_notice():
+    assert verdict(STEADY, swinging(0.52)) == ("oscillation", "notice")
+    assert verdict(STEADY, swinging(0.47)) is None
+    assert verdict(STEADY, swinging(0.52, count=5)) is None
+    assert verdict(STEADY, swinging(0.2, drift=0.6)) is None  # far, but straight on
+    assert verdict(STEADY, evaluations(*[{}] * 6)) is None  # nothing moves
+
+
+def test_trouble_comes_first_and_each_kind_once():
+    examined = evaluations(*overfitted(0.9, 0.9), {"twins": 0.9, "diversity": 0.1, **overfitted(0.9)[0]})
+    found = judge(vitals(spread=0.01), examined, LATE)
+    assert [(v.kind, v.severity) for v in found] == [("collapse", "trouble"), ("overfitting", "notice")]
+
+
+def test_evaluations_at_the_end_of_a_run_do_not_count():
+    plain = {"images_seen": 20_000, "distance": 1.0, "signs": WELL.to_dict(), "repairs": 2}
+    stored = json.loads(json.dumps([plain, {**plain, "images_seen": 21_000, "extra": True}]))
+    (found,) = health.examined(stored)
+    assert found == Examined(20_000, 1.0, WELL, 2)
+    assert health.examined([{"images_seen": 1, "distance": 2.0}]) == []  # of an older version
+
+
+# --- the running statistics
+
+
+PULSE = Pulse(
+    discriminator_loss=0.5,
+    generator_loss=1.0,
+    real_accuracy=1.0,
+    fake_accuracy=1.0,
+    real_logit=2.0,
+    fake_logit=-1.0,
+    spread=0.5,
+)
+
+NEW = Vitals()
+
+
+def steps(pulse, count, start=NEW, seen=0):
+    for _ in range(count):
+        seen += 50
+        start = after_step(start, pulse, 50, seen)
+    return start
+
+
+def test_running_means_have_their_half_life():
+    begun = after_step(Vitals(), PULSE, 50, 50)
+    assert (begun.spread, begun.logit_gap) == (0.5, 3.0)
+    later = steps(dataclasses.replace(PULSE, spread=0.0), 10, begun, 50)
+    assert later.spread == pytest.approx(0.25)
+    assert later.most_spread == 0.0  # within the grace period variety may be noise
+    assert after_step(begun, PULSE, 50, GRACE_IMAGES).most_spread == 0.5
+
+
+@pytest.mark.parametrize("name", [f.name for f in dataclasses.fields(Pulse)])
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_one_number_that_is_none_is_enough(name, value):
+    assert after_step(STEADY, PULSE, 50, 50).finite
+    assert not after_step(STEADY, dataclasses.replace(PULSE, **{name: value}), 50, 50).finite
+
+
+def test_certain_since():
+    sure = dataclasses.replace(PULSE, discriminator_loss=0.009)
+    after = steps(sure, 20)
+    assert after.certain_since == 50
+    assert steps(PULSE, 20).certain_since is None  # right every time, but not certain
+    unsure = dataclasses.replace(sure, fake_accuracy=0.5)
+    assert steps(unsure, 3, after, 1_000).certain_since is None
+
+
+def test_a_level_shows_a_jump_and_a_long_fall():
+    level = Level()
+    for _ in range(30):
+        level = level.seen(2.0)
+    assert (level.rise, level.rest) == pytest.approx((1.0, 1.0))
+    assert level.seen(2e5).rise == pytest.approx(1e5)
+    for _ in range(6):
+        level = level.seen(2e-5)
+    assert 1e-5 < level.rest < 1e-2
+    assert level.seen(0.0).rest > 0  # the logarithm of nothing
+    assert math.isnan(level.seen(math.nan).now)
+    assert Level().rise == Level().rest == 1.0
+
+
+def test_a_look_reads_both_networks():
+    G, D = torch.nn.Linear(3, 4), torch.nn.Linear(4, 1)
+    D(G(torch.ones(2, 3))).sum().backward()
+    seen = after_look(Vitals(), G, D)
+    weights = torch.cat([p.detach().flatten() for p in G.parameters()])
+    assert seen.generator_weights.now == pytest.approx(float(weights.norm()))
+    assert seen.discriminator_gradient.now > 0
+    with torch.no_grad():
+        G.bias[1] = torch.inf
+    assert not after_look(seen, G, D).finite
+    assert after_look(seen, D, D).finite
+
+
+def test_looks_come_at_the_first_step_and_every_500_images():
+    assert [n for n in range(0, 2_000, 16) if look_is_due(n, n + 16)] == [0, 496, 992, 1488, 1984]
+
+
+def test_vitals_survive_json():
+    stored = json.loads(json.dumps(dataclasses.asdict(STEADY)))
+    assert Vitals.of(stored) == STEADY
+
+
+# --- the signs of an evaluation
+
+
+def test_pair_distance_is_that_of_pairs():
+    x = torch.randn(50, 7, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    squared = torch.pdist(x).square().mean()
+    assert pair_distance(x) == pytest.approx(float(squared.sqrt()))
+    assert pair_distance(x[:1].expand(50, -1)) == 0
+
+
+def test_twins_are_found():
+    x = torch.randn(40, 7, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    x[3] = x[7]
+    near = other_distance(x)
+    assert near[3] < 1e-6
+    assert near[7] < 1e-6
+    assert (near < 1e-6).sum() == 2
+
+
+def test_overfitting_by_hand():
+    rng = torch.Generator().manual_seed(0)
+    noise = torch.randn(64, generator=rng, dtype=torch.float64)
+    train, fake = 2 + 0.1 * noise, -2 + 0.1 * noise
+    assert overfitting_of(train, train, fake)[0] == 0
+    assert overfitting_of(train, fake, fake)[0] == pytest.approx(1)
+    value, error = overfitting_of(train, 0.1 * noise[:16], fake)
+    assert value == pytest.approx(0.5, abs=0.05)
+    assert error == pytest.approx(
+        (float((0.1 * noise).var()) / 64 + float((0.1 * noise[:16]).var()) / 16) ** 0.5 / 4
+    )
+    assert overfitting_of(noise, noise, noise)[0] is None  # D tells nothing apart
+
+
+@pytest.mark.parametrize("heads", [0, 5])
+def test_opinions_of_one_head_or_several(heads):
+    class Brightness(Discriminator):
+        def __init__(self):
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.ones(()))
+
+        def forward(self, images):
+            logits = self.weight * images.mean((1, 2, 3))
+            return logits[:, None] * torch.arange(heads) if heads else logits
+
+    pixels = torch.tensor([0, 255], dtype=torch.uint8).view(2, 1, 1, 1).expand(2, 4, 4, 3).numpy()
+    discriminator = Brightness().train()
+    expected = [-2.0, 2.0] if heads else [-1.0, 1.0]
+    assert opinions(discriminator, pixels).tolist() == pytest.approx(expected)
+    assert discriminator.training
+
+
+def test_copies_are_sought_late():
+    assert not seek_copies(9_999, 100)
+    assert seek_copies(10_000, 100)
+    assert not seek_copies(19_999, 1_000)
+    assert seek_copies(20_000, 1_000)
