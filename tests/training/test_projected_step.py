@@ -182,6 +182,24 @@ def test_any_loss_and_any_penalty(kind):
     assert (game.state.discriminator.centre != 0) == leaves_zero_undetermined(kind)
 
 
+def test_drift_compares_pictures_as_they_are(monkeypatch):
+    """The real ones that it knows were never augmented; against those, changes would seem to be G's fault."""
+    game = Game(augment__colour=1.0, augment__translation=1.0, augment__cutout=1.0)
+    G, D = game.state.generator, game.state.discriminator
+    made, compared, whole = [], [], module.drift_loss
+    G.module.register_forward_hook(lambda m, i, o: made.append(o))
+
+    def spy(images, maps, reference):
+        compared.append(images)
+        for found, expected in zip(maps, D.pyramid(images), strict=True):
+            torch.testing.assert_close(found, expected)
+        return whole(images, maps, reference)
+
+    monkeypatch.setattr(module, "drift_loss", spy)
+    game.play(1)
+    assert torch.equal(compared[0], made[0])
+
+
 def test_penalties_judge_a_picture_beside_its_own_latent(monkeypatch):
     """Or a difference of two logits would be that between knowing a latent and not knowing it."""
     game = Game(model__spectral_norm=False, loss__r1_weight=1.0, loss__r2_weight=1.0)

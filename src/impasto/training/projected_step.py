@@ -44,7 +44,7 @@ def projected_step(
     with fabric.autocast(), torch.no_grad():
         real_maps = D.pyramid(real)
     z, real_z, pairs = draw_latents(state, reference, real, real_maps, matching)
-    fake = G(z)
+    plain = fake = G(z)
     spread = spread_of(fake, real)
     if changes != AugmentConfig():
         # The same changes for picture i on both sides: a pair stays a pair.
@@ -77,7 +77,11 @@ def projected_step(
             against = D(real_maps, real_z)
     g_loss = generator_loss(loss.adversarial, against, D(fake_maps, z)).mean()
     reconstruction = pair_loss(fake, real, fake_maps, real_maps, reference, pairs) if pairs else 0 * g_loss
-    drifted = drift_loss(fake, fake_maps, reference) if matching.drift else 0 * g_loss
+    drifted = 0 * g_loss
+    if matching.drift:  # the reference knows pictures as they are, so no augmentation on this side either
+        with fabric.autocast():
+            plain_maps = fake_maps if plain is fake else D.pyramid(plain)
+        drifted = drift_loss(plain, plain_maps, reference)
     total = (
         matching.adversarial * g_loss + matching.reconstruction * reconstruction + matching.drift * drifted
     )
