@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 import impasto
 from impasto.config import load_config
 from impasto.errors import TrainingError
-from impasto.training import events, health, repairs, vitals
+from impasto.training import engine, events, health, repairs, vitals
 from impasto.training import state as states
 from impasto.training.checkup import check_up
 from impasto.training.engine import Engine
@@ -214,13 +214,18 @@ def test_the_clock_never_goes_back_and_the_best_is_kept(shapes, tmp_path, monkey
         trouble = bool(evaluations) and evaluations[-1].distance == 0.1
         return [health.Verdict("collapse", "trouble", "All 16 are alike.", "...")] if trouble else []
 
-    clock, back = [], repairs.roll_back
+    clock, back, weights, play = [], repairs.roll_back, [], engine.gan_step
 
     def timed(state, *a):
         clock.append(state.seconds)
         back(state, *a)
         clock.append(state.seconds)
 
+    def playing(fabric, state, pictures, loss, *a):
+        weights.append(loss.r1_weight)
+        return play(fabric, state, pictures, loss, *a)
+
+    monkeypatch.setattr(engine, "gan_step", playing)
     monkeypatch.setattr(Judge, "measure", measured)
     monkeypatch.setattr(health, "judge", ill)
     monkeypatch.setattr(repairs, "roll_back", timed)
@@ -228,6 +233,7 @@ def test_the_clock_never_goes_back_and_the_best_is_kept(shapes, tmp_path, monkey
     (repaired,) = of(events.Repaired, seen)
     assert (repaired.rolled_back_from, repaired.rolled_back_to) == (320, 160)
     assert repaired.changed == "penalties"
+    assert weights[-1] == 2 * weights[0] > 0  # and the step goes by it
     assert clock[0] == clock[1] > 0
     assert run.best["distance"] == 0.1
     assert impasto.load(tmp_path / "run" / "best").info.metrics["KID-lite0 to the hold-out"] == 0.1
@@ -257,6 +263,7 @@ def test_resuming_is_a_theorem_across_a_repair(shapes, tmp_path, monkeypatch):
     tensors, values = whole(tmp_path / "whole", 480)
     parts, found = whole(tmp_path / "parts", 208, 272, 480)
     assert len(values["repairs"]) == 1
+    assert values["vitals"]["spread"] > 0
     for name, tensor in tensors.items():
         assert torch.equal(tensor, parts[name]), name
     # Not `record`: each part ends in an evaluation of its own, and that may be the best of all.
@@ -264,6 +271,23 @@ def test_resuming_is_a_theorem_across_a_repair(shapes, tmp_path, monkeypatch):
         assert values[name] == found[name], name
     kinds = [r["event"] for r in check_up(tmp_path / "parts").history]
     assert kinds == ["verdict", "repaired"]
+
+
+def test_a_repair_is_on_disk_before_the_next_step(shapes, tmp_path, monkeypatch):
+    """Killed there, the run must not go back to a snapshot that the next repair has replaced."""
+    out, step, saved = tmp_path / "run", Engine._step, {}
+
+    def noting(self):
+        if self.state.repairs:
+            saved.setdefault("repairs", state_of(out)["repairs"])
+            saved.setdefault("images_seen", state_of(out)["images_seen"])
+        return step(self)
+
+    monkeypatch.setattr(Engine, "_step", noting)
+    monkeypatch.setattr(Engine, "_step", at(240, poison))
+    train(shapes, out, "mlp", images=256, overrides={"train.evaluate_every_images": 160})
+    assert len(saved["repairs"]) == 1
+    assert saved["images_seen"] == 160
 
 
 def test_after_a_repair_chance_falls_otherwise(shapes, tmp_path, monkeypatch):
@@ -354,6 +378,7 @@ def twenty(shapes, tmp_path_factory):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_discriminator_without_a_penalty_leaves_the_generator_without_a_signal(shapes, tmp_path):
     """The default's networks in the minimax game of 2014, D far the faster: named within 10,000 images."""
     settings = {
@@ -380,6 +405,7 @@ def test_a_discriminator_without_a_penalty_leaves_the_generator_without_a_signal
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_twenty_pictures_over_and_over_overfit_the_discriminator(twenty, tmp_path):
     """Noticed within 14,000 images; trouble, once nothing gets better, within 26,000."""
     settings = {
