@@ -87,8 +87,12 @@ def observe(
 
 
 def spread_of(fake: Tensor, real: Tensor) -> Tensor:
-    """How far the generated pictures of a batch lie apart, over how far the real ones do."""
-    return (fake.detach().std(0).mean() / real.std(0).mean().clamp_min(1e-6)).detach()
+    """How far the generated pictures of a batch lie apart, over how far the real ones do.
+
+    Real pictures that are all but equal count as 0.1 apart: beside them, generated ones within [-1, 1] would
+    look as if they had left the range of colours.
+    """
+    return (fake.detach().std(0).mean() / real.std(0).mean().clamp_min(0.1)).detach()
 
 
 def find_middle(D: Discriminator, real_logits: Tensor, fake_logits: Tensor, loss: LossConfig) -> Tensor:
