@@ -38,6 +38,7 @@ def test_a_preset_can_be_a_file(tmp_path):
         (["model.prior=uniform"], "model.prior", ""),
         (["matching.paired_share=1.5"], "matching.paired_share", ""),
         (["grow.from_px=20"], "grow.from_px", ""),
+        (["train.discriminator_steps=2"], "train.discriminator_steps must be 1", ""),
         (["image.size=65"], "must be one of 16", ""),
         (["image.channels=2"], "image.channels", ""),
         (["train.batch_size=1"], "train.batch_size", ""),

@@ -149,7 +149,7 @@ def make_step(config: Config, batches: Callable[[int], Batches]) -> Step:
         some = batches(32)
         parts = [to_tensor(some.next()) for _ in range(math.ceil(config.matching.bank_pictures / 32))]
         bank = torch.cat(parts)[: config.matching.bank_pictures].to(fabric.device)
-        reference = make_reference(G, D, bank, config.model, first=True)
+        reference = make_reference(G, D, bank.split(32), config.model, first=True)
     return Step(config, fabric, state, reference)
 
 

@@ -267,6 +267,15 @@ class Config(Frozen):
     stop: StopConfig = StopConfig()
 
     @model_validator(mode="after")
+    def _projected_steps_are_one(self) -> "Config":
+        if isinstance(self.model, ProjectedConfig) and self.train.discriminator_steps > 1:
+            raise ValueError(
+                "train.discriminator_steps must be 1 for model.kind=projected: D and G share each generated "
+                "batch"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _differences_need_float32(self) -> "Config":
         weighs = self.loss.r1_weight or self.loss.r2_weight
         if weighs and self.loss.penalty_method == "finite-difference" and self.train.precision != "float32":

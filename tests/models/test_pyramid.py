@@ -5,7 +5,7 @@ import torch
 from torch.nn.functional import interpolate
 
 from impasto.errors import InputError
-from impasto.models.pyramid import CHANNELS, STAGES, Pyramid, content, describe, map_sides, survey, thumbnail
+from impasto.models.pyramid import CHANNELS, STAGES, Pyramid, describe, map_sides, thumbnail
 
 
 @pytest.fixture(scope="module")
@@ -76,17 +76,6 @@ def test_gradient_reaches_pictures_but_no_weight(pyramid, pictures):
 def test_other_shapes_are_refused(pyramid):
     with pytest.raises(InputError, match=r"\(1, 2, 8, 8\)"):
         pyramid(torch.zeros(1, 2, 8, 8))
-
-
-def test_a_survey_is_the_same_in_any_batching(pyramid, pictures):
-    descriptions, contents = survey(pyramid, pictures, batch=3)
-    with torch.no_grad():
-        maps = pyramid(pictures)
-    for found, expected in zip(descriptions, describe(maps, pictures), strict=True):
-        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(contents, content(maps), rtol=1e-4, atol=1e-4)
-    assert contents.shape == (4, 1600)
-    assert not contents.requires_grad
 
 
 def test_descriptions_by_hand():

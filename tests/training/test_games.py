@@ -11,7 +11,8 @@ from safetensors.torch import load_file
 from impasto.config import Adversarial, load_config
 from impasto.losses.adversarial import leaves_zero_undetermined
 from impasto.models.build import build_discriminator
-from impasto.training.gan_step import gan_step
+from impasto.training.gan_step import gan_step, spread_of
+from impasto.training.health import WILD_SPREAD
 from impasto.training.state import create_state
 from tests.training.test_run import NETWORKS, train
 
@@ -85,6 +86,17 @@ def test_a_penalty_holds_the_slope_where_it_is_told_to():
     )
     assert held.gradient_penalty < 0.1
     assert free.gradient_penalty > 10 * held.gradient_penalty
+
+
+def test_the_spread_of_a_batch_beside_the_real_ones():
+    rng = torch.Generator().manual_seed(0)
+    real = torch.rand(64, 3, 8, 8, generator=rng) * 2 - 1
+    assert spread_of(real / 2, real) == pytest.approx(0.5)
+    assert spread_of(real[:1].expand(8, -1, -1, -1), real) < 0.01
+    assert spread_of(100 * real, real) > WILD_SPREAD
+    alike = torch.zeros_like(real)  # nobody's fault: no verdict may come of it
+    assert spread_of(real, alike) < WILD_SPREAD
+    assert spread_of(100 * real, alike) > WILD_SPREAD
 
 
 @pytest.mark.parametrize("preset", PLAIN)

@@ -299,6 +299,24 @@ def test_other_channels(shapes, tmp_path, channels, preset):
     assert picture.mode == {1: "L", 4: "RGBA"}[channels]
 
 
+@pytest.mark.parametrize(
+    "size", [pytest.param(128, marks=pytest.mark.slow), pytest.param(256, marks=pytest.mark.slow)]
+)
+def test_the_default_at_larger_sizes(shapes, tmp_path, size):
+    """As it is but for the batch: the widths, the frozen network and the moment of growth of the preset."""
+    overrides = {
+        "image.size": size,
+        "train.batch_size": 8,
+        "train.evaluate_samples": 16,
+        "train.device": "cpu",
+        "grow.until_images": 8,
+    }
+    impasto.train(shapes, tmp_path / "run", images=16, overrides=overrides)
+    model = impasto.load(tmp_path / "run")
+    assert model.render([0, 1]).shape == (2, size, size, 3)
+    assert int(model.generator.resolution) == size
+
+
 def test_few_pictures_are_enough_for_the_default(shapes, tmp_path):
     import shutil
 

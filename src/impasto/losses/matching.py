@@ -18,13 +18,12 @@ def distances(x: Tensor, y: Tensor) -> Tensor:
 
 
 def drift(x: Tensor, real: Tensor, temperatures: Sequence[float] = TEMPERATURES) -> Tensor:
-    """|x - (x + V)|^2 with V held constant: towards near real rows, away from near generated ones.
+    """|V|^2, its gradient -2 V: each row is sent along V, towards near real rows and away from near others.
 
-    The drifting field of Deng et al. 2026 ("Generative Modeling via Drifting"), with the field of each
-    temperature scaled to unit mean square. Rows that coincide push each other nowhere and yet are pulled by
-    different real ones only if they differ, which noise ensures; a row that is alone in its region is at rest
-    where the pull of the real rows is balanced. (B, d) and (N, d) in units of the mean distance between
-    real rows -> (B,).
+    V is the drifting field of Deng et al. 2026 ("Generative Modeling via Drifting"), held constant. The field
+    of each temperature is scaled to unit mean square: its direction teaches, and the value is no measure of
+    how far off the rows are. Rows that coincide go the same way; a row alone in its batch goes nowhere.
+    (B, d) and (N, d) in units of the mean distance between real rows -> (B,).
     """  # fmt: skip
     with torch.no_grad():
         count = len(x)

@@ -61,7 +61,8 @@ class Penalties:
 
 
 def penalties(
-    D: Critic,
+    on_real: Critic,
+    on_fake: Critic,
     real: Tensor,
     fake: Tensor,
     real_logits: Tensor,
@@ -71,10 +72,12 @@ def penalties(
 ) -> Penalties:
     """Every penalty that `loss` gives a weight, at pictures (B, ...) and their logits (B,).
 
+    `on_real` and `on_fake` are D as it judged each side: the same for both, unless D knows more of a picture
+    than its pixels. Interpolates are judged as the real pictures they are made of.
     By the analytic method the logits must come from pictures that require a gradient: see `differentiates`.
     """
 
-    def squared_norm(weight: float, images: Tensor, logits: Tensor) -> Tensor:
+    def squared_norm(D: Critic, weight: float, images: Tensor, logits: Tensor) -> Tensor:
         if not weight:
             return logits.new_zeros(())
         if loss.penalty_method == "analytic":
@@ -82,12 +85,12 @@ def penalties(
         noise = torch.randn(images.shape, generator=rng).to(images)
         return squared_gradient_norm_estimate(D, images, logits, noise, loss.finite_difference_step).mean()
 
-    r1 = squared_norm(loss.r1_weight, real, real_logits)
-    r2 = squared_norm(loss.r2_weight, fake, fake_logits)
+    r1 = squared_norm(on_real, loss.r1_weight, real, real_logits)
+    r2 = squared_norm(on_fake, loss.r2_weight, fake, fake_logits)
     if not loss.gradient_penalty_weight:
         return Penalties(r1, r2, r1.new_zeros(()))
     mix = torch.rand(len(real), generator=rng).to(real)
-    return Penalties(r1, r2, interpolate_penalty(D, real, fake, mix).mean())
+    return Penalties(r1, r2, interpolate_penalty(on_real, real, fake, mix).mean())
 
 
 def differentiates(loss: LossConfig, weight: float) -> bool:

@@ -74,17 +74,6 @@ def thumbnail(images: Tensor, side: int) -> Tensor:
     return F.adaptive_avg_pool2d(images.float(), side).flatten(1)
 
 
-@torch.no_grad()
-def survey(pyramid: Pyramid, images: Tensor, batch: int = 32) -> tuple[list[Tensor], Tensor]:
-    """Descriptions (each (N, d)) and contents (N, 1600) of many pictures, `batch` at a time."""
-    descriptions, contents = [], []
-    for some in images.split(batch):  # type: ignore[no-untyped-call]
-        maps = pyramid(some)
-        descriptions.append(describe(maps, some))
-        contents.append(content(maps))
-    return [torch.cat(same) for same in zip(*descriptions, strict=True)], torch.cat(contents)
-
-
 def content(maps: Sequence[Tensor]) -> Tensor:
     """(B, 1600): the deepest map's mean and its four quarters, what a picture shows and roughly where."""
     deepest = maps[-1].float()

@@ -44,7 +44,7 @@ def projected_step(
     with fabric.autocast(), torch.no_grad():
         real_maps = D.pyramid(real)
     z, real_z, pairs = draw_latents(state, reference, real, real_maps, matching)
-    fake = G(z)
+    plain = fake = G(z)
     spread = spread_of(fake, real)
     if changes != AugmentConfig():
         # The same changes for picture i on both sides: a pair stays a pair.
@@ -63,7 +63,8 @@ def projected_step(
         apart = fake.detach()
         real_logits, fake_logits = D(real_maps, real_z), D([m.detach() for m in fake_maps], z)
     d_loss = discriminator_loss(loss.adversarial, real_logits, fake_logits).mean()
-    penalty = penalties(D, real, apart, real_logits, fake_logits, loss, state.rng)
+    judges = (lambda x: D(x, real_z)), (lambda x: D(x, z))
+    penalty = penalties(*judges, real, apart, real_logits, fake_logits, loss, state.rng)
     state.discriminator_optimizer.zero_grad()
     fabric.backward(d_loss + penalty.weighted(loss) if penalised else d_loss)
     state.discriminator_optimizer.step()
@@ -76,7 +77,11 @@ def projected_step(
             against = D(real_maps, real_z)
     g_loss = generator_loss(loss.adversarial, against, D(fake_maps, z)).mean()
     reconstruction = pair_loss(fake, real, fake_maps, real_maps, reference, pairs) if pairs else 0 * g_loss
-    drifted = drift_loss(fake, fake_maps, reference) if matching.drift else 0 * g_loss
+    drifted = 0 * g_loss
+    if matching.drift:  # the reference knows pictures as they are, so no augmentation on this side either
+        with fabric.autocast():
+            plain_maps = fake_maps if plain is fake else D.pyramid(plain)
+        drifted = drift_loss(plain, plain_maps, reference)
     total = (
         matching.adversarial * g_loss + matching.reconstruction * reconstruction + matching.drift * drifted
     )

@@ -3,6 +3,7 @@
 All of it is a function of the pictures and the config, so it is made anew on resuming and never saved.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -14,9 +15,9 @@ from impasto.losses.matching import distances
 from impasto.models.discriminator import ProjectedDiscriminator
 from impasto.models.encoder import THUMBNAIL_SIDE, Encoder
 from impasto.models.generator import GrowingGenerator
-from impasto.models.pyramid import survey, thumbnail
+from impasto.models.pyramid import Pyramid, content, describe, thumbnail
 
-MEASURED = 256  # pictures whose mean distance is the unit of a description
+MEASURED = 256  # pictures, the first, that units and scales are taken from
 
 
 @dataclass(frozen=True)
@@ -32,32 +33,58 @@ class Reference:
 def make_reference(
     generator: GrowingGenerator,
     discriminator: ProjectedDiscriminator,
-    images: Tensor,
+    batches: Iterable[Tensor],
     cfg: ProjectedConfig,
     *,
     first: bool,
 ) -> Reference:
-    """Survey N >= 16 real pictures (N, C, H, W); before the `first` step also give both players their start.
+    """Look at real pictures, batches of (B, C, H, W); before the `first` step give both players their start.
 
-    The pictures must be in random order: units and scales are taken from the first of them.
+    At least two pictures, in random order: units and scales are taken from the first of them. Only one batch
+    is needed at a time: 2,048 pictures of 256 px are 1.6 GB.
     """
-    pyramid = discriminator.pyramid
-    descriptions, contents = survey(pyramid, images)
-    thumbnails = thumbnail(images, THUMBNAIL_SIDE)
-    units = [_mean_distance(d) for d in descriptions]
-    with torch.no_grad():
-        maps = pyramid(images[:MEASURED])
-    encoder = Encoder(thumbnails, contents, cfg.pixel_dims, cfg.content_dims)
+    seen = survey(discriminator.pyramid, batches)
+    units = [_mean_distance(d) for d in seen.descriptions]
+    encoder = Encoder(seen.thumbnails, seen.contents, cfg.pixel_dims, cfg.content_dims)
     if first:
-        discriminator.calibrate(maps)
-        latents = encoder.encode(thumbnails, contents)
-        generator.draw_sketches(F.pad(latents, (0, generator.latent_dim - encoder.dims)), thumbnails)
+        discriminator.calibrate(seen.maps)
+        latents = encoder.encode(seen.thumbnails, seen.contents)
+        generator.draw_sketches(F.pad(latents, (0, generator.latent_dim - encoder.dims)), seen.thumbnails)
     return Reference(
         encoder,
-        [d / unit for d, unit in zip(descriptions, units, strict=True)],
+        [d / unit for d, unit in zip(seen.descriptions, units, strict=True)],
         units,
-        [float(1 / m.abs().mean()) for m in maps],
+        [float(1 / m.abs().mean()) for m in seen.maps],
     )
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What the frozen network and the thumbnails say of N pictures."""
+
+    descriptions: list[Tensor]  # each (N, d)
+    contents: Tensor  # (N, 1600)
+    thumbnails: Tensor  # (N, C 16^2)
+    maps: list[Tensor]  # of the first 256 pictures or a few more
+
+
+@torch.no_grad()
+def survey(pyramid: Pyramid, batches: Iterable[Tensor]) -> Survey:
+    """Look once at pictures, batches of (B, C, H, W)."""
+    descriptions, contents, thumbnails = [], [], []
+    kept: list[list[Tensor]] = []
+    for images in batches:
+        maps = pyramid(images)
+        descriptions.append(describe(maps, images))
+        contents.append(content(maps))
+        thumbnails.append(thumbnail(images, THUMBNAIL_SIDE))
+        if sum(len(finest) for finest, *_ in kept) < MEASURED:
+            kept.append(maps)
+    return Survey(_joined(descriptions), torch.cat(contents), torch.cat(thumbnails), _joined(kept))
+
+
+def _joined(parts: list[list[Tensor]]) -> list[Tensor]:
+    return [torch.cat(same) for same in zip(*parts, strict=True)]
 
 
 def _mean_distance(description: Tensor) -> Tensor:

@@ -39,6 +39,7 @@ from impasto.training.stopping import Reason, describe
 
 # More would make every measurement slower and hardly steadier.
 MOST_HOLDOUT = 1_000
+SURVEYED = 32  # real pictures at a time, before the first step
 
 # On resuming only these may be set anew: anything else would make it another run.
 RESETTABLE = ("stop.", "train.checkpoint_every", "train.device", "train.on_trouble", "train.max_repairs")
@@ -197,8 +198,10 @@ def _reference(
         return None
     pixels = dataset.train_pixels(config.matching.bank_pictures, config.train.seed)
     generator, discriminator = networks(state)
-    images = to_tensor(pixels).to(next(discriminator.parameters()).device)
-    reference = make_reference(generator, discriminator, images, config.model, first=first)
+    device = next(discriminator.parameters()).device
+    parts = (pixels[start : start + SURVEYED] for start in range(0, len(pixels), SURVEYED))
+    batches = (to_tensor(part).to(device) for part in parts)
+    reference = make_reference(generator, discriminator, batches, config.model, first=first)
     if first:
         state.average.load_state_dict(state.generator.state_dict())
     return reference

@@ -1,0 +1,124 @@
+"""What is known of the real pictures before the first step: the same anew each time, in units of its own."""
+
+import copy
+
+import pytest
+import torch
+
+from impasto.config import ProjectedConfig
+from impasto.images import to_tensor
+from impasto.losses.matching import distances
+from impasto.models.encoder import THUMBNAIL_SIDE
+from impasto.models.pyramid import content, describe, thumbnail
+from impasto.training import reference as module
+from impasto.training.reference import make_reference, survey
+from tests.training.test_projected_step import Game, drawings
+
+
+@pytest.fixture(scope="module")
+def game():
+    return Game()
+
+
+def anew(game, batches, *, first=False):
+    state = game.state
+    return make_reference(state.generator, state.discriminator, batches, game.config.model, first=first)
+
+
+def test_it_is_the_same_anew_and_leaves_the_players_alone():
+    game = Game()
+    players = game.state.generator, game.state.discriminator
+    with torch.no_grad():  # what they have learnt since
+        players[0].sketch.weight.add_(1.0)
+        players[1].scales.mul_(2.0)
+    before = copy.deepcopy([player.state_dict() for player in players])
+    again = anew(game, [game.images])
+    for a, b in zip(game.reference.descriptions, again.descriptions, strict=True):
+        assert torch.equal(a, b)
+    assert again.map_scales == game.reference.map_scales
+    assert torch.equal(again.encoder.ranked, game.reference.encoder.ranked)
+    for player, saved in zip(players, before, strict=True):
+        assert all(torch.equal(t, saved[name]) for name, t in player.state_dict().items())
+
+
+def test_a_survey_is_the_same_in_any_batching(game):
+    pyramid, images = game.state.discriminator.pyramid, game.images
+    seen = survey(pyramid, iter(images.split(5)))  # seen once: no list is needed
+    with torch.no_grad():
+        maps = pyramid(images)
+    for found, expected in zip(seen.descriptions, describe(maps, images), strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(seen.contents, content(maps), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(seen.thumbnails, thumbnail(images, THUMBNAIL_SIDE))
+    for found, expected in zip(seen.maps, maps, strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-3)
+    assert not seen.contents.requires_grad
+
+
+def test_maps_are_kept_of_the_first_pictures_only(game, monkeypatch):
+    monkeypatch.setattr(module, "MEASURED", 8)
+    seen = survey(game.state.discriminator.pyramid, game.images.split(4))
+    assert {len(m) for m in seen.maps} == {8}
+    assert {len(d) for d in (*seen.descriptions, seen.contents, seen.thumbnails)} == {32}
+
+
+def test_descriptions_are_in_units_of_the_mean_distance(game):
+    for description in game.reference.descriptions:
+        halves = description.split(16)
+        assert distances(*halves).mean() == pytest.approx(1.0, rel=0.01)
+
+
+def test_each_map_counts_alike(game):
+    with torch.no_grad():
+        maps = game.state.discriminator.pyramid(game.images)
+    means = [float(m.abs().mean()) * s for m, s in zip(maps, game.reference.map_scales, strict=True)]
+    assert means == pytest.approx([1.0] * 4, rel=1e-4)
+
+
+def test_the_discriminator_begins_calibrated(game):
+    D = game.state.discriminator
+    with torch.no_grad():
+        maps = D.pyramid(game.images)
+        mixed = [mix(m) * s for mix, m, s in zip(D.mix_channels, maps, D.scales, strict=True)]
+    assert [float(m.std()) for m in mixed] == pytest.approx([1.0] * 4, rel=1e-3)
+
+
+def test_a_generator_begins_with_the_layout_of_known_pictures(game):
+    D, encoder = game.state.discriminator, game.reference.encoder
+    with torch.no_grad():
+        latents = encoder(game.images, D.pyramid(game.images))
+        z = torch.nn.functional.pad(latents, (0, 128 - encoder.dims))
+        sketches = game.state.generator.sketch(z)
+    real = game.images.flatten(1)
+    error, spread = (sketches - real).square().mean(), (real - real.mean(0)).square().mean()
+    assert error < 0.5 * spread
+
+
+@pytest.mark.parametrize("count", [2, 7])
+def test_few_pictures(count):
+    few = Game()
+    reference = anew(few, [few.images[:count]], first=True)
+    assert 0 < reference.encoder.dims <= 2 * (count - 1)
+    assert all(torch.isfinite(d).all() for d in reference.descriptions)
+    assert all(torch.isfinite(t).all() for t in few.state.generator.state_dict().values())
+    few.reference = reference
+    assert all(torch.isfinite(value) for value in vars(few.play(1)[0]).values())
+
+
+def test_one_picture_repeated():
+    one = Game()
+    one.images = drawings()[:1].repeat(32, 1, 1, 1)
+    one.reference = anew(one, [one.images], first=True)
+    assert one.reference.encoder.dims == 0
+    assert all(torch.isfinite(value) for value in vars(one.play(2)[-1]).values())
+
+
+def test_pictures_from_files_fit(shapes):
+    """Values of uint8 pictures lie in [-1, 1], as the lessons take for granted."""
+    import impasto
+
+    config = impasto.load_config("default", {"image.size": 16})
+    pixels = impasto.open_folder(shapes, config.data, config.image, seed=0).train_pixels(32, 0)
+    reference = anew(Game(), [to_tensor(pixels)])
+    assert isinstance(config.model, ProjectedConfig)
+    assert reference.encoder.dims == 16
