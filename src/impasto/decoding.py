@@ -24,6 +24,7 @@ MAX_PIXELS = 200_000_000
 _VIPS_FORMATS = frozenset(("jpeg", "png", "webp", "tiff", "gif", "heif", "svg"))
 _PILLOW_FORMATS = ("BMP", "DIB", "PPM", "JPEG2000", "QOI")  # what this libvips cannot read and Pillow can
 _TRUNCATED = ("premature end", "truncat", "unexpected end", "read error", "bad seek", "not enough data")
+_ENDS = {b"\x89PNG": b"IEND", b"\xff\xd8\xff": b"\xff\xd9"}
 
 
 @dataclass(frozen=True)
@@ -88,9 +89,16 @@ def _reason(detail: str, data: bytes) -> str:
         return "is HEIC with a codec this libvips lacks; save it as JPEG, PNG or AVIF"
     if data[:4] == b"RIFF" and len(data) < int.from_bytes(data[4:8], "little") + 8:
         return f"is truncated: {len(data)} of {int.from_bytes(data[4:8], 'little') + 8} bytes"
+    if _has_no_end(data):  # libvips keeps one log for all threads: its words may be about another file
+        return "is truncated"
     if any(sign in text for sign in _TRUNCATED):
         return "is truncated" if "seek" in first or "scanline" in first else f"is truncated: {first}"
     return f"cannot be decoded: {first}"
+
+
+def _has_no_end(data: bytes) -> bool:
+    """Whether the format says how it ends, and these bytes do not hold that end."""
+    return any(data.startswith(start) and end not in data for start, end in _ENDS.items())
 
 
 def open_image(data: bytes, max_pixels: int = MAX_PIXELS, **options: Any) -> Any:

@@ -146,3 +146,10 @@ def test_which_generators_look_at_real_pictures(kind):
     real, fake = logits(0.4, 0.7), logits(-0.3, 0.2)
     g, moved = (losses.generator_loss(kind, real + by, fake) for by in (0, 0.1))
     assert losses.generator_compares(kind) != torch.allclose(g, moved)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_which_generators_learn_the_same_from_a_certain_discriminator(kind):
+    fake = logits(-8.0, 0.5).requires_grad_()
+    losses.generator_loss(kind, logits(8.0, -0.5), fake).sum().backward()
+    assert losses.generator_is_linear(kind) == torch.equal(fake.grad, -torch.ones(2))

@@ -17,7 +17,7 @@ from impasto.training.evaluation import (
     pair_distance,
     seek_copies,
 )
-from impasto.training.health import Examined, judge
+from impasto.training.health import Examined, judge, vanishing
 from impasto.training.vitals import GRACE_IMAGES, Level, Pulse, Vitals, after_look, after_step, look_is_due
 
 WELL = Signs(
@@ -170,6 +170,11 @@ def test_vanishing():
     assert verdict(vitals(generator_gradient=faint)) is None  # a small gradient alone may be an equilibrium
     saturated = dataclasses.replace(certain(2_500), discriminator_loss=9e-5)
     assert verdict(saturated) == ("vanishing", "trouble")
+    # In a hinge or Wasserstein game G learns from a D that is certain, unless its gradient really fades.
+    assert list(vanishing(certain(2_500), LATE, linear=True)) == []
+    assert list(vanishing(saturated, LATE, linear=True)) == []
+    (found,) = vanishing(certain(2_500, generator_gradient=faint), LATE, linear=True)
+    assert found.severity == "trouble"
 
 
 def overfitted(*values, error=0.1):

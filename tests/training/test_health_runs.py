@@ -176,7 +176,7 @@ def test_a_constant_generator_is_a_collapse(shapes, tmp_path, monkeypatch):
 def test_warn_only_tells(shapes, tmp_path, monkeypatch):
     """The same verdict is told once, evaluations go on, and the run reaches its end."""
     ill = health.Verdict("collapse", "trouble", "All 16 are alike.", "Do something.")
-    monkeypatch.setattr(health, "judge", lambda *_: [ill])
+    monkeypatch.setattr(health, "judge", lambda *_, **__: [ill])
     settings = {"train.on_trouble": "warn", "train.evaluate_every_images": 160}
     run, seen = train(shapes, tmp_path / "run", images=480, overrides=settings)
     assert run.reason.condition == "images"
@@ -186,7 +186,7 @@ def test_warn_only_tells(shapes, tmp_path, monkeypatch):
 
 
 def test_stop_stops_at_the_first_trouble_and_not_at_a_notice(shapes, tmp_path, monkeypatch):
-    def verdicts(_, evaluations, seen):
+    def verdicts(_, evaluations, seen, **__):
         severity = "trouble" if seen >= 320 else "notice"
         return (
             [health.Verdict("overfitting", severity, "r_v is 0.9.", "More pictures.")] if evaluations else []
@@ -210,7 +210,7 @@ def test_the_clock_never_goes_back_and_the_best_is_kept(shapes, tmp_path, monkey
         found = measure(self, *a, **k)
         return dataclasses.replace(found, distance=next(distances))
 
-    def ill(_, evaluations, seen):  # at the second evaluation, the best of all
+    def ill(_, evaluations, seen, **__):  # at the second evaluation, the best of all
         trouble = bool(evaluations) and evaluations[-1].distance == 0.1
         return [health.Verdict("collapse", "trouble", "All 16 are alike.", "...")] if trouble else []
 

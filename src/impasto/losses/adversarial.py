@@ -23,6 +23,11 @@ def generator_compares(kind: Adversarial) -> bool:
     return kind in ("relativistic", "relativistic-average")
 
 
+def generator_is_linear(kind: Adversarial) -> bool:
+    """Whether G's loss is linear in the logits: however sure D is, its gradient does not fade."""
+    return kind in ("hinge", "wasserstein")
+
+
 def discriminator_loss(kind: Adversarial, real: Tensor, fake: Tensor) -> Tensor:
     """D's loss of the game `kind`. (B,) and (B,) -> (B,)."""
     match kind:

@@ -84,8 +84,12 @@ def examined(evaluations: Sequence[Mapping[str, Any]]) -> list[Examined]:
     ]
 
 
-def judge(vitals: Vitals, evaluations: Sequence[Examined], images_seen: int) -> list[Verdict]:
+def judge(
+    vitals: Vitals, evaluations: Sequence[Examined], images_seen: int, *, linear: bool = False
+) -> list[Verdict]:
     """What is wrong now: at most one verdict of each kind, trouble first.
+
+    `linear`: G's loss is linear in D's logits, so a D that is certain of everything still teaches.
 
     Where the numbers themselves have gone there is nothing else to say.
     """
@@ -95,7 +99,7 @@ def judge(vitals: Vitals, evaluations: Sequence[Examined], images_seen: int) -> 
     late = [e for e in evaluations if e.images_seen >= GRACE_IMAGES]
     found = [
         *collapse(vitals, late, images_seen),
-        *vanishing(vitals, images_seen),
+        *vanishing(vitals, images_seen, linear),
         *memorisation(late),
         *overfitting(late),
         *oscillation(late),
@@ -179,7 +183,7 @@ def collapse(vitals: Vitals, evaluations: Sequence[Examined], images_seen: int) 
             yield trouble(f"The samples covered {most:.2f} of the held-out pictures, and now {rest:.2f}.")
 
 
-def vanishing(vitals: Vitals, images_seen: int) -> Iterator[Verdict]:
+def vanishing(vitals: Vitals, images_seen: int, linear: bool = False) -> Iterator[Verdict]:
     """A discriminator that is certain of everything, or a generator that is told nothing any more."""
     advice = (
         "Raise loss.r1_weight and r2_weight, lower optimizer.discriminator_lr, or set "
@@ -193,10 +197,11 @@ def vanishing(vitals: Vitals, images_seen: int) -> Iterator[Verdict]:
         f"{vitals.fake_accuracy or 0:.1%} of generated pictures (loss {loss:.2g})"
     )
     faint = gradient.rest < LITTLE_GRADIENT
-    if long and (loss < SATURATED_LOSS or faint):
+    saturated = loss < SATURATED_LOSS and not linear
+    if long and (saturated or faint):
         rest = f", and the generator's gradient is {gradient.rest:.2%} of its usual norm" if faint else ""
         yield Verdict("vanishing", "trouble", f"{words}{rest}.", advice)
-    elif long:
+    elif long and not linear:
         yield Verdict("vanishing", "notice", f"{words}: it teaches the generator little.", advice)
 
 

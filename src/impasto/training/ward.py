@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from impasto.config import Config
+from impasto.losses.adversarial import generator_is_linear
 from impasto.training import events, health, repairs, vitals
 from impasto.training import state as states
 from impasto.training.checkup import NAMES
@@ -60,7 +61,9 @@ class Ward:
         Numbers that are not finite are acted on whatever the policy: they cannot be gone on with.
         """
         state, seen = self.state, self.state.images_seen
-        verdicts = health.judge(state.vitals, health.examined(state.evaluations), seen)
+        linear = generator_is_linear(self.config.loss.adversarial)
+        examined = health.examined(state.evaluations)
+        verdicts = health.judge(state.vitals, examined, seen, linear=linear)
         for verdict in verdicts:
             if state.standing.get(verdict.kind) != verdict.severity:
                 self.emit(events.Verdict(seen, **vars(verdict)))
