@@ -110,6 +110,8 @@ class ProjectedConfig(Frozen):
     head_channels: PositiveInt = 64
     pixel_dims: PositiveInt = 64
     content_dims: PositiveInt = 32
+    exemplars: Annotated[int, Field(ge=0)] = 2_048  # real pictures whose latents the prior is centred on
+    exemplar_noise: Share = 0.5  # how much of a latent is noise: 0 nothing, 1 all of it
     spectral_norm: bool = True  # of the discriminator's heads
 
     @model_validator(mode="after")
@@ -175,16 +177,18 @@ class LossConfig(Frozen):
 class MatchingConfig(Frozen):
     """What a projected GAN's generator is taught beside the game (training/projected_step.py).
 
-    A `paired_share` of each batch is drawn from the latents of the real pictures, blurred by `blur` times
-    N(0, 1), and learns to look like them: `reconstruction` weighs the difference. `drift` weighs the pull of
+    A `paired_share` of each batch is made from the latents of the real pictures, with a share of `blur` of
+    noise in them, and learns to look like them: `reconstruction` weighs the difference, in which that of the
+    pixels counts `pixels` times. `drift` weighs the pull of
     the whole batch towards the distribution of the real pictures' descriptions.
     """
 
     adversarial: NonNegative = 1.0
     reconstruction: NonNegative = 20.0
+    pixels: NonNegative = 0.0
     drift: NonNegative = 2.0
     paired_share: Share = 0.5
-    blur: NonNegative = 0.1
+    blur: Share = 0.1
     bank_pictures: Annotated[int, Field(ge=16)] = 2_048  # real pictures that are surveyed before training
 
 

@@ -94,6 +94,39 @@ def test_latents_follow_the_prior_and_the_seed(preset):
     assert draw(uniform, 5).std() == pytest.approx(3**-0.5, abs=0.01)
 
 
+def test_the_prior_lies_around_the_exemplars_it_was_given():
+    G, _ = networks("default", **{"model.exemplars": 40})
+    latents = torch.randn(16, 10, generator=torch.Generator().manual_seed(1))
+    G.follow(latents, 0.6)
+    z = G.sample_latents(8000, torch.Generator().manual_seed(2))
+    known, free = z[:, :10], z[:, 10:]
+    rest = (known[:, None] - 0.8 * latents).square().sum(2)  # noise of the nearest: 10 of deviation 0.6
+    assert rest.amin(1).mean() == pytest.approx(10 * 0.36, rel=0.15)
+    counts = rest.argmin(1).bincount(minlength=16) / len(z)
+    assert counts.min() > 0.03
+    assert counts.max() < 0.11
+    assert free.std() == pytest.approx(1.0, abs=0.01)
+    assert abs(float(free.mean())) < 0.01
+    alone = torch.cat([G.sample_latents(1, torch.Generator().manual_seed(s)) for s in (2, 3)])
+    assert not torch.equal(*alone)
+    other, _ = networks("default", **{"model.exemplars": 40})
+    other.load_state_dict(G.state_dict())
+    assert torch.equal(other.sample_latents(9, torch.Generator().manual_seed(5)), draw(G, 9, 5))
+
+
+def draw(G, count, seed):
+    return G.sample_latents(count, torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("latents", [torch.zeros(1, 0), torch.randn(4, 10)])
+def test_without_exemplars_or_without_latents_the_prior_is_normal(latents):
+    G, _ = networks("default", **{"model.exemplars": 0 if latents.numel() else 40})
+    G.follow(latents, 0.5)
+    z = draw(G, 4000, 0)
+    assert z.std() == pytest.approx(1.0, abs=0.01)
+    assert z.std(0).std() < 0.03
+
+
 def test_the_textbook_networks_are_the_textbooks():
     G, D = networks("dcgan", size=64)
     kinds = [type(m).__name__ for m in G.modules() if not list(m.children())]
@@ -132,13 +165,13 @@ def test_the_frozen_network_is_no_part_of_a_projected_discriminator():
     assert next(D.pyramid.parameters()).dtype == torch.float64
 
 
-def test_a_projected_discriminator_takes_maps_and_latents_too():
+def test_a_projected_discriminator_takes_features_and_latents_too():
     G, D = networks("default")
     D.eval()
     z, other = torch.randn(2, 3, 128, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         images = G(z)
-        assert torch.equal(D(D.pyramid(images)), D(images))
+        assert torch.equal(D(D.features(D.pyramid(images), images)), D(images))
         assert not torch.equal(D(images, z), D(images, other))
         other[:, :16] = z[:, :16]  # the free components of a latent are none of its business
         assert torch.equal(D(images, z), D(images, other))
@@ -153,8 +186,27 @@ def test_calibrated_maps_have_unit_deviation():
     with torch.no_grad():
         maps = D.pyramid(images)
         D.calibrate(maps)
-        mixed = [mix(m) * s for mix, m, s in zip(D.mix_channels, maps, D.scales, strict=True)]
+        scaled = [m * unit for m, unit in zip(maps, D.units, strict=True)]
+        mixed = [mix(m) * s for mix, m, s in zip(D.mix_channels, scaled, D.scales, strict=True)]
+        features = D.features(maps, images)
     assert [float(m.std()) for m in mixed] == pytest.approx([1.0] * 4, rel=1e-3)
+    assert features.shape == (8, sum(m[0].numel() for m in maps) + images[0].numel())
+    # Maps first, in unit mean square; the pixels as they are.
+    assert float(features[:, : -images[0].numel()].square().mean()) == pytest.approx(1.0, rel=1e-3)
+    assert torch.equal(features[:, -images[0].numel() :], images.permute(0, 2, 3, 1).flatten(1))
+
+
+def test_a_projected_discriminator_sees_what_the_frozen_network_does_not():
+    """Pixels have a head of their own: colours and fine patterns are nearly nothing to the deep maps."""
+    _, D = networks("default")
+    images = torch.zeros(2, 3, 32, 32)
+    with torch.no_grad():
+        features = D.features(D.pyramid(images), images)
+        painted = features.clone()
+        painted[:, -images[0].numel() :] += 0.5
+        moved = (D(painted) - D(features)).abs().amax(0)
+    assert (moved > 0).any()
+    assert not (moved > 0).all()
 
 
 @pytest.mark.parametrize("size", [16, 64])

@@ -9,6 +9,7 @@ from impasto.losses.penalties import (
     differentiates,
     interpolate_penalty,
     penalties,
+    penalties_of_halves,
     squared_gradient_norm,
     squared_gradient_norm_estimate,
 )
@@ -39,6 +40,12 @@ def test_the_penalty_of_a_linear_function_is_its_squared_norm():
 def test_the_penalty_is_of_each_sample_alone():
     images = torch.tensor([[1.0], [2.0], [3.0]], requires_grad=True)
     assert torch.allclose(squared_gradient_norm(images[:, 0] ** 2, images), torch.tensor([4.0, 16.0, 36.0]))
+
+
+def test_of_several_heads_the_mean_is_bounded():
+    images = torch.ones(2, 2, requires_grad=True)
+    logits = torch.stack([3 * images[:, 0], images[:, 0] + 4 * images[:, 1]], 1)  # the mean: (2, 2)
+    assert squared_gradient_norm(logits, images).tolist() == [8.0, 8.0]
 
 
 def test_a_finite_difference_of_a_linear_function_is_exact():
@@ -106,7 +113,7 @@ def test_all_of_them_composed(method):
     real, fake = torch.randn(2, count, 2, dtype=torch.float64, generator=seeded())
     real.requires_grad_(differentiates(loss, loss.r1_weight))
     fake.requires_grad_(differentiates(loss, loss.r2_weight))
-    found = penalties(D, D, real, fake, D(real), D(fake), loss, seeded(1))
+    found = penalties(D, real, fake, D(real), D(fake), loss, seeded(1))
     assert found.r1.item() == pytest.approx(25, rel=0.05)
     assert found.r2.item() == pytest.approx(25, rel=0.05)
     expected = found.r1 + 3 * found.r2
@@ -116,15 +123,32 @@ def test_all_of_them_composed(method):
     assert found.weighted(loss).item() == pytest.approx(expected.item())
 
 
-def test_each_side_is_judged_by_its_own_critic():
-    loss = LossConfig(r1_weight=1, r2_weight=1, penalty_method="finite-difference")
-    real, fake = torch.randn(2, 20_000, 2, dtype=torch.float64, generator=seeded())
-    steep, flat = (linear(torch.tensor(w, dtype=torch.float64)) for w in ([3.0, -4.0], [0.0, 1.0]))
-    found = penalties(steep, flat, real, fake, steep(real), flat(fake), loss, seeded(1))
-    assert found.r1.item() == pytest.approx(25, rel=0.05)
-    assert found.r2.item() == pytest.approx(1, rel=0.05)
+@pytest.mark.parametrize("method", ["analytic", "finite-difference"])
+@pytest.mark.parametrize("weights", [(2, 6), (2, 0), (0, 6)])
+def test_two_halves_in_one_batch_are_the_same(method, weights):
+    loss = LossConfig(
+        r1_weight=weights[0],
+        r2_weight=weights[1],
+        penalty_method=method,
+        gradient_penalty_weight=0 if method == "finite-difference" else 10,
+    )
+    real, fake = torch.randn(2, 20_000, 1, 2, 2, dtype=torch.float64, generator=seeded())
+    both = torch.cat((real, fake)).requires_grad_(differentiates(loss, 1.0))
+    found = penalties_of_halves(curved, curved, both, curved(both), loss, seeded(1))
+    real.requires_grad_(differentiates(loss, loss.r1_weight))
+    fake.requires_grad_(differentiates(loss, loss.r2_weight))
+    apart = penalties(curved, real, fake, curved(real), curved(fake), loss, seeded(1))
+    for name in ("r1", "r2", "interpolates"):
+        rel = 1e-9 if method == "analytic" else 0.05  # other noise
+        assert getattr(found, name).item() == pytest.approx(getattr(apart, name).item(), rel=rel), name
+    assert [found.r1 > 0, found.r2 > 0] == [w > 0 for w in weights]
+
+
+def test_interpolates_of_halves_are_judged_as_real_pictures():
     loss = LossConfig(gradient_penalty_weight=1)
-    found = penalties(steep, flat, real, fake, steep(real), flat(fake), loss, seeded(1))
+    both = torch.randn(8, 2, dtype=torch.float64, generator=seeded())
+    steep, flat = (linear(torch.tensor(w, dtype=torch.float64)) for w in ([3.0, -4.0], [0.0, 1.0]))
+    found = penalties_of_halves(flat, steep, both, flat(both), loss, seeded(1))
     assert found.interpolates.item() == pytest.approx(16)
 
 
@@ -134,7 +158,9 @@ def test_no_weight_no_work():
 
     loss, points, rng = LossConfig(), torch.zeros(3, 2), seeded()
     before = rng.get_state()
-    found = penalties(never, never, points, points, torch.zeros(3), torch.zeros(3), loss, rng)
+    found = penalties(never, points, points, torch.zeros(3), torch.zeros(3), loss, rng)
+    assert found.weighted(loss).item() == 0
+    found = penalties_of_halves(never, never, points[:2], torch.zeros(2), loss, rng)
     assert found.weighted(loss).item() == 0
     assert torch.equal(rng.get_state(), before)
     assert not differentiates(loss, loss.r1_weight)

@@ -125,7 +125,7 @@ def test_without_a_lesson_its_figure_is_zero_and_the_game_goes_on(lesson):
 
 @pytest.mark.parametrize(("share", "pairs"), [(0.0, 0), (0.5, 4), (1.0, 8)])
 def test_a_share_of_the_batch_is_paired(share, pairs):
-    game = Game(matching__paired_share=share, matching__blur=0.0)
+    game = Game(matching__paired_share=share, matching__blur=0.0, model__exemplar_noise=0.0)
     state, real = game.state, game.images[:8]
     with torch.no_grad():
         maps = state.discriminator.pyramid(real)
@@ -200,20 +200,35 @@ def test_drift_compares_pictures_as_they_are(monkeypatch):
     assert torch.equal(compared[0], made[0])
 
 
+def test_real_latents_are_as_noisy_as_the_prior_and_those_of_pairs_are_not():
+    game = Game(matching__blur=0.1, model__exemplar_noise=0.6)
+    state, real = game.state, game.images[:8]
+    with torch.no_grad():
+        maps = state.discriminator.pyramid(real)
+        known = game.reference.encoder(real, maps)
+    draws = [draw_latents(state, game.reference, real, maps, game.config.matching) for _ in range(400)]
+    dims = known.shape[1]
+    for which, rows, noise in ((0, slice(0, 4), 0.1), (1, slice(None), 0.6)):
+        latents = torch.stack([draw[which][rows, :dims] for draw in draws])
+        torch.testing.assert_close(latents.mean(0), (1 - noise**2) ** 0.5 * known[rows], rtol=0, atol=0.15)
+        assert latents.std(0).mean() == pytest.approx(noise, rel=0.05)
+
+
 def test_penalties_judge_a_picture_beside_its_own_latent(monkeypatch):
     """Or a difference of two logits would be that between knowing a latent and not knowing it."""
     game = Game(model__spectral_norm=False, loss__r1_weight=1.0, loss__r2_weight=1.0)
-    whole, compared = module.penalties, []
+    whole, compared = module.penalties_of_halves, []
 
-    def spy(on_real, on_fake, real, fake, real_logits, fake_logits, *rest):
-        for judge, images, logits in ((on_real, real, real_logits), (on_fake, fake, fake_logits)):
-            torch.testing.assert_close(judge(images), logits)
-            compared.append(len(images))
-        return whole(on_real, on_fake, real, fake, real_logits, fake_logits, *rest)
+    def spy(judge, on_real, both, logits, *rest):
+        torch.testing.assert_close(judge(both), logits)
+        torch.testing.assert_close(on_real(both[:8]), logits[:8])
+        compared.append(both.shape)
+        return whole(judge, on_real, both, logits, *rest)
 
-    monkeypatch.setattr(module, "penalties", spy)
+    monkeypatch.setattr(module, "penalties_of_halves", spy)
     game.play(1)
-    assert compared == [8, 8]
+    assert [len(shape) for shape in compared] == [2]
+    assert compared[0][0] == 16
 
 
 def test_growth_switches_once_and_survives_saving(tmp_path):

@@ -79,7 +79,8 @@ def test_the_discriminator_begins_calibrated(game):
     D = game.state.discriminator
     with torch.no_grad():
         maps = D.pyramid(game.images)
-        mixed = [mix(m) * s for mix, m, s in zip(D.mix_channels, maps, D.scales, strict=True)]
+        scaled = [m * unit for m, unit in zip(maps, D.units, strict=True)]
+        mixed = [mix(m) * s for mix, m, s in zip(D.mix_channels, scaled, D.scales, strict=True)]
     assert [float(m.std()) for m in mixed] == pytest.approx([1.0] * 4, rel=1e-3)
 
 

@@ -16,9 +16,9 @@ def squared_gradient_norm(logits: Tensor, images: Tensor) -> Tensor:
     ones (eq. 10). The papers' gamma / 2 is the caller's.
 
     `logits` (B,) must have been computed from `images` (B, ...) with `images.requires_grad`, and sample by
-    sample: under batch norm the sum below would mix samples. Of several heads it is the sum's gradient.
+    sample: under batch norm the sum below would mix samples. Of several heads it is the mean's gradient.
     """  # fmt: skip
-    (gradient,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
+    (gradient,) = torch.autograd.grad(_one_each(logits).sum(), images, create_graph=True)
     return gradient.flatten(1).square().sum(1)
 
 
@@ -33,7 +33,7 @@ def squared_gradient_norm_estimate(
     al. 2025 (Seaweed-APT). One direction a sample: its deviation is sqrt(2) times its mean.
     """  # fmt: skip
     difference = (D(images + step * noise) - logits) / step
-    return difference.view(len(images), -1).sum(1).square()
+    return _one_each(difference).square()
 
 
 def interpolate_penalty(D: Critic, real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:
@@ -41,9 +41,13 @@ def interpolate_penalty(D: Critic, real: Tensor, fake: Tensor, mix: Tensor) -> T
     the caller's). `mix` is (B,) in [0, 1]; two-sided, as in the paper."""  # fmt: skip
     weights = mix.view(-1, *[1] * (real.dim() - 1))
     between = torch.lerp(fake.detach(), real.detach(), weights).requires_grad_()
-    (gradient,) = torch.autograd.grad(D(between).sum(), between, create_graph=True)
+    (gradient,) = torch.autograd.grad(_one_each(D(between)).sum(), between, create_graph=True)
     slope: Tensor = torch.linalg.vector_norm(gradient.flatten(1), dim=1)
     return (slope - 1).square()
+
+
+def _one_each(logits: Tensor) -> Tensor:
+    return logits.view(len(logits), -1).mean(1)
 
 
 @dataclass(frozen=True)
@@ -61,8 +65,7 @@ class Penalties:
 
 
 def penalties(
-    on_real: Critic,
-    on_fake: Critic,
+    D: Critic,
     real: Tensor,
     fake: Tensor,
     real_logits: Tensor,
@@ -72,12 +75,10 @@ def penalties(
 ) -> Penalties:
     """Every penalty that `loss` gives a weight, at pictures (B, ...) and their logits (B,).
 
-    `on_real` and `on_fake` are D as it judged each side: the same for both, unless D knows more of a picture
-    than its pixels. Interpolates are judged as the real pictures they are made of.
     By the analytic method the logits must come from pictures that require a gradient: see `differentiates`.
     """
 
-    def squared_norm(D: Critic, weight: float, images: Tensor, logits: Tensor) -> Tensor:
+    def squared_norm(weight: float, images: Tensor, logits: Tensor) -> Tensor:
         if not weight:
             return logits.new_zeros(())
         if loss.penalty_method == "analytic":
@@ -85,12 +86,34 @@ def penalties(
         noise = torch.randn(images.shape, generator=rng).to(images)
         return squared_gradient_norm_estimate(D, images, logits, noise, loss.finite_difference_step).mean()
 
-    r1 = squared_norm(on_real, loss.r1_weight, real, real_logits)
-    r2 = squared_norm(on_fake, loss.r2_weight, fake, fake_logits)
+    r1 = squared_norm(loss.r1_weight, real, real_logits)
+    r2 = squared_norm(loss.r2_weight, fake, fake_logits)
     if not loss.gradient_penalty_weight:
         return Penalties(r1, r2, r1.new_zeros(()))
     mix = torch.rand(len(real), generator=rng).to(real)
-    return Penalties(r1, r2, interpolate_penalty(on_real, real, fake, mix).mean())
+    return Penalties(r1, r2, interpolate_penalty(D, real, fake, mix).mean())
+
+
+def penalties_of_halves(
+    D: Critic, on_real: Critic, both: Tensor, logits: Tensor, loss: LossConfig, rng: torch.Generator
+) -> Penalties:
+    """The same where D judged real and generated pictures in one batch, `both` (2 B, ...): the first half is
+    real. One pass back instead of two. `on_real` judges the interpolates of the halves."""  # fmt: skip
+    nothing = logits.new_zeros(())
+    r1 = r2 = between = nothing
+    if loss.r1_weight or loss.r2_weight:
+        if loss.penalty_method == "analytic":
+            norms = squared_gradient_norm(logits, both)
+        else:
+            noise = torch.randn(both.shape, generator=rng).to(both)
+            norms = squared_gradient_norm_estimate(D, both, logits, noise, loss.finite_difference_step)
+        real, fake = norms.chunk(2)
+        r1 = real.mean() if loss.r1_weight else nothing
+        r2 = fake.mean() if loss.r2_weight else nothing
+    if loss.gradient_penalty_weight:
+        mix = torch.rand(len(both) // 2, generator=rng).to(both)
+        between = interpolate_penalty(on_real, *both.chunk(2), mix).mean()
+    return Penalties(r1, r2, between)
 
 
 def differentiates(loss: LossConfig, weight: float) -> bool:

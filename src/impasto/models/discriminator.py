@@ -122,16 +122,21 @@ class ProjectedDiscriminator(Discriminator):
         self.mix_scales = nn.ModuleList(FixedConv(width, width, 3) for _ in CHANNELS[1:])
         self.known_dims = cfg.pixel_dims + cfg.content_dims
         self.heads = nn.ModuleList(Head(width, side, self.known_dims) for side in sides)
+        self.units: Tensor
         self.scales: Tensor
+        self.register_buffer("units", torch.ones(len(CHANNELS)))
         self.register_buffer("scales", torch.ones(len(CHANNELS)))
+        self.pixel_head = Head(width, image.size, self.known_dims, image.channels)
+        self._shapes = [(side, side, c) for side, c in zip(sides, CHANNELS, strict=True)]
+        self._shapes.append((image.size, image.size, image.channels))
 
     @property
     def pyramid(self) -> Pyramid:
         """The frozen network whose maps the heads see."""
         return self._pyramid[0]
 
-    def __call__(self, images: Tensor | Sequence[Tensor], latents: Tensor | None = None) -> Tensor:
-        """Pictures (B, C, size, size), or the pyramid's maps of them, -> logits (B, N).
+    def __call__(self, images: Tensor, latents: Tensor | None = None) -> Tensor:
+        """Pictures (B, C, size, size), or features of them (B, d), -> logits (B, N).
 
         With `latents` (B, latent_dim) the question is whether the picture is real and has that latent.
         """
@@ -139,21 +144,41 @@ class ProjectedDiscriminator(Discriminator):
         return logits
 
     def calibrate(self, maps: Sequence[Tensor]) -> None:
-        """Scale the mixed maps to unit deviation over some real pictures, once, before training."""
+        """Scale features, and mixed maps, to unit mean square over some real pictures, before training."""
         with torch.no_grad():
-            mixed = [mix(m) for mix, m in zip(self.mix_channels, maps, strict=True)]
+            units = [1 / m.square().mean().sqrt() for m in maps]
+            mixed = [mix(m * unit) for mix, m, unit in zip(self.mix_channels, maps, units, strict=True)]
+            self.units.copy_(torch.stack(units))
             self.scales.copy_(torch.stack([1 / m.std() for m in mixed]))
 
-    def forward(self, images: Tensor | Sequence[Tensor], latents: Tensor | None = None) -> Tensor:
+    def features(self, maps: Sequence[Tensor], images: Tensor) -> Tensor:
+        """The pyramid's maps and the pixels, one row for each picture, (B, d) of about unit mean square.
+
+        They are to this discriminator what pixels are to another: penalties bound its slope over them, which
+        spares them the way through the frozen network and back (as Sauer et al. 2024, ADD, do with R1).
+        """
+        scaled = [m.float() * unit for m, unit in zip(maps, self.units, strict=True)]
+        return torch.cat([m.permute(0, 2, 3, 1).flatten(1) for m in (*scaled, images)], 1)
+
+    def _split(self, features: Tensor) -> list[Tensor]:
+        parts = features.split([math.prod(shape) for shape in self._shapes], 1)
+        return [
+            part.unflatten(1, shape).permute(0, 3, 1, 2)
+            for part, shape in zip(parts, self._shapes, strict=True)
+        ]
+
+    def forward(self, images: Tensor, latents: Tensor | None = None) -> Tensor:
         """The same; use the call."""
-        maps = self.pyramid(images) if isinstance(images, Tensor) else images
-        logits = []
+        features = images if images.dim() == 2 else self.features(self.pyramid(images), images)
+        *maps, pixels = self._split(features)
+        known = None if latents is None else latents[:, : self.known_dims]
+        logits = [self.pixel_head(pixels, known)]
         above: Tensor | None = None
         for i in reversed(range(len(self.heads))):
             x = self.mix_channels[i](maps[i]) * self.scales[i]
             if above is not None:
                 x = x + F.interpolate(above, x.shape[2:], mode="bilinear")
-            logits.append(self.heads[i](x, None if latents is None else latents[:, : self.known_dims]))
+            logits.append(self.heads[i](x, known))
             if i:
                 above = 0.7 * self.mix_scales[i - 1](x)
         return torch.cat(logits, 1)
@@ -185,13 +210,15 @@ class Head(nn.Module):
     knowing the latents of all the real pictures by heart is of no use.
     """
 
-    def __init__(self, width: int, side: int, latent_dims: int) -> None:
+    def __init__(self, width: int, side: int, latent_dims: int, channels: int | None = None) -> None:
         super().__init__()
+        # From few channels (a picture's) it widens as it halves: all of `width` at full size is dear.
+        channels, wide = (channels, width // 4) if channels else (width, width)
         layers: list[nn.Module] = []
         while side > 4:
-            layers += [nn.Conv2d(width, width, 3, stride=2, padding=1), nn.LeakyReLU(LEAK)]
-            side = (side + 1) // 2
-        layers += [nn.Conv2d(width, width, 3, padding=1), nn.LeakyReLU(LEAK)]
+            layers += [nn.Conv2d(channels, wide, 3, stride=2, padding=1), nn.LeakyReLU(LEAK)]
+            side, channels, wide = (side + 1) // 2, wide, min(width, 2 * wide)
+        layers += [nn.Conv2d(channels, width, 3, padding=1), nn.LeakyReLU(LEAK)]
         self.trunk = nn.Sequential(*layers)
         self.logit = nn.Conv2d(width, 1, min(side, 3))
         self.embed = nn.Linear(latent_dims, width * side * side, bias=False)

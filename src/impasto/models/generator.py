@@ -154,6 +154,8 @@ class GrowingGenerator(Generator):
     """  # fmt: skip
 
     resolution: Tensor
+    exemplars: Tensor
+    noise: Tensor
 
     def __init__(self, cfg: ProjectedConfig, image: ImageConfig) -> None:
         super().__init__(cfg.latent_dim, cfg.prior)
@@ -174,6 +176,29 @@ class GrowingGenerator(Generator):
         nn.init.zeros_(self.sketch.bias)
         self.read_sketch = nn.Conv2d(image.channels, widths[int(math.log2(SKETCH_SIDE)) - 2], 3, padding=1)
         self.register_buffer("resolution", torch.tensor(image.size))
+        self.register_buffer("exemplars", torch.zeros(cfg.exemplars, cfg.latent_dim))
+        self.register_buffer("noise", torch.ones(cfg.latent_dim))
+
+    def sample_latents(self, count: int, rng: torch.Generator) -> Tensor:
+        """Draw (count, latent_dim) around exemplars: the latent of a real picture, any of them, and noise, so
+        mixed that each component keeps unit variance. Before `follow`, N(0, 1)."""  # fmt: skip
+        noise = super().sample_latents(count, rng)
+        if not len(self.exemplars):
+            return noise
+        chosen = torch.randint(len(self.exemplars), (count,), generator=rng)
+        return near(self.exemplars.cpu()[chosen], noise, self.noise.cpu())
+
+    @torch.no_grad()
+    def follow(self, latents: Tensor, noise: float) -> None:
+        """Let the prior lie around the latents (N, dims) of real pictures (IC-GAN, Casanova et al. 2021).
+
+        In a hundred dimensions hardly a draw from N(0, I) is near anything that G was taught. `noise` is the
+        share of it in a latent: 0 draws the latents themselves, 1 the normal distribution.
+        """
+        if len(self.exemplars) and latents.numel():
+            places = torch.arange(len(self.exemplars)) % len(latents)
+            self.exemplars[:, : latents.shape[1]] = latents[places]
+            self.noise[: latents.shape[1]] = noise
 
     @torch.no_grad()
     def draw_sketches(self, z: Tensor, thumbnails: Tensor) -> None:
@@ -208,6 +233,11 @@ class GrowingGenerator(Generator):
                 break
         assert images is not None
         return near_range(resize(images, self.size))
+
+
+def near(latents: Tensor, noise: Tensor, share: Tensor | float) -> Tensor:
+    """Latents (B, d) with a `share` of N(0, 1) noise (B, d) mixed in; unit variance stays unit variance."""
+    return (1 - share**2) ** 0.5 * latents + share * noise
 
 
 class ToImage(nn.Module):

@@ -55,7 +55,7 @@ def discriminator_step(
     real_logits, fake_logits = D(real), D(fake)
 
     d_loss = discriminator_loss(loss.adversarial, real_logits, fake_logits).mean()
-    penalty = penalties(D, D, real, fake, real_logits, fake_logits, loss, state.rng)
+    penalty = penalties(D, real, fake, real_logits, fake_logits, loss, state.rng)
 
     state.discriminator_optimizer.zero_grad()
     fabric.backward(d_loss + penalty.weighted(loss))

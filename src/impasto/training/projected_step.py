@@ -18,10 +18,10 @@ from impasto.augment import augment
 from impasto.config import AugmentConfig, GrowConfig, LossConfig, MatchingConfig
 from impasto.losses.adversarial import discriminator_loss, generator_compares, generator_loss
 from impasto.losses.matching import drift, map_difference
-from impasto.losses.penalties import differentiates, penalties
+from impasto.losses.penalties import differentiates, penalties_of_halves
 from impasto.models.discriminator import ProjectedDiscriminator
 from impasto.models.encoder import THUMBNAIL_SIDE
-from impasto.models.generator import GrowingGenerator
+from impasto.models.generator import GrowingGenerator, near
 from impasto.models.layers import resize
 from impasto.models.pyramid import describe, thumbnail
 from impasto.training.gan_step import StepStats, observe, spread_of
@@ -55,18 +55,19 @@ def projected_step(
     with fabric.autocast():
         fake_maps = D.pyramid(fake)
 
-    if penalised := any((loss.r1_weight, loss.r2_weight, loss.gradient_penalty_weight)):
-        real = real.detach().requires_grad_(differentiates(loss, loss.r1_weight))
-        apart = fake.detach().requires_grad_(differentiates(loss, loss.r2_weight))
-        real_logits, fake_logits = D(real, real_z), D(apart, z)
-    else:
-        apart = fake.detach()
-        real_logits, fake_logits = D(real_maps, real_z), D([m.detach() for m in fake_maps], z)
+    # D judges both sides in one batch. Penalties bound its slope over the features, not over the pixels: what
+    # learns in D are a few small heads.
+    fake_features = D.features(fake_maps, fake)
+    both = torch.cat((D.features(real_maps, real), fake_features.detach()))
+    both.requires_grad_(differentiates(loss, loss.r1_weight + loss.r2_weight))
+    latents = torch.cat((real_z, z))
+    logits = D(both, latents)
+    real_logits, fake_logits = logits.chunk(2)
     d_loss = discriminator_loss(loss.adversarial, real_logits, fake_logits).mean()
-    judges = (lambda x: D(x, real_z)), (lambda x: D(x, z))
-    penalty = penalties(*judges, real, apart, real_logits, fake_logits, loss, state.rng)
+    judges = (lambda x: D(x, latents)), (lambda x: D(x, real_z))
+    penalty = penalties_of_halves(*judges, both, logits, loss, state.rng)
     state.discriminator_optimizer.zero_grad()
-    fabric.backward(d_loss + penalty.weighted(loss) if penalised else d_loss)
+    fabric.backward(d_loss + penalty.weighted(loss))
     state.discriminator_optimizer.step()
 
     seen = observe(D, loss, real_logits, fake_logits, d_loss, penalty)
@@ -74,9 +75,11 @@ def projected_step(
     against = real_logits.detach()
     if generator_compares(loss.adversarial):
         with torch.no_grad():
-            against = D(real_maps, real_z)
-    g_loss = generator_loss(loss.adversarial, against, D(fake_maps, z)).mean()
-    reconstruction = pair_loss(fake, real, fake_maps, real_maps, reference, pairs) if pairs else 0 * g_loss
+            against = D(both[: len(real)], real_z)
+    g_loss = generator_loss(loss.adversarial, against, D(fake_features, z)).mean()
+    reconstruction = 0 * g_loss
+    if pairs:
+        reconstruction = pair_loss(fake, real, fake_maps, real_maps, reference, pairs, matching.pixels)
     drifted = 0 * g_loss
     if matching.drift:  # the reference knows pictures as they are, so no augmentation on this side either
         with fabric.autocast():
@@ -108,16 +111,20 @@ def draw_latents(
 ) -> tuple[Tensor, Tensor, int]:
     """Latents (B, latent_dim) of the pictures to generate and of the real ones; how many are the same.
 
-    Of the first, some are those of the real pictures, the others come from the prior. What the encoder does
-    not say of a real picture is noise in its latent too.
+    Of the first, some are those of the real pictures, hardly blurred, the others come from the prior. What
+    the encoder does not say of a real picture is noise in its latent too.
     """
     G, _ = networks(state)
     z, real_z = (G.sample_latents(len(real), state.rng).to(real) for _ in range(2))
     known = reference.encoder(real, real_maps)
+    dims = reference.encoder.dims
     noise = torch.randn(known.shape, generator=state.rng).to(known)
-    real_z[:, : reference.encoder.dims] = (known + matching.blur * noise) / (1 + matching.blur**2) ** 0.5
+    # As far from the picture's latent as the prior's are from their exemplars: D compares the two.
+    share = G.noise[:dims].to(known) if len(G.exemplars) else matching.blur
+    real_z[:, :dims] = near(known, noise, share)
     pairs = round(matching.paired_share * len(real)) if matching.reconstruction else 0
     z[:pairs] = real_z[:pairs]
+    z[:pairs, :dims] = near(known, noise, matching.blur)[:pairs]
     return z, real_z, pairs
 
 
@@ -128,11 +135,14 @@ def pair_loss(
     real_maps: Sequence[Tensor],
     reference: Reference,
     pairs: int,
+    pixels: float,
 ) -> Tensor:
-    """How far the first `pairs` pictures are from those they stand for: in the maps, and at 16 px."""
+    """How far the first `pairs` pictures are from those they stand for: in the maps, at 16 px, and `pixels`
+    times at full size."""
     made, meant = ([m[:pairs] for m in maps] for maps in (fake_maps, real_maps))
     small_made, small_meant = (thumbnail(x[:pairs], THUMBNAIL_SIDE) for x in (fake, real))
-    return map_difference(made, meant, reference.map_scales).mean() + F.l1_loss(small_made, small_meant)
+    seen = map_difference(made, meant, reference.map_scales).mean() + F.l1_loss(small_made, small_meant)
+    return seen + pixels * F.l1_loss(fake[:pairs].float(), real[:pairs]) if pixels else seen
 
 
 def drift_loss(images: Tensor, maps: Sequence[Tensor], reference: Reference) -> Tensor:

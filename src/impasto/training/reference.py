@@ -49,6 +49,7 @@ def make_reference(
     if first:
         discriminator.calibrate(seen.maps)
         latents = encoder.encode(seen.thumbnails, seen.contents)
+        generator.follow(latents, cfg.exemplar_noise)
         generator.draw_sketches(F.pad(latents, (0, generator.latent_dim - encoder.dims)), seen.thumbnails)
     return Reference(
         encoder,
