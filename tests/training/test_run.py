@@ -42,6 +42,7 @@ NETWORKS = {
         "model.head_channels": 8,
         "model.pixel_dims": 8,
         "model.content_dims": 8,
+        "model.exemplars": 32,
         "matching.bank_pictures": 32,
     },
 }
