@@ -41,7 +41,7 @@ def test_shapes_and_probability(preset, size, channels):
     images = G(G.sample_latents(2, torch.Generator().manual_seed(0)))
     assert images.shape == (2, channels, size, size)
     assert images.std() < 1.5  # a fresh generator starts near the range of pictures
-    heads = (4 + 4 + 1 + 1,) if preset == "default" else ()  # places of the maps of 32 px
+    heads = (4 + 4 + 4 + 1 + 1,) if preset == "default" else ()  # of the pixels and of the maps of 32 px
     assert D(images).shape == (2, *heads)
     probability = D.probability(images * 100)
     assert probability.shape == (2,)

@@ -112,7 +112,7 @@ def penalties_of_halves(
         r2 = fake.mean() if loss.r2_weight else nothing
     if loss.gradient_penalty_weight:
         mix = torch.rand(len(both) // 2, generator=rng).to(both)
-        between = interpolate_penalty(on_real, *both.chunk(2), mix).mean()
+        between = interpolate_penalty(on_real, both[: len(mix)], both[len(mix) :], mix).mean()
     return Penalties(r1, r2, between)
 
 

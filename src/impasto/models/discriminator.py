@@ -161,9 +161,9 @@ class ProjectedDiscriminator(Discriminator):
         return torch.cat([m.permute(0, 2, 3, 1).flatten(1) for m in (*scaled, images)], 1)
 
     def _split(self, features: Tensor) -> list[Tensor]:
-        parts = features.split([math.prod(shape) for shape in self._shapes], 1)
+        parts = torch.split(features, [math.prod(shape) for shape in self._shapes], 1)
         return [
-            part.unflatten(1, shape).permute(0, 3, 1, 2)
+            part.view(len(part), *shape).permute(0, 3, 1, 2)
             for part, shape in zip(parts, self._shapes, strict=True)
         ]
 
