@@ -1,9 +1,9 @@
-"""One round of a projected GAN: the game on a frozen network's features, and two lessons beside it.
+"""One round of a projected GAN: the game on pixels and frozen features, and two lessons beside it.
 
 The game alone lets a generator settle on a few pictures that D likes. The first lesson, pairs, shows it for
-half of its latents which picture they should have become; the second, drift, pulls the whole batch towards
-the distribution of the real pictures. D and G share the generated batch, so the dear part of a step, the
-generator and the frozen network, runs once.
+half of its latents which picture they should have become; the second, drift, which the preset leaves out,
+pulls the whole batch towards the distribution of the real pictures. D and G share the generated batch, so the
+dear part of a step, the generator and the frozen network, runs once.
 """
 
 from collections.abc import Callable, Sequence
