@@ -199,6 +199,7 @@ def test_calibrated_maps_have_unit_deviation():
 def test_a_projected_discriminator_sees_what_the_frozen_network_does_not():
     """Pixels have a head of their own: colours and fine patterns are nearly nothing to the deep maps."""
     _, D = networks("default")
+    D.eval()  # or every look moves the spectral norms
     images = torch.zeros(2, 3, 32, 32)
     with torch.no_grad():
         features = D.features(D.pyramid(images), images)
