@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageOps
 
-from impasto import images
+from impasto import decoding, images
 from impasto.errors import ImageError, InputError
 
 MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "I", "F")
@@ -117,6 +117,15 @@ def test_a_truncated_picture_is_refused_and_not_half_grey(kind: str, share: floa
     ):
         with pytest.raises(ImageError, match=r"trunc|decoded"):
             attempt()
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_a_cut_file_is_told_by_its_bytes_and_not_by_a_log_that_threads_share(kind: str) -> None:
+    data = encoded(Image.fromarray(noise(96, 128, 3)), kind)
+    for given, reason in ((data[: len(data) // 2], "is truncated"), (data, "cannot be decoded: no memory")):
+        with pytest.raises(ImageError) as caught, decoding.explaining(given):
+            raise ValueError("no memory")
+        assert caught.value.message == reason
 
 
 def test_reasons_are_short_and_human(tmp_path: Path) -> None:

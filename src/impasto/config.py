@@ -179,8 +179,8 @@ class MatchingConfig(Frozen):
 
     A `paired_share` of each batch is made from the latents of the real pictures, with a share of `blur` of
     noise in them, and learns to look like them: `reconstruction` weighs the difference, in which that of the
-    pixels counts `pixels` times. `drift` weighs the pull of
-    the whole batch towards the distribution of the real pictures' descriptions.
+    pixels counts `pixels` times. `drift` weighs the pull of the whole batch towards the distribution of the
+    real pictures' descriptions.
     """
 
     adversarial: NonNegative = 1.0

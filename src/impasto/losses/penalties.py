@@ -78,18 +78,11 @@ def penalties(
     By the analytic method the logits must come from pictures that require a gradient: see `differentiates`.
     """
 
-    def squared_norm(weight: float, images: Tensor, logits: Tensor) -> Tensor:
-        if not weight:
-            return logits.new_zeros(())
-        if loss.penalty_method == "analytic":
-            return squared_gradient_norm(logits, images).mean()
-        noise = torch.randn(images.shape, generator=rng).to(images)
-        return squared_gradient_norm_estimate(D, images, logits, noise, loss.finite_difference_step).mean()
-
-    r1 = squared_norm(loss.r1_weight, real, real_logits)
-    r2 = squared_norm(loss.r2_weight, fake, fake_logits)
+    nothing = real_logits.new_zeros(())
+    r1 = _squared_norms(D, real, real_logits, loss, rng).mean() if loss.r1_weight else nothing
+    r2 = _squared_norms(D, fake, fake_logits, loss, rng).mean() if loss.r2_weight else nothing
     if not loss.gradient_penalty_weight:
-        return Penalties(r1, r2, r1.new_zeros(()))
+        return Penalties(r1, r2, nothing)
     mix = torch.rand(len(real), generator=rng).to(real)
     return Penalties(r1, r2, interpolate_penalty(D, real, fake, mix).mean())
 
@@ -102,18 +95,23 @@ def penalties_of_halves(
     nothing = logits.new_zeros(())
     r1 = r2 = between = nothing
     if loss.r1_weight or loss.r2_weight:
-        if loss.penalty_method == "analytic":
-            norms = squared_gradient_norm(logits, both)
-        else:
-            noise = torch.randn(both.shape, generator=rng).to(both)
-            norms = squared_gradient_norm_estimate(D, both, logits, noise, loss.finite_difference_step)
-        real, fake = norms.chunk(2)
+        real, fake = _squared_norms(D, both, logits, loss, rng).chunk(2)
         r1 = real.mean() if loss.r1_weight else nothing
         r2 = fake.mean() if loss.r2_weight else nothing
     if loss.gradient_penalty_weight:
         mix = torch.rand(len(both) // 2, generator=rng).to(both)
         between = interpolate_penalty(on_real, both[: len(mix)], both[len(mix) :], mix).mean()
     return Penalties(r1, r2, between)
+
+
+def _squared_norms(
+    D: Critic, images: Tensor, logits: Tensor, loss: LossConfig, rng: torch.Generator
+) -> Tensor:
+    """(B,), by the method of the config."""
+    if loss.penalty_method == "analytic":
+        return squared_gradient_norm(logits, images)
+    noise = torch.randn(images.shape, generator=rng).to(images)
+    return squared_gradient_norm_estimate(D, images, logits, noise, loss.finite_difference_step)
 
 
 def differentiates(loss: LossConfig, weight: float) -> bool:
