@@ -122,8 +122,8 @@ def test_a_truncated_picture_is_refused_and_not_half_grey(kind: str, share: floa
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
 def test_a_cut_file_is_told_by_its_bytes_and_not_by_a_log_that_threads_share(kind: str) -> None:
     data = encoded(Image.fromarray(noise(96, 128, 3)), kind)
-    for given, reason in ((data[: len(data) // 2], "is truncated"), (data, "cannot be decoded: no memory")):
-        with pytest.raises(ImageError) as caught, decoding.explaining(given):
+    for content, reason in ((data[: len(data) // 2], "is truncated"), (data, "cannot be decoded: no memory")):
+        with pytest.raises(ImageError) as caught, decoding.explaining(content):
             raise ValueError("no memory")
         assert caught.value.message == reason
 
