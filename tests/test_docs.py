@@ -29,7 +29,7 @@ def test_commands_and_settings_exist(name):
         re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M)
     )
     load_config("dcgan", re.findall(r"--set ([a-z_.]+=[\w-]+)", text))
-    assert set(re.findall(r"^\| `(\w+)` \|", text, re.M)) == set(preset_names())
+    assert set(re.findall(r"^\| `([\w-]+)` \|", text, re.M)) == set(preset_names())
 
 
 def test_both_readmes_have_the_same_commands_and_figures():

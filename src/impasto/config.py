@@ -97,8 +97,9 @@ class ProjectedConfig(Frozen):
     """A growing generator against heads on a frozen network's features (Projected GAN, Sauer et al. 2021).
 
     `generator_channels` are those at the picture's size; they double with every halving. The frozen network
-    sees pictures at `pyramid_px`. `pixel_dims` and `content_dims` components of the latent describe real
-    pictures (models/encoder.py), the other ones are free.
+    sees pictures at `pyramid_px`, or at their own size where that is None, but at 64 px at least and 128 at
+    most. `pixel_dims` and `content_dims` components of the latent describe real pictures (models/encoder.py),
+    the other ones are free.
     """
 
     kind: Literal["projected"] = "projected"
@@ -106,7 +107,7 @@ class ProjectedConfig(Frozen):
     prior: Literal["normal"] = "normal"  # what the encoder maps pictures to
     generator_channels: Annotated[int, Field(ge=2)] = 16
     max_channels: PositiveInt = 256
-    pyramid_px: Annotated[int, Field(ge=32, le=256)] = 64
+    pyramid_px: Annotated[int, Field(ge=32, le=256)] | None = None
     head_channels: PositiveInt = 64
     pixel_dims: PositiveInt = 64
     content_dims: PositiveInt = 32
@@ -179,21 +180,20 @@ class MatchingConfig(Frozen):
 
     A `paired_share` of each batch is made from the latents of the real pictures, with a share of `blur` of
     noise in them, and learns to look like them: `reconstruction` weighs the difference, in which that of the
-    pixels counts `pixels` times. `drift` weighs the pull of the whole batch towards the distribution of the
-    real pictures' descriptions.
+    pixels counts `pixels` times.
     """
 
     adversarial: NonNegative = 1.0
     reconstruction: NonNegative = 20.0
     pixels: NonNegative = 0.0
-    drift: NonNegative = 2.0
     paired_share: Share = 0.5
     blur: Share = 0.1
     bank_pictures: Annotated[int, Field(ge=16)] = 2_048  # real pictures that are surveyed before training
 
 
 class GrowConfig(Frozen):
-    """Detail that comes with time: pictures have `from_px` of it until `until_images` were seen."""
+    """Detail that comes with time: pictures have `from_px` of it until `until_images` were seen, twice as
+    much until four times as many were, and so on."""  # fmt: skip
 
     from_px: Literal[8, 16, 32, 64, 128] = 32
     until_images: Annotated[int, Field(ge=0)] = 0

@@ -168,7 +168,7 @@ def test_the_frozen_network_is_no_part_of_a_projected_discriminator():
 def test_a_projected_discriminator_takes_features_and_latents_too():
     G, D = networks("default")
     D.eval()
-    z, other = torch.randn(2, 3, 128, generator=torch.Generator().manual_seed(0))
+    z, other = torch.randn(2, 3, G.latent_dim, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         images = G(z)
         assert torch.equal(D(D.features(D.pyramid(images), images)), D(images))

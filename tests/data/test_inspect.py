@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from impasto.config import DataConfig, ImageConfig
-from impasto.data.inspect import Inspection, dominant_colours, inspect_folder
+from impasto.config import DataConfig, ImageConfig, preset_names
+from impasto.data.inspect import Inspection, choose_preset, dominant_colours, inspect_folder
 
 
 def folder(root: Path, count: int, size: tuple[int, int] = (64, 64), high: int = 256) -> Path:
@@ -41,6 +41,7 @@ def test_a_folder_is_described(tmp_path: Path) -> None:
     assert found.exact_duplicates == [["a/001.png", "a/copy.png"]]
     assert found.themes == {"a": 55, "b": 6, "c": 1}
     assert found.holdout == 16
+    assert (found.preset, found.preset_reason) == choose_preset(62)
     assert sum(share for _, share in found.palette) == pytest.approx(1, abs=1e-2)
     assert json.loads(json.dumps(found.to_dict()))["palette"][0][0].startswith("#")
 
@@ -95,3 +96,20 @@ def test_the_command_reports(tmp_path: Path) -> None:
     for words in ("30 pictures in", "[bold]odd", "cut.png is empty", "Advice", "themes"):
         assert words in shown.output
     assert json.loads(CliRunner().invoke(app, [str(root), "--json"]).output)["pictures"] == 30
+
+
+def test_the_number_of_pictures_chooses_a_preset_and_says_why() -> None:
+    few, many = choose_preset(999), choose_preset(1_000)
+    assert (few.preset, many.preset) == ("few-shot", "default")
+    assert {few.preset, many.preset} <= set(preset_names())
+    assert "999 pictures" in few.reason
+    assert "1,000 pictures" in many.reason
+
+
+def test_copies_that_are_left_out_do_not_count(tmp_path: Path) -> None:
+    root = folder(tmp_path, 30)
+    for index in range(30):
+        shutil.copy(next((root / "a").glob("*1.png")), root / f"{index}.png")
+    assert "60 pictures" in inspected(root).preset_reason
+    dedupe = inspect_folder(root, DataConfig(dedupe=True), ImageConfig(size=64))
+    assert "30 pictures" in dedupe.preset_reason

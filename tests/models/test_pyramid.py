@@ -5,7 +5,7 @@ import torch
 from torch.nn.functional import interpolate
 
 from impasto.errors import InputError
-from impasto.models.pyramid import CHANNELS, STAGES, Pyramid, describe, map_sides, thumbnail
+from impasto.models.pyramid import CHANNELS, STAGES, Pyramid, map_sides, thumbnail
 
 
 @pytest.fixture(scope="module")
@@ -76,29 +76,6 @@ def test_gradient_reaches_pictures_but_no_weight(pyramid, pictures):
 def test_other_shapes_are_refused(pyramid):
     with pytest.raises(InputError, match=r"\(1, 2, 8, 8\)"):
         pyramid(torch.zeros(1, 2, 8, 8))
-
-
-def test_descriptions_by_hand():
-    maps = [torch.zeros(2, c, s, s) for c, s in zip(CHANNELS, (16, 8, 4, 2), strict=True)]
-    maps[2][1, 0] = 4 * torch.eye(4)
-    maps[0][0, 3, ::2] = 2.0
-    images = torch.zeros(2, 3, 16, 16)
-    images[0, 1, :8, :8] = 1.0
-    found = describe(maps, images)
-    assert [tuple(d.shape) for d in found] == [
-        (2, 112), (2, 320), (2, 160), (2, 448), (2, 1280), (2, 24), (2, 40), (2, 48), (2, 12),
-    ]  # fmt: skip
-    assert found[0][1, 0] == 1
-    assert found[3][1, :4].tolist() == [2, 0, 0, 2]  # where
-    assert found[5][0, 3] == pytest.approx((256 / 255) ** 0.5, rel=1e-3)
-    assert found[5][0, 2] == pytest.approx(0.01)
-    assert found[8][0].tolist() == [0] * 4 + [1, 0, 0, 0] + [0] * 4
-
-
-def test_constant_maps_have_finite_gradients():
-    maps = [torch.zeros(2, c, 4, 4, requires_grad=True) for c in CHANNELS]
-    sum(d.sum() for d in describe(maps, torch.zeros(2, 3, 16, 16))).backward()
-    assert all(torch.isfinite(m.grad).all() for m in maps)
 
 
 def test_thumbnails_are_means():

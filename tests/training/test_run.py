@@ -46,6 +46,7 @@ NETWORKS = {
         "matching.bank_pictures": 32,
     },
 }
+NETWORKS["few-shot"] = NETWORKS["default"]
 GROWING = {"grow.from_px": 8, "grow.until_images": 64}
 
 
@@ -115,6 +116,26 @@ def test_what_a_run_leaves_behind(shapes, tmp_path):
     assert about.data["holdout_pictures"] == 16
     assert about.metrics["KID-lite0 to the hold-out"] == pytest.approx(run.best["distance"], abs=1e-3)
     assert impasto.load(tmp_path / "run" / "last").info.images_seen == 120
+
+
+def test_without_a_preset_the_pictures_choose_and_the_run_keeps_it(shapes, tmp_path):
+    seen = []
+
+    def go_on(images):
+        overrides = {**SMALL, **NETWORKS["default"]}
+        return impasto.train(
+            shapes, tmp_path, images=images, overrides=overrides, sinks=[seen.append], resume=True
+        )
+
+    go_on(8)
+    go_on(16)
+    first, again = (e for e in seen if isinstance(e, events.Started))
+    assert (first.preset, again.preset) == ("few-shot", "few-shot")
+    assert "96 pictures" in first.preset_reason
+    assert again.preset_reason == "the run's own"
+    train(shapes, tmp_path / "asked", images=8, sinks=[seen.append])
+    asked = next(e for e in reversed(seen) if isinstance(e, events.Started))
+    assert (asked.preset, asked.preset_reason) == ("default", "as asked")
 
 
 def test_the_held_out_pictures_never_train(shapes, tmp_path, monkeypatch):

@@ -75,6 +75,7 @@ def _table(found: "Inspection") -> "Table":
         ("palette", palette),
         ("brightness", f"{found.mean_brightness:.0%}"),
         ("held out", f"{found.holdout:,} to measure with"),
+        ("preset", f"{found.preset}: {found.preset_reason}"),
         ("cannot be used", f"{len(found.broken):,}"),
         ("other files", f"{found.ignored:,}"),
     ):

@@ -11,7 +11,10 @@ def train(
     out: Annotated[Path, typer.Option(metavar="RUN", help="Where everything goes.")],
     preset: Annotated[
         str | None,
-        typer.Option(metavar="P", help="default, r3gan, dcgan, mlp, or a TOML file.  [default: default]"),
+        typer.Option(
+            metavar="P",
+            help="default, few-shot, r3gan, dcgan, mlp, or a TOML file.  [default: by the pictures]",
+        ),
     ] = None,
     size: Annotated[int | None, typer.Option(help="16, 32, 64, 128 or 256 px.  [default: 64]")] = None,
     minutes: Annotated[float | None, typer.Option(help="Stop after this long.")] = None,

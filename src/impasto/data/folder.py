@@ -80,6 +80,12 @@ class Dataset:
         return self.pixels.take(self.holdout_indices[chosen])
 
 
+def scan_pictures(root: Path, data: DataConfig, progress: Progress | None = None) -> Scan:
+    """The pictures of a folder that training would use, held-out ones included. Raises `DataError`."""
+    scan = scan_folder(root, min_side_px=data.min_side_px, max_pixels=data.max_pixels, progress=progress)
+    return drop_duplicates(scan) if data.dedupe else scan
+
+
 def open_folder(
     root: Path, data: DataConfig, image: ImageConfig, *, seed: int, progress: Progress | None = None
 ) -> Dataset:
@@ -88,9 +94,7 @@ def open_folder(
     `progress(stage, done, total)` is told how far each stage is. Raises `DataError` when the folder is
     absent, holds nothing usable or too little to train on, or when the cache cannot be written.
     """
-    scan = scan_folder(root, min_side_px=data.min_side_px, max_pixels=data.max_pixels, progress=progress)
-    if data.dedupe:
-        scan = drop_duplicates(scan)
+    scan = scan_pictures(root, data, progress)
     # Split first: it is quick, and a folder that is too small need not be decoded to be refused.
     hashes = [picture.content_hash for picture in scan.pictures]
     train, holdout = split(hashes, data.holdout_share, data.holdout_min_pictures, seed)

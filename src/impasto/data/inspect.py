@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,6 +21,23 @@ _VARIED = (
 )
 _DARK = 0.2
 _SQUARE = 0.8  # short side by long side
+
+
+class Choice(NamedTuple):
+    """A preset for a folder, and why."""
+
+    preset: str
+    reason: str
+
+
+def choose_preset(pictures: int) -> Choice:
+    """The preset that suits so many pictures to learn from."""
+    if pictures < SOME_PICTURES:
+        return Choice(
+            "few-shot",
+            f"{_some(pictures, 'picture')}; below {SOME_PICTURES:,} a plain run learns them by heart",
+        )
+    return Choice("default", f"{pictures:,} pictures, enough to learn from as they are")
 
 
 @dataclass(frozen=True)
@@ -46,6 +63,9 @@ class Inspection:
     variety: float
     holdout: int
     """How many pictures training would hold out to measure with; 0 when there are too few to train."""
+    preset: str
+    """The preset that training takes when none is named, and why."""
+    preset_reason: str
     advice: list[str]
 
     def to_dict(self) -> dict[str, Any]:
@@ -62,6 +82,7 @@ def inspect_folder(
     sides = np.array([sorted((p.width, p.height)) for p in scan.pictures])
     thumbs = scan.thumbs().reshape(len(scan.pictures), -1).astype(np.float64) / 255
     holdout, complaint = _holdout(scan, data, seed)
+    choice = choose_preset(len(scan.pictures) - (len(copies.surplus) if data.dedupe else 0))
     themes = Counter(p.theme for p in scan.pictures if p.theme is not None)
     found = Inspection(
         root=_printable(str(root)),
@@ -79,6 +100,8 @@ def inspect_folder(
         mean_brightness=round(float(np.mean([p.mean_brightness for p in scan.pictures])), 4),
         variety=round(float((thumbs - thumbs.mean(axis=0)).std()), 4),
         holdout=holdout,
+        preset=choice.preset,
+        preset_reason=choice.reason,
         advice=[],
     )
     small = sum(min(p.width, p.height) < image.size and p.format != "svg" for p in scan.pictures)

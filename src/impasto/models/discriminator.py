@@ -116,8 +116,9 @@ class ProjectedDiscriminator(Discriminator):
 
     def __init__(self, cfg: ProjectedConfig, image: ImageConfig) -> None:
         super().__init__()
-        self._pyramid = (Pyramid(cfg.pyramid_px),)  # in a tuple: not a submodule
-        width, sides = cfg.head_channels, map_sides(cfg.pyramid_px)
+        side_px = cfg.pyramid_px or min(max(64, image.size), 128)
+        self._pyramid = (Pyramid(side_px),)  # in a tuple: not a submodule
+        width, sides = cfg.head_channels, map_sides(side_px)
         self.mix_channels = nn.ModuleList(FixedConv(c, width, 1) for c in CHANNELS)
         self.mix_scales = nn.ModuleList(FixedConv(width, width, 3) for _ in CHANNELS[1:])
         self.known_dims = cfg.pixel_dims + cfg.content_dims

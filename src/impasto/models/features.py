@@ -111,6 +111,7 @@ def folded_network(name: Literal["lite0", "lite1"]) -> nn.Module:
     net.reset_classifier(0)
     net.eval()
     fold_batchnorm(net)
+    fold_padding(net)
     folded: nn.Module = net
     return folded
 
@@ -142,6 +143,42 @@ def _fold(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
         bias += convolution.bias.double() * scale
     convolution.weight.copy_(convolution.weight.double() * scale[:, None, None, None])
     convolution.bias = nn.Parameter(bias.float())
+
+
+def fold_padding(net: nn.Module) -> None:
+    """Replace, in place, each halving convolution by one that needs no padded copy of its input."""
+    for name, child in list(net.named_children()):
+        if isinstance(child, nn.Conv2d) and child.stride == (2, 2):
+            setattr(net, name, HalvingConv(child))
+        else:
+            fold_padding(child)
+
+
+class HalvingConv(nn.Module):
+    """A convolution of stride 2, padded as TensorFlow does: one more column on the right, one more row below.
+
+    A kernel with a row and a column of zeros before it reads the same pixels with equal padding on all
+    sides, which the convolution does itself: no copy of the map, half the time. Odd sides are padded evenly
+    as they are, and keep the plain convolution.
+    """  # fmt: skip
+
+    kernel: Tensor
+
+    def __init__(self, plain: nn.Conv2d) -> None:
+        super().__init__()
+        self.plain = plain
+        self.padding = (plain.kernel_size[0] - 1) // 2
+        self.register_buffer("kernel", nn.functional.pad(plain.weight.detach(), (1, 0, 1, 0)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C', H/2, W/2), rounded up."""
+        if x.shape[2] % 2 or x.shape[3] % 2:
+            y: Tensor = self.plain(x)
+            return y
+        groups = self.plain.groups
+        return nn.functional.conv2d(
+            x, self.kernel, self.plain.bias, stride=2, padding=self.padding, groups=groups
+        )
 
 
 def _weights_path(name: Literal["lite0", "lite1"]) -> str:

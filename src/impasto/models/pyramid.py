@@ -1,4 +1,4 @@
-"""What a projected discriminator and the matching losses see: maps of a frozen EfficientNet-Lite1.
+"""What a projected discriminator and the lesson beside the game see: maps of a frozen EfficientNet-Lite1.
 
 Lite1, never the judge's Lite0: a network that helps to train must not measure (Kynkaanniemi et al. 2023).
 """
@@ -52,21 +52,6 @@ class Pyramid(nn.Module):
 def map_sides(side_px: int) -> list[int]:
     """The heights of the four maps of a picture of `side_px`: each stride rounds up."""
     return [-(-side_px // stride) for stride in (4, 8, 16, 32)]
-
-
-def describe(maps: Sequence[Tensor], images: Tensor) -> list[Tensor]:
-    """What is compared between sets of pictures: one (B, d) per description, pictures' own colours last.
-
-    Means of the deep maps (what is there), 2x2 means of all but the finest (what is where), deviations of the
-    shallow maps (how busy the texture is), and the picture itself at 4x4 and 2x2 px.
-    """
-    maps = [m.float() for m in maps]
-    means = [m.mean((2, 3)) for m in maps[2:]]
-    quarters = [F.adaptive_avg_pool2d(m, 2).flatten(1) for m in maps[1:]]
-    # Not std(): where a map is constant its gradient is infinite.
-    texture = [(m.var((2, 3)) + 1e-4).sqrt() for m in maps[:2]]
-    colours = [thumbnail(images, side) for side in (4, 2)]
-    return [*means, *quarters, *texture, *colours]
 
 
 def thumbnail(images: Tensor, side: int) -> Tensor:

@@ -21,6 +21,8 @@ class Event:
 class Started(Event):
     """Training begins, or goes on."""
 
+    preset: str
+    preset_reason: str  # why this one
     device: str
     precision: str
     reason: str  # why this device and precision
@@ -45,7 +47,6 @@ class Progress(Event):
     r2: float
     gradient_penalty: float
     reconstruction: float
-    drift: float
     real_logit: float
     fake_logit: float
     spread: float  # of the generated pictures, over that of the real ones

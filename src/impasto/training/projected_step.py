@@ -1,9 +1,8 @@
-"""One round of a projected GAN: the game on pixels and frozen features, and two lessons beside it.
+"""One round of a projected GAN: the game on pixels and frozen features, and a lesson beside it.
 
-The game alone lets a generator settle on a few pictures that D likes. The first lesson, pairs, shows it for
-half of its latents which picture they should have become; the second, drift, which the preset leaves out,
-pulls the whole batch towards the distribution of the real pictures. D and G share the generated batch, so the
-dear part of a step, the generator and the frozen network, runs once.
+The game alone lets a generator settle on a few pictures that D likes. The lesson shows it for half of its
+latents which picture they should have become. D and G share the generated batch, so the dear part of a step,
+the generator and the frozen network, runs once.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,13 +16,13 @@ from torch.nn import functional as F
 from impasto.augment import augment
 from impasto.config import AugmentConfig, GrowConfig, LossConfig, MatchingConfig
 from impasto.losses.adversarial import discriminator_loss, generator_compares, generator_loss
-from impasto.losses.matching import drift, map_difference
+from impasto.losses.matching import map_difference
 from impasto.losses.penalties import differentiates, penalties_of_halves
 from impasto.models.discriminator import ProjectedDiscriminator
 from impasto.models.encoder import THUMBNAIL_SIDE
 from impasto.models.generator import GrowingGenerator, near
 from impasto.models.layers import resize
-from impasto.models.pyramid import describe, thumbnail
+from impasto.models.pyramid import thumbnail
 from impasto.training.gan_step import StepStats, observe, spread_of
 from impasto.training.reference import Reference
 from impasto.training.state import TrainingState
@@ -44,7 +43,7 @@ def projected_step(
     with fabric.autocast(), torch.no_grad():
         real_maps = D.pyramid(real)
     z, real_z, pairs = draw_latents(state, reference, real, real_maps, matching)
-    plain = fake = G(z)
+    fake = G(z)
     spread = spread_of(fake, real)
     if changes != AugmentConfig():
         # The same changes for picture i on both sides: a pair stays a pair.
@@ -80,14 +79,7 @@ def projected_step(
     reconstruction = 0 * g_loss
     if pairs:
         reconstruction = pair_loss(fake, real, fake_maps, real_maps, reference, pairs, matching.pixels)
-    drifted = 0 * g_loss
-    if matching.drift:  # the reference knows pictures as they are, so no augmentation on this side either
-        with fabric.autocast():
-            plain_maps = fake_maps if plain is fake else D.pyramid(plain)
-        drifted = drift_loss(plain, plain_maps, reference)
-    total = (
-        matching.adversarial * g_loss + matching.reconstruction * reconstruction + matching.drift * drifted
-    )
+    total = matching.adversarial * g_loss + matching.reconstruction * reconstruction
     state.generator_optimizer.zero_grad()
     fabric.backward(total)
     state.generator_optimizer.step()
@@ -96,7 +88,6 @@ def projected_step(
     return StepStats(
         generator_loss=g_loss.detach(),
         reconstruction=reconstruction.detach(),
-        drift=drifted.detach(),
         spread=spread,
         **seen,
     )
@@ -145,17 +136,6 @@ def pair_loss(
     return seen + pixels * F.l1_loss(fake[:pairs].float(), real[:pairs]) if pixels else seen
 
 
-def drift_loss(images: Tensor, maps: Sequence[Tensor], reference: Reference) -> Tensor:
-    """The mean of `drift` over all descriptions."""
-    parts = [
-        drift(description / unit, bank).mean()
-        for description, unit, bank in zip(
-            describe(maps, images), reference.units, reference.descriptions, strict=True
-        )
-    ]
-    return torch.stack(parts).mean()
-
-
 def soften(images: Tensor, resolution: int) -> Tensor:
     """The same size with the detail of `resolution` px, as a generator makes it that has grown so far."""
     return resize(resize(images, resolution), images.shape[-1])
@@ -164,7 +144,11 @@ def soften(images: Tensor, resolution: int) -> Tensor:
 def grow(state: TrainingState, cfg: GrowConfig) -> None:
     """Let the generator make all the detail that its age allows."""
     G, _ = networks(state)
-    G.grow_to(cfg.from_px if state.images_seen < cfg.until_images else G.size)
+    resolution: int = cfg.from_px
+    until = cfg.until_images
+    while resolution < G.size and state.images_seen >= until:
+        resolution, until = 2 * resolution, 4 * until
+    G.grow_to(resolution)
 
 
 def networks(state: TrainingState) -> tuple[GrowingGenerator, ProjectedDiscriminator]:

@@ -11,13 +11,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from impasto.config import ProjectedConfig
-from impasto.losses.matching import distances
 from impasto.models.discriminator import ProjectedDiscriminator
 from impasto.models.encoder import THUMBNAIL_SIDE, Encoder
 from impasto.models.generator import GrowingGenerator
-from impasto.models.pyramid import Pyramid, content, describe, thumbnail
+from impasto.models.pyramid import Pyramid, content, thumbnail
 
-MEASURED = 256  # pictures, the first, that units and scales are taken from
+MEASURED = 256  # pictures, the first, that scales are taken from
 
 
 @dataclass(frozen=True)
@@ -25,8 +24,6 @@ class Reference:
     """The real pictures as the generator's lessons see them."""
 
     encoder: Encoder
-    descriptions: list[Tensor]  # each (N, d), in units of the mean distance between two real pictures
-    units: list[Tensor]  # that distance
     map_scales: list[float]  # one over the mean absolute value of each map of the pyramid
 
 
@@ -40,30 +37,23 @@ def make_reference(
 ) -> Reference:
     """Look at real pictures, batches of (B, C, H, W); before the `first` step give both players their start.
 
-    At least two pictures, in random order: units and scales are taken from the first of them. Only one batch
-    is needed at a time: 2,048 pictures of 256 px are 1.6 GB.
+    At least two pictures, in random order: scales are taken from the first of them. Only one batch is needed
+    at a time: 2,048 pictures of 256 px are 1.6 GB.
     """
     seen = survey(discriminator.pyramid, batches)
-    units = [_mean_distance(d) for d in seen.descriptions]
     encoder = Encoder(seen.thumbnails, seen.contents, cfg.pixel_dims, cfg.content_dims)
     if first:
         discriminator.calibrate(seen.maps)
         latents = encoder.encode(seen.thumbnails, seen.contents)
         generator.follow(latents, cfg.exemplar_noise)
         generator.draw_sketches(F.pad(latents, (0, generator.latent_dim - encoder.dims)), seen.thumbnails)
-    return Reference(
-        encoder,
-        [d / unit for d, unit in zip(seen.descriptions, units, strict=True)],
-        units,
-        [float(1 / m.abs().mean()) for m in seen.maps],
-    )
+    return Reference(encoder, [float(1 / m.abs().mean()) for m in seen.maps])
 
 
 @dataclass(frozen=True)
 class Survey:
     """What the frozen network and the thumbnails say of N pictures."""
 
-    descriptions: list[Tensor]  # each (N, d)
     contents: Tensor  # (N, 1600)
     thumbnails: Tensor  # (N, C 16^2)
     maps: list[Tensor]  # of the first 256 pictures or a few more
@@ -72,23 +62,13 @@ class Survey:
 @torch.no_grad()
 def survey(pyramid: Pyramid, batches: Iterable[Tensor]) -> Survey:
     """Look once at pictures, batches of (B, C, H, W)."""
-    descriptions, contents, thumbnails = [], [], []
+    contents, thumbnails = [], []
     kept: list[list[Tensor]] = []
     for images in batches:
         maps = pyramid(images)
-        descriptions.append(describe(maps, images))
         contents.append(content(maps))
         thumbnails.append(thumbnail(images, THUMBNAIL_SIDE))
         if sum(len(finest) for finest, *_ in kept) < MEASURED:
             kept.append(maps)
-    return Survey(_joined(descriptions), torch.cat(contents), torch.cat(thumbnails), _joined(kept))
-
-
-def _joined(parts: list[list[Tensor]]) -> list[Tensor]:
-    return [torch.cat(same) for same in zip(*parts, strict=True)]
-
-
-def _mean_distance(description: Tensor) -> Tensor:
-    half = min(len(description) // 2, MEASURED)
-    # Never zero: a folder of one picture repeated has no distances, and no lesson either.
-    return distances(description[:half], description[half : 2 * half]).mean().clamp_min(1e-3)
+    maps = [torch.cat(same) for same in zip(*kept, strict=True)]
+    return Survey(torch.cat(contents), torch.cat(thumbnails), maps)

@@ -18,11 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from filelock import FileLock, Timeout
 
 from impasto.config import Config, ProjectedConfig, load_config, override, parse_config
-from impasto.data.folder import Dataset, open_folder
+from impasto.data.folder import Dataset, open_folder, scan_pictures
+from impasto.data.inspect import choose_preset
 from impasto.errors import ConfigError, InputError
 from impasto.files import remove_leftovers, write_bytes_atomically
 from impasto.images import to_tensor
@@ -75,9 +77,10 @@ def train(
 ) -> Run:
     """Train a generator on a folder of pictures and leave everything in `out`.
 
-    Limits count over the whole life of a run, interruptions included; without one, training goes on until it
-    has converged. `resume` goes on with the run in `out`, or starts it if nothing is there yet. Ctrl-C and
-    SIGTERM save and return, with `reason.condition == "interrupted"`.
+    Without `preset` the number of pictures chooses one. Limits count over the whole life of a run,
+    interruptions included; without one, training goes on until it has converged. `resume` goes on with the
+    run in `out`, or starts it if nothing is there yet. Ctrl-C and SIGTERM save and return, with
+    `reason.condition == "interrupted"`.
 
     Raises `InputError` (and its kinds) for a folder, a setting or a checkpoint that cannot be used, and
     `TrainingError` when losses or weights stop being finite numbers and no repair is left. A run that is in
@@ -100,9 +103,12 @@ def train(
         raise InputError(f"'{out}' already holds a run", "--resume goes on with it; or choose another --out")
     if out.exists() and not out.is_dir():
         raise InputError(f"'{out}' is a file, not a folder", "choose another --out")
-    config = (
-        _resumed_config(out, preset, set_anew) if resuming else load_config(preset or "default", set_anew)
-    )
+    if resuming:
+        config, why = _resumed_config(out, preset, set_anew), "the run's own"
+    elif preset is not None:
+        config, why = load_config(preset, set_anew), "as asked"
+    else:
+        config, why = _config_for(Path(directory), set_anew, progress)
     if not any((config.stop.minutes, config.stop.images, config.stop.epochs)):
         config = config.model_copy(update={"stop": config.stop.model_copy(update={"until_converged": True})})
 
@@ -136,6 +142,8 @@ def train(
         every_sink: list[Sink] = [*sinks, jsonl, tensorboard]
         started = Started(
             state.images_seen,
+            preset=config.preset,
+            preset_reason=why,
             device=choice.device,
             precision=choice.precision,
             reason=choice.reason,
@@ -173,6 +181,15 @@ def _alone_in(out: Path) -> Iterator[None]:
         lock.release()
 
 
+def _config_for(
+    directory: Path, set_anew: Mapping[str, Any], progress: Callable[[str, int, int], None] | None
+) -> tuple[Config, str]:
+    """The config of the preset that suits a folder, and why it does."""
+    data = load_config(overrides=set_anew).data
+    choice = choose_preset(len(scan_pictures(directory, data, progress).pictures))
+    return load_config(choice.preset, set_anew), choice.reason
+
+
 def _resumed_config(out: Path, preset: str | None, set_anew: Mapping[str, Any]) -> Config:
     """The run's own settings, with what may change set anew. To repeat a setting is no change."""
     saved = parse_config(states.saved_config(out / STATE_FILE))
@@ -196,7 +213,10 @@ def _reference(
     """Survey the real pictures where the generator's lessons need it."""
     if not isinstance(config.model, ProjectedConfig):
         return None
-    pixels = dataset.train_pixels(config.matching.bank_pictures, config.train.seed)
+    count = config.matching.bank_pictures
+    pixels = dataset.train_pixels(count // 2 if dataset.mirror else count, config.train.seed)
+    if dataset.mirror:  # then mirrored pictures are real ones too
+        pixels = np.concatenate((pixels, pixels[:, :, ::-1]))
     generator, discriminator = networks(state)
     device = next(discriminator.parameters()).device
     parts = (pixels[start : start + SURVEYED] for start in range(0, len(pixels), SURVEYED))

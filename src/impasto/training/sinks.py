@@ -52,6 +52,7 @@ class TerminalSink:
         match event:
             case Started():
                 went = "goes on" if event.resumed else "starts"
+                self._line(f"Preset {event.preset} ({event.preset_reason}).")
                 self._line(
                     f"Training {went} on {event.device} in {event.precision} ({event.reason}), "
                     f"{event.threads} threads: {event.train_pictures:,} pictures, "
