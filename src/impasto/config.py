@@ -180,12 +180,14 @@ class MatchingConfig(Frozen):
 
     A `paired_share` of each batch is made from the latents of the real pictures, with a share of `blur` of
     noise in them, and learns to look like them: `reconstruction` weighs the difference, in which that of the
-    pixels counts `pixels` times.
+    pixels counts `pixels` times. `overshoot` weighs the mean square by which values leave [-1, 1]: there they
+    feel little of the other lessons, and saturated patches grow.
     """
 
     adversarial: NonNegative = 1.0
     reconstruction: NonNegative = 20.0
     pixels: NonNegative = 0.0
+    overshoot: NonNegative = 0.0
     paired_share: Share = 0.5
     blur: Share = 0.1
     bank_pictures: Annotated[int, Field(ge=16)] = 2_048  # real pictures that are surveyed before training

@@ -8,6 +8,7 @@ from lightning_fabric import Fabric
 
 from impasto.config import Adversarial, load_config
 from impasto.losses.adversarial import leaves_zero_undetermined
+from impasto.models.generator import near_range, overshoot
 from impasto.training import projected_step as module
 from impasto.training import state as states
 from impasto.training.projected_step import draw_latents, grow, projected_step, soften
@@ -113,8 +114,17 @@ def test_the_discriminator_stays_while_the_generator_learns(monkeypatch):
 
 
 def test_the_pictures_of_known_latents_become_those_they_stand_for():
-    found = [float(s.reconstruction) for s in Game(matching__adversarial=0.0).play(60)]
+    wide = {
+        "model__generator_channels": 16,
+        "model__max_channels": 64,
+    }  # 4 channels do little
+    found = [float(s.reconstruction) for s in Game(matching__adversarial=0.0, **wide).play(60)]
     assert sum(found[-8:]) < 0.9 * sum(found[:8])
+
+
+def test_overshoot_by_hand():
+    images = torch.tensor([0.5, -1.0, 3.0, -2.0])
+    assert overshoot(near_range(images)) == pytest.approx((2**2 + 1**2) / 4)
 
 
 @pytest.mark.parametrize("without", [{"reconstruction": 0.0}, {"paired_share": 0.0}])
@@ -122,6 +132,21 @@ def test_without_the_lesson_its_figure_is_zero_and_the_game_goes_on(without):
     stats = Game(**{f"matching__{key}": value for key, value in without.items()}).play(2)[-1]
     assert stats.reconstruction == 0
     assert stats.generator_loss != 0
+
+
+def test_overshoot_brings_the_values_back():
+    """Alone, against colours that lie beyond the range; without it they stay there."""
+
+    def left(weight):
+        game = Game(matching__adversarial=0.0, matching__paired_share=0.0, matching__overshoot=weight)
+        with torch.no_grad():
+            game.state.generator.sketch.bias.add_(2.0)
+        game.play(20)
+        with torch.no_grad():
+            z = game.state.generator.sample_latents(32, torch.Generator().manual_seed(0))
+            return float(overshoot(game.state.generator(z)))
+
+    assert left(10.0) < 0.5 * left(0.0)
 
 
 @pytest.mark.parametrize(("share", "pairs"), [(0.0, 0), (0.5, 4), (1.0, 8)])

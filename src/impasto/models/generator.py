@@ -25,6 +25,7 @@ from impasto.models.layers import (
 )
 
 Prior = Literal["normal", "uniform"]
+NEAR = 0.1  # of the distance beyond [-1, 1] is left in a growing generator's pictures
 SKETCH_SIDE = 16  # the thumbnails that latents describe (models/encoder.py)
 
 
@@ -257,11 +258,16 @@ class ToImage(nn.Module):
         return detail
 
 
-def near_range(images: Tensor, slope: float = 0.1) -> Tensor:
+def near_range(images: Tensor) -> Tensor:
     """What lies beyond [-1, 1] is brought to a tenth of its distance: D judges nearly what will be shown, and
     values beyond the range still have a gradient back into it."""  # fmt: skip
     inside = images.clamp(-1, 1)
-    return inside + slope * (images - inside)
+    return inside + NEAR * (images - inside)
+
+
+def overshoot(images: Tensor) -> Tensor:
+    """How far beyond [-1, 1] the values were that `near_range` brought near: the mean square, ()."""
+    return ((images - images.clamp(-1, 1)) / NEAR).square().mean()
 
 
 def stage_widths(base: int, most: int, size: int) -> list[int]:

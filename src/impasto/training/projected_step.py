@@ -20,7 +20,7 @@ from impasto.losses.matching import map_difference
 from impasto.losses.penalties import differentiates, penalties_of_halves
 from impasto.models.discriminator import ProjectedDiscriminator
 from impasto.models.encoder import THUMBNAIL_SIDE
-from impasto.models.generator import GrowingGenerator, near
+from impasto.models.generator import GrowingGenerator, near, overshoot
 from impasto.models.layers import resize
 from impasto.models.pyramid import thumbnail
 from impasto.training.gan_step import StepStats, observe, spread_of
@@ -43,7 +43,7 @@ def projected_step(
     with fabric.autocast(), torch.no_grad():
         real_maps = D.pyramid(real)
     z, real_z, pairs = draw_latents(state, reference, real, real_maps, matching)
-    fake = G(z)
+    fake = made = G(z)
     spread = spread_of(fake, real)
     if changes != AugmentConfig():
         # The same changes for picture i on both sides: a pair stays a pair.
@@ -80,6 +80,8 @@ def projected_step(
     if pairs:
         reconstruction = pair_loss(fake, real, fake_maps, real_maps, reference, pairs, matching.pixels)
     total = matching.adversarial * g_loss + matching.reconstruction * reconstruction
+    if matching.overshoot:
+        total = total + matching.overshoot * overshoot(made)
     state.generator_optimizer.zero_grad()
     fabric.backward(total)
     state.generator_optimizer.step()
