@@ -16,11 +16,7 @@ from impasto.training.reference import make_reference
 from impasto.training.state import create_state
 from tests.training.test_run import NETWORKS
 
-SMALL = {
-    **NETWORKS["default"],
-    "train.batch_size": 8,
-    "optimizer.generator_lr": 3e-3,
-}
+SMALL = {**NETWORKS["default"], "train.batch_size": 8, "optimizer.generator_lr": 3e-3}
 
 
 def drawings(size=16, count=32):
@@ -114,10 +110,8 @@ def test_the_discriminator_stays_while_the_generator_learns(monkeypatch):
 
 
 def test_the_pictures_of_known_latents_become_those_they_stand_for():
-    wide = {
-        "model__generator_channels": 16,
-        "model__max_channels": 64,
-    }  # 4 channels do little
+    # With 4 channels at full size it can do little.
+    wide = {"model__generator_channels": 16, "model__max_channels": 64}
     found = [float(s.reconstruction) for s in Game(matching__adversarial=0.0, **wide).play(60)]
     assert sum(found[-8:]) < 0.9 * sum(found[:8])
 

@@ -31,11 +31,11 @@ class Choice(NamedTuple):
 
 
 def choose_preset(pictures: int) -> Choice:
-    """The preset that suits so many pictures to learn from."""
+    """The preset that suits a folder of so many usable pictures, held-out ones included."""
     if pictures < SOME_PICTURES:
         return Choice(
             "few-shot",
-            f"{_some(pictures, 'picture')}; below {SOME_PICTURES:,} a plain run learns them by heart",
+            f"{_some(pictures, 'picture')}; fewer than {SOME_PICTURES:,} are also shown mirrored and moved",
         )
     return Choice("default", f"{pictures:,} pictures, enough to learn from as they are")
 

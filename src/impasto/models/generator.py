@@ -25,7 +25,7 @@ from impasto.models.layers import (
 )
 
 Prior = Literal["normal", "uniform"]
-NEAR = 0.1  # of the distance beyond [-1, 1] is left in a growing generator's pictures
+OUTSIDE = 0.1  # of the distance beyond [-1, 1] is left in a growing generator's pictures
 SKETCH_SIDE = 16  # the thumbnails that latents describe (models/encoder.py)
 
 
@@ -194,7 +194,7 @@ class GrowingGenerator(Generator):
     def follow(self, latents: Tensor, noise: float) -> None:
         """Let the prior lie around the latents (N, dims) of real pictures (IC-GAN, Casanova et al. 2021).
 
-        In a hundred dimensions hardly a draw from N(0, I) is near anything that G was taught. `noise` is the
+        In so many dimensions hardly a draw from N(0, I) is near anything that G was taught. `noise` is the
         share of it in a latent: 0 draws the latents themselves, 1 the normal distribution.
         """
         if len(self.exemplars) and latents.numel():
@@ -248,7 +248,7 @@ class ToImage(nn.Module):
     def __init__(self, width: int, channels: int) -> None:
         super().__init__()
         self.norm = nn.BatchNorm2d(width)
-        self.conv = nn.Conv2d(width, channels, 1)  # 3x3 took a tenth of a step and pictures were no better
+        self.conv = nn.Conv2d(width, channels, 1)  # 3x3 was slower and drew no better
         nn.init.orthogonal_(self.conv.weight, 0.5)
         nn.init.zeros_(self.conv.bias)  # type: ignore[arg-type]
 
@@ -262,12 +262,12 @@ def near_range(images: Tensor) -> Tensor:
     """What lies beyond [-1, 1] is brought to a tenth of its distance: D judges nearly what will be shown, and
     values beyond the range still have a gradient back into it."""  # fmt: skip
     inside = images.clamp(-1, 1)
-    return inside + NEAR * (images - inside)
+    return inside + OUTSIDE * (images - inside)
 
 
 def overshoot(images: Tensor) -> Tensor:
     """How far beyond [-1, 1] the values were that `near_range` brought near: the mean square, ()."""
-    return ((images - images.clamp(-1, 1)) / NEAR).square().mean()
+    return ((images - images.clamp(-1, 1)) / OUTSIDE).square().mean()
 
 
 def stage_widths(base: int, most: int, size: int) -> list[int]:
