@@ -17,8 +17,9 @@ from torch.profiler import profile
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from impasto.config import Config, ProjectedConfig
+from impasto.config import Config
 from impasto.data.batches import Batches
+from impasto.descriptors import ProjectedConfig
 from impasto.images import to_tensor
 from impasto.training import device as devices
 from impasto.training import gan_step as game

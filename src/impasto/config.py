@@ -9,44 +9,45 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, model_validator
 
+from impasto.descriptors import (
+    Beta,
+    Frozen,
+    GeneratorConfig,
+    ModelConfig,
+    NonNegative,
+    PositiveFloat,
+    PositiveInt,
+    ProjectedConfig,
+    ResidualConfig,
+    Share,
+)
 from impasto.errors import ConfigError
 from impasto.overrides import closest, explain, parse_overrides, set_by_path
 
 SIZES = (16, 32, 64, 128, 256)
-
-PositiveInt = Annotated[int, Field(gt=0)]
-PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Beta = Annotated[float, Field(ge=0, lt=1)]
-
-
-class Frozen(BaseModel):
-    """Base of every part of the tree: immutable, and an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+MIN_WINDOW = 64  # px: less shows an upscaler too little around what it enlarges
 
 
 class ImageConfig(Frozen):
-    """What a picture is inside the networks: `(channels, size, size)` in [-1, 1]."""
+    """What a picture is inside the networks: `(channels, size, size)` in [-1, 1].
 
-    size: int = 64
+    To a generator `size` is that of its pictures. To an upscaler in training it is the side of the windows of
+    the sharp pictures that it learns from; it enlarges pictures of any size.
+    """
+
+    size: Annotated[int, Field(ge=16, le=512)] = 64
     channels: Literal[1, 3, 4] = 3
-
-    @field_validator("size")
-    @classmethod
-    def _power_of_two(cls, size: int) -> int:
-        if size not in SIZES:
-            raise ValueError(f"must be one of {', '.join(map(str, SIZES))}")
-        return size
 
 
 class DataConfig(Frozen):
-    """How a folder of files becomes pictures of one size."""
+    """How a folder of files becomes pictures of one size.
 
-    fit: Literal["crop", "letterbox", "random-crop"] = "crop"
+    "windows" keeps the files' own pixels and takes a square anywhere in them: what upscalers learn from.
+    """
+
+    fit: Literal["crop", "letterbox", "random-crop", "windows"] = "crop"
     background: str = Field("#ffffff", pattern=r"^#[0-9a-fA-F]{6}$")
     mirror: bool = False
     dedupe: bool = False
@@ -54,77 +55,6 @@ class DataConfig(Frozen):
     max_pixels: PositiveInt = 200_000_000
     holdout_share: Annotated[float, Field(gt=0, lt=1)] = 0.1
     holdout_min_pictures: Annotated[int, Field(ge=2)] = 16
-
-
-class MlpConfig(Frozen):
-    """The multilayer-perceptron GAN (Goodfellow et al. 2014)."""
-
-    kind: Literal["mlp"] = "mlp"
-    latent_dim: PositiveInt = 64
-    prior: Literal["normal", "uniform"] = "normal"
-    hidden: tuple[PositiveInt, ...] = (256, 512)
-    spectral_norm: bool = False  # of the discriminator
-
-
-class DcganConfig(Frozen):
-    """Transposed convolutions against pooled convolutions (after Radford et al. 2016)."""
-
-    kind: Literal["dcgan"] = "dcgan"
-    latent_dim: PositiveInt = 100
-    prior: Literal["normal", "uniform"] = "normal"
-    base_channels: PositiveInt = 64
-    spectral_norm: bool = False  # of the discriminator
-
-
-class ResidualConfig(Frozen):
-    """Normalisation-free residual networks (after R3GAN, Huang et al. 2024).
-
-    Channels are those at half the picture's size, the finest with residual blocks; they double with every
-    halving, up to `max_channels`. `blocks` is the number of residual blocks at each resolution.
-    """
-
-    kind: Literal["residual"] = "residual"
-    latent_dim: PositiveInt = 64
-    prior: Literal["normal", "uniform"] = "normal"
-    generator_channels: Annotated[int, Field(ge=2)] = 48
-    discriminator_channels: Annotated[int, Field(ge=2)] = 32
-    max_channels: PositiveInt = 256
-    blocks: PositiveInt = 1
-    spectral_norm: bool = False  # of the discriminator
-
-
-class ProjectedConfig(Frozen):
-    """A growing generator against heads on a frozen network's features (Projected GAN, Sauer et al. 2021).
-
-    `generator_channels` are those at the picture's size; they double with every halving. The frozen network
-    sees pictures at `pyramid_px`, or at their own size where that is None, but at 64 px at least and 128 at
-    most. `pixel_dims` and `content_dims` components of the latent describe real pictures (models/encoder.py),
-    the other ones are free.
-    """
-
-    kind: Literal["projected"] = "projected"
-    latent_dim: PositiveInt = 128
-    prior: Literal["normal"] = "normal"  # what the encoder maps pictures to
-    generator_channels: Annotated[int, Field(ge=2)] = 16
-    max_channels: PositiveInt = 256
-    pyramid_px: Annotated[int, Field(ge=32, le=256)] | None = None
-    head_channels: PositiveInt = 64
-    pixel_dims: PositiveInt = 64
-    content_dims: PositiveInt = 32
-    exemplars: Annotated[int, Field(ge=0)] = 2_048  # real pictures whose latents the prior is centred on
-    exemplar_noise: Share = 0.5  # how much of a latent is noise: 0 nothing, 1 all of it
-    spectral_norm: bool = True  # of the discriminator's heads
-
-    @model_validator(mode="after")
-    def _components_fit(self) -> "ProjectedConfig":
-        if self.pixel_dims + self.content_dims > self.latent_dim:
-            raise ValueError("model.pixel_dims and model.content_dims together exceed model.latent_dim")
-        return self
-
-
-ModelConfig = Annotated[
-    MlpConfig | DcganConfig | ResidualConfig | ProjectedConfig, Field(discriminator="kind")
-]
 
 
 Adversarial = Literal[
@@ -181,7 +111,8 @@ class MatchingConfig(Frozen):
     A `paired_share` of each batch is made from the latents of the real pictures, with a share of `blur` of
     noise in them, and learns to look like them: `reconstruction` weighs the difference, in which that of the
     pixels counts `pixels` times. `overshoot` weighs the mean square by which values leave [-1, 1]: there they
-    feel little of the other lessons, and saturated patches grow.
+    feel little of the other lessons, and saturated patches grow. D heeds the latents more and more, and fully
+    from `heed_by_images` on.
     """
 
     adversarial: NonNegative = 1.0
@@ -189,8 +120,24 @@ class MatchingConfig(Frozen):
     pixels: NonNegative = 0.0
     overshoot: NonNegative = 0.0
     paired_share: Share = 0.5
+    heed_by_images: Annotated[int, Field(ge=0)] = 8_000
     blur: Share = 0.1
     bank_pictures: Annotated[int, Field(ge=16)] = 2_048  # real pictures that are surveyed before training
+
+
+class RestorationConfig(Frozen):
+    """What an upscaler learns (training/upscale_step.py): to undo a `degradation` (data/degrade.py).
+
+    Weights of the mean absolute difference in pixels, of that of the spectra, and of that in the maps of a
+    frozen network; and, once `adversarial_from_images` were seen, of the game.
+    """
+
+    degradation: Literal["bicubic", "photo"] = "bicubic"
+    pixels: NonNegative = 1.0
+    frequencies: NonNegative = 0.0
+    features: NonNegative = 0.0
+    adversarial: NonNegative = 0.0
+    adversarial_from_images: Annotated[int, Field(ge=0)] = 0
 
 
 class GrowConfig(Frozen):
@@ -210,13 +157,18 @@ class AugmentConfig(Frozen):
 
 
 class OptimizerConfig(Frozen):
-    """Adam for both networks."""
+    """Adam for both networks.
+
+    Learning rates rise over `warmup_images`; after `decay_from_images`, where that is not 0, they fall with
+    the square root of the images seen (Karras et al. 2024, section B.4), which needs no end to be known.
+    """
 
     generator_lr: PositiveFloat = 2e-4
     discriminator_lr: PositiveFloat = 2e-4
     beta1: Beta = 0.5
     beta2: Beta = 0.999
     warmup_images: Annotated[int, Field(ge=0)] = 0
+    decay_from_images: Annotated[int, Field(ge=0)] = 0
 
 
 class EmaConfig(Frozen):
@@ -265,12 +217,32 @@ class Config(Frozen):
     model: ModelConfig = ResidualConfig()
     loss: LossConfig = LossConfig()
     matching: MatchingConfig = MatchingConfig()
+    restoration: RestorationConfig = RestorationConfig()
     grow: GrowConfig = GrowConfig()
     augment: AugmentConfig = AugmentConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     ema: EmaConfig = EmaConfig()
     train: TrainConfig = TrainConfig()
     stop: StopConfig = StopConfig()
+
+    @model_validator(mode="after")
+    def _size_suits_the_networks(self) -> "Config":
+        size = self.image.size
+        if isinstance(self.model, GeneratorConfig):
+            if size not in SIZES:
+                raise ValueError(f"image.size must be one of {', '.join(map(str, SIZES))}")
+            if self.data.fit == "windows":
+                raise ValueError("data.fit=windows is for upscalers: a generator needs whole pictures")
+            return self
+        if size % 16 or size < MIN_WINDOW:
+            raise ValueError(f"image.size must be a multiple of 16 from {MIN_WINDOW} on for an upscaler")
+        if self.data.fit != "windows" or self.image.channels != 3:
+            raise ValueError("an upscaler needs data.fit=windows and image.channels=3")
+        if self.augment != AugmentConfig():
+            raise ValueError(
+                "augment.* is for generators: what an upscaler sees is turned and mirrored anyway"
+            )
+        return self
 
     @model_validator(mode="after")
     def _projected_steps_are_one(self) -> "Config":

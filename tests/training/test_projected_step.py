@@ -11,7 +11,7 @@ from impasto.losses.adversarial import leaves_zero_undetermined
 from impasto.models.generator import near_range, overshoot
 from impasto.training import projected_step as module
 from impasto.training import state as states
-from impasto.training.projected_step import draw_latents, grow, projected_step, soften
+from impasto.training.projected_step import draw_latents, grow, heeded, projected_step, soften
 from impasto.training.reference import make_reference
 from impasto.training.state import create_state
 from tests.training.test_run import NETWORKS
@@ -226,6 +226,21 @@ def test_penalties_judge_a_picture_beside_its_own_latent(monkeypatch):
     game.play(1)
     assert [len(shape) for shape in compared] == [2]
     assert compared[0][0] == 16
+
+
+def test_latents_are_heeded_little_by_little():
+    assert [heeded(n, 8_000) for n in (0, 2_000, 8_000, 9_000)] == [0, 0.25, 1, 1]
+    assert heeded(0, 0) == 1
+    game = Game(matching__heed_by_images=0)
+    images = torch.zeros(2, 3, game.state.generator.size, game.state.generator.size)
+    latents = game.state.generator.sample_latents(2, torch.Generator().manual_seed(0))
+    D = game.state.discriminator.eval()
+    with torch.no_grad():
+        whole, blind = D(images, latents), D(images)
+        D.heeded = 0.25
+        torch.testing.assert_close(D(images, latents), blind + 0.25 * (whole - blind))
+    game.play(1)
+    assert D.heeded == 1
 
 
 def test_detail_doubles_at_four_times_the_images():

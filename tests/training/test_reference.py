@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 
-from impasto.config import ProjectedConfig
+from impasto.descriptors import ProjectedConfig
 from impasto.images import to_tensor
 from impasto.models.encoder import THUMBNAIL_SIDE
 from impasto.models.pyramid import content, thumbnail

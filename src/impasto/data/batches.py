@@ -10,7 +10,7 @@ from impasto.data.scan import content_hash
 from impasto.errors import DataError
 
 MIN_TRAIN_PICTURES = 8
-_MIRROR, _WINDOW = 1, 2  # independent streams of numbers
+_MIRROR, _DOWN, _ACROSS = 1, 2, 3  # independent streams of numbers
 
 
 def split(content_hashes: Sequence[str], share: float, minimum: int, seed: int) -> tuple[Indices, Indices]:
@@ -76,7 +76,8 @@ class Batches:
     def next(self) -> Bytes:
         """The next pictures: (batch_size, H, W, C) uint8."""
         positions = np.arange(self.images_seen, self.images_seen + self.batch_size)
-        pixels = self.pixels.take(self.indices_at(positions), self._uniform(positions, _WINDOW))
+        places = np.stack([self._uniform(positions, stream) for stream in (_DOWN, _ACROSS)], 1)
+        pixels = self.pixels.take(self.indices_at(positions), places)
         if self.mirror:
             flipped = self._uniform(positions, _MIRROR) < 0.5
             pixels[flipped] = pixels[flipped, :, ::-1]

@@ -11,6 +11,7 @@ import json
 import secrets
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +34,7 @@ Offsets = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Pixels:
-    """Decoded pictures in order; each has a square window of `size` px, movable if `shapes` is given.
+    """Decoded pictures in order; each has square windows of `size` px, movable if `shapes` is given.
 
     `array` is (N, S, S, C) uint8, or flat when pictures differ in `shapes`, (N, 2) of height and width.
     """
@@ -50,22 +51,27 @@ class Pixels:
     def take(self, indices: Indices, offsets: Offsets | None = None) -> Bytes:
         """Windows of some pictures: (n, S, S, C) uint8, a copy.
 
-        `offsets` (n,) in [0, 1) says how far along each picture its window lies; without it, the centre.
-        Where pictures are square already there is nothing to choose.
+        `offsets` (n, 2) in [0, 1) say how far down and across each picture its window lies; without them,
+        in the middle. Where pictures are square already there is nothing to choose.
         """
         if self.shapes is None or self.starts is None:
             return np.asarray(self.array[indices])
         result = np.empty((len(indices), self.size, self.size, self.channels), np.uint8)
         for row, index in enumerate(indices):
-            height, width = (int(side) for side in self.shapes[index])
-            start = int(self.starts[index])
-            picture = self.array[start : start + height * width * self.channels]
-            picture = picture.reshape(height, width, self.channels)
-            slack = max(height, width) - self.size
-            step = slack // 2 if offsets is None else int(offsets[row] * (slack + 1))
-            top, left = (step, 0) if height > width else (0, step)
+            picture = self.whole(int(index))
+            slack = np.array(picture.shape[:2]) - self.size
+            top, left = slack // 2 if offsets is None else (offsets[row] * (slack + 1)).astype(np.int64)
             result[row] = picture[top : top + self.size, left : left + self.size]
         return result
+
+    def whole(self, index: int) -> Bytes:
+        """All that was decoded of one picture: (H, W, C) uint8, a view."""
+        if self.shapes is None or self.starts is None:
+            return np.asarray(self.array[index])
+        height, width = (int(side) for side in self.shapes[index])
+        start = int(self.starts[index])
+        flat = self.array[start : start + height * width * self.channels]
+        return flat.reshape(height, width, self.channels)
 
 
 def open_pixels(scan: Scan, data: DataConfig, image: ImageConfig, progress: Progress | None = None) -> Pixels:
@@ -100,7 +106,8 @@ def open_pixels(scan: Scan, data: DataConfig, image: ImageConfig, progress: Prog
 
 
 def _key(scan: Scan, data: DataConfig, image: ImageConfig) -> str:
-    what = [_VERSION, image.size, image.channels, data.fit, data.background.lower()]
+    size = 0 if data.fit == "windows" else image.size  # the whole pictures serve windows of every size
+    what = [_VERSION, size, image.channels, data.fit, data.background.lower()]
     text = json.dumps([what, [p.content_hash for p in scan.pictures]])
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
@@ -119,7 +126,7 @@ def _load(folder: Path, count: int, data: DataConfig, image: ImageConfig) -> Pix
         array = np.memmap(folder / "pixels.bin", np.uint8, mode="r")
     except (OSError, ValueError, EOFError):
         return None
-    if data.fit == "random-crop":
+    if data.fit in ("random-crop", "windows"):
         return Pixels(array, size, channels, shapes, np.cumsum(sizes) - sizes)
     return Pixels(array.reshape(count, size, size, channels), size, channels)
 
@@ -127,7 +134,8 @@ def _load(folder: Path, count: int, data: DataConfig, image: ImageConfig) -> Pix
 def _write(folder: Path, scan: Scan, data: DataConfig, image: ImageConfig, progress: Progress | None) -> None:
     """Stream every picture to `folder`: by plain writes, since a full disk under a map kills the process."""
     count = len(scan.pictures)
-    needed = count * image.size**2 * image.channels + _HEADROOM_BYTES
+    areas = (p.width * p.height if data.fit == "windows" else image.size**2 for p in scan.pictures)
+    needed = sum(areas) * image.channels + _HEADROOM_BYTES
     if shutil.disk_usage(folder).free < needed:
         raise OSError(f"{needed / 2**20:.0f} MiB are needed and fewer are free")
     shapes = np.zeros((count, 2), np.int64)
@@ -142,9 +150,14 @@ def _write(folder: Path, scan: Scan, data: DataConfig, image: ImageConfig, progr
 
 
 def _decode(root: Path, data: DataConfig, image: ImageConfig, picture: Picture) -> Bytes:
-    fit = (
-        images.fit_cover if data.fit == "random-crop" else functools.partial(images.fit_square, fit=data.fit)
-    )
+    fit: Callable[..., Bytes]
+    match data.fit:
+        case "windows":
+            fit = _own_pixels
+        case "random-crop":
+            fit = images.fit_cover
+        case square:
+            fit = functools.partial(images.fit_square, fit=square)
     try:
         raw = images.read_bytes(root / picture.path)
         if content_hash(raw) != picture.content_hash:
@@ -160,6 +173,13 @@ def _decode(root: Path, data: DataConfig, image: ImageConfig, picture: Picture) 
         raise DataError(
             f"'{picture.path}' {error.message}", "start again: the folder is then read anew"
         ) from None
+
+
+def _own_pixels(
+    source: bytes, size: int, *, channels: images.Channels, background: str, max_pixels: int
+) -> Bytes:
+    """The whole picture as it is; `size` is what the scan saw to."""
+    return images.read(source, channels=channels, background=background, max_pixels=max_pixels)
 
 
 def _sweep(folder: Path) -> None:

@@ -1,7 +1,7 @@
 """A folder of files becomes a data set: scanned, split, decoded, and served."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,8 @@ from impasto.config import DataConfig, ImageConfig
 from impasto.data.batches import Batches, split
 from impasto.data.cache import Bytes, Indices, Pixels, open_pixels
 from impasto.data.duplicates import drop_duplicates
-from impasto.data.scan import Progress, Scan, scan_folder
+from impasto.data.scan import Progress, Rejected, Scan, scan_folder
+from impasto.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,15 @@ class Dataset:
         drawn = np.random.default_rng(seed).permutation(len(self.train_indices))[:count]
         return self.train_array(drawn)
 
+    def holdout_windows(self, limit: int, size: int) -> Bytes:
+        """The middles of up to `limit` held-out pictures: (n, S, S, C) uint8, S = `size` or what all have."""
+        count = len(self.holdout_indices)
+        chosen = np.linspace(0, count, min(limit, count), endpoint=False).astype(np.int64)
+        pictures = [self.pixels.whole(int(i)) for i in self.holdout_indices[chosen]]
+        side = min(size, *(min(p.shape[:2]) for p in pictures))
+        corners = [((p.shape[0] - side) // 2, (p.shape[1] - side) // 2) for p in pictures]
+        return np.stack([p[y : y + side, x : x + side] for p, (y, x) in zip(pictures, corners, strict=True)])
+
     def holdout_pixels(self, limit: int | None = None) -> Bytes:
         """Held-out pictures, spread evenly over the folder if `limit` is fewer: (n, H, W, C) uint8."""
         count = len(self.holdout_indices)
@@ -80,10 +90,23 @@ class Dataset:
         return self.pixels.take(self.holdout_indices[chosen])
 
 
-def scan_pictures(root: Path, data: DataConfig, progress: Progress | None = None) -> Scan:
+def scan_pictures(root: Path, data: DataConfig, image: ImageConfig, progress: Progress | None = None) -> Scan:
     """The pictures of a folder that training would use, held-out ones included. Raises `DataError`."""
-    scan = scan_folder(root, min_side_px=data.min_side_px, max_pixels=data.max_pixels, progress=progress)
+    shortest = max(data.min_side_px, image.size) if data.fit == "windows" else data.min_side_px
+    scan = scan_folder(root, min_side_px=shortest, max_pixels=data.max_pixels, progress=progress)
+    if data.fit == "windows":
+        scan = _without_small_drawings(scan, shortest)
     return drop_duplicates(scan) if data.dedupe else scan
+
+
+def _without_small_drawings(scan: Scan, shortest: int) -> Scan:
+    """A drawing has the pixels that it is rendered at; where its own size is taken that may be few."""
+    small = [p for p in scan.pictures if min(p.width, p.height) < shortest]
+    reason = f"is too small: at least {shortest} px are needed"
+    left = tuple(p for p in scan.pictures if p not in small)
+    if small and not left:
+        raise DataError(f"none of the pictures in '{scan.root}' can be used: '{small[0].path}' {reason}")
+    return replace(scan, pictures=left, rejected=(*scan.rejected, *(Rejected(p.path, reason) for p in small)))
 
 
 def open_folder(
@@ -94,7 +117,7 @@ def open_folder(
     `progress(stage, done, total)` is told how far each stage is. Raises `DataError` when the folder is
     absent, holds nothing usable or too little to train on, or when the cache cannot be written.
     """
-    scan = scan_pictures(root, data, progress)
+    scan = scan_pictures(root, data, image, progress)
     # Split first: it is quick, and a folder that is too small need not be decoded to be refused.
     hashes = [picture.content_hash for picture in scan.pictures]
     train, holdout = split(hashes, data.holdout_share, data.holdout_min_pictures, seed)

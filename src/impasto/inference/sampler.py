@@ -13,6 +13,7 @@ from torch import Tensor
 
 from impasto import __version__
 from impasto.checkpoints import ModelInfo, load_model, load_weights
+from impasto.descriptors import GeneratorConfig
 from impasto.errors import CheckpointError, InputError
 from impasto.image_files import to_pil
 from impasto.images import to_uint8
@@ -113,6 +114,11 @@ def load(folder: str | Path, *, device: str = "cpu") -> Model:
     """Load a model folder, or a run's best model; nothing read is executed. Raises `CheckpointError`."""
     path = find_model(Path(folder))
     weights, info = load_model(path)
+    if not isinstance(info.config.model, GeneratorConfig):
+        raise CheckpointError(
+            f"'{path}' is an upscaler: it makes pictures larger, not new ones",
+            "`impasto upscale` uses it",
+        )
     with torch.random.fork_rng(devices=[]):  # building draws initial weights that are thrown away
         generator = build_generator(info.config.model, info.config.image)
     load_weights(generator, weights, path / "model.safetensors")

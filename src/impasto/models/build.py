@@ -2,7 +2,19 @@
 
 from typing import assert_never
 
-from impasto.config import DcganConfig, ImageConfig, MlpConfig, ModelConfig, ProjectedConfig, ResidualConfig
+from impasto.config import ImageConfig
+from impasto.descriptors import (
+    CompactConfig,
+    DcganConfig,
+    GeneratorConfig,
+    MlpConfig,
+    ModelConfig,
+    ProjectedConfig,
+    ResidualConfig,
+    SrresnetConfig,
+    UpscalerConfig,
+)
+from impasto.models.critics import UnetDiscriminator, VggDiscriminator
 from impasto.models.discriminator import (
     DcganDiscriminator,
     Discriminator,
@@ -18,9 +30,21 @@ from impasto.models.generator import (
     ResidualGenerator,
 )
 from impasto.models.layers import spectrally_normalised
+from impasto.models.upscaler import CompactUpscaler, Srresnet, Upscaler
 
 
-def build_generator(cfg: ModelConfig, image: ImageConfig) -> Generator:
+def build_upscaler(cfg: UpscalerConfig, *, wide: bool = True) -> Upscaler:
+    """A freshly initialised upscaler, or with `wide=False` an empty one in its deployed form."""
+    match cfg:
+        case CompactConfig():
+            return CompactUpscaler(cfg, wide=wide)
+        case SrresnetConfig():
+            return Srresnet(cfg)
+        case _:
+            assert_never(cfg)
+
+
+def build_generator(cfg: GeneratorConfig, image: ImageConfig) -> Generator:
     """A freshly initialised generator (torch's global RNG decides the weights; seed it first)."""
     match cfg:
         case MlpConfig():
@@ -51,5 +75,9 @@ def _discriminator(cfg: ModelConfig, image: ImageConfig) -> Discriminator:
             return ResidualDiscriminator(cfg, image)
         case ProjectedConfig():
             return ProjectedDiscriminator(cfg, image)
+        case CompactConfig():
+            return UnetDiscriminator(cfg)
+        case SrresnetConfig():
+            return VggDiscriminator(cfg)
         case _:
             assert_never(cfg)

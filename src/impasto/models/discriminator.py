@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from impasto.config import DcganConfig, ImageConfig, MlpConfig, ProjectedConfig, ResidualConfig
+from impasto.config import ImageConfig
+from impasto.descriptors import DcganConfig, MlpConfig, ProjectedConfig, ResidualConfig
 from impasto.models.generator import stage_widths
 from impasto.models.layers import LEAK, ResidualBlock, conv, downsample, leaky, linear
 from impasto.models.pyramid import CHANNELS, Pyramid, map_sides
@@ -130,6 +131,7 @@ class ProjectedDiscriminator(Discriminator):
         self.pixel_head = Head(width, image.size, self.known_dims, image.channels)
         self._shapes = [(side, side, c) for side, c in zip(sides, CHANNELS, strict=True)]
         self._shapes.append((image.size, image.size, image.channels))
+        self.heeded = 1.0  # how much of what a latent says counts; training sets it
 
     @property
     def pyramid(self) -> Pyramid:
@@ -173,13 +175,13 @@ class ProjectedDiscriminator(Discriminator):
         features = images if images.dim() == 2 else self.features(self.pyramid(images), images)
         *maps, pixels = self._split(features)
         known = None if latents is None else latents[:, : self.known_dims]
-        logits = [self.pixel_head(pixels, known)]
+        logits = [self.pixel_head(pixels, known, self.heeded)]
         above: Tensor | None = None
         for i in reversed(range(len(self.heads))):
             x = self.mix_channels[i](maps[i]) * self.scales[i]
             if above is not None:
                 x = x + F.interpolate(above, x.shape[2:], mode="bilinear")
-            logits.append(self.heads[i](x, known))
+            logits.append(self.heads[i](x, known, self.heeded))
             if i:
                 above = 0.7 * self.mix_scales[i - 1](x)
         return torch.cat(logits, 1)
@@ -224,11 +226,11 @@ class Head(nn.Module):
         self.logit = nn.Conv2d(width, 1, min(side, 3))
         self.embed = nn.Linear(latent_dims, width * side * side, bias=False)
 
-    def forward(self, x: Tensor, latents: Tensor | None) -> Tensor:
-        """(B, width, side, side) and (B, latent_dims) -> (B, N)."""
+    def forward(self, x: Tensor, latents: Tensor | None, heeded: float) -> Tensor:
+        """(B, width, side, side) and (B, latent_dims), which count `heeded` times -> (B, N)."""
         features = self.trunk(x)
         logits: Tensor = self.logit(features).flatten(1)
         if latents is not None:
             direction = self.embed(latents / latents.shape[1] ** 0.5)  # latents of about unit length
-            logits = logits + (features.flatten(1) * direction).sum(1, keepdim=True)
+            logits = logits + heeded * (features.flatten(1) * direction).sum(1, keepdim=True)
         return logits

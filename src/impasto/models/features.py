@@ -45,8 +45,10 @@ class Lite0(nn.Module):
         return features
 
 
-def prepare(images: Tensor, side: int = INPUT_SIZE) -> Tensor:
+def prepare(images: Tensor, side: int | None = INPUT_SIZE) -> Tensor:
     """(B, C, H, W) in [-1, 1] -> (B, 3, side, side) float32, about [-1, 1]: what the network was trained on.
+
+    With `side` of None pictures keep their size.
 
     Grey is repeated, alpha is composited on white, and the size is changed by an antialiased bicubic, whose
     overshoots are kept: clamping them would stop gradients. Raises `InputError` for another shape.
@@ -57,12 +59,45 @@ def prepare(images: Tensor, side: int = INPUT_SIZE) -> Tensor:
     if unit.shape[1] == 4:  # before resizing, or the colour under transparent pixels would bleed out
         colour, alpha = unit[:, :3], unit[:, 3:]
         unit = colour * alpha + (1 - alpha)
-    if unit.shape[2:] != (side, side):
+    if side is not None and unit.shape[2:] != (side, side):
         unit = interpolate(unit, (side, side), mode="bicubic", antialias=True)
     if unit.shape[1] == 1:
         unit = unit.expand(-1, 3, -1, -1)
     normalised = unit.mul(255).sub(127).div(128)
     return normalised.contiguous(memory_format=torch.channels_last)
+
+
+class FeatureMaps(nn.Module):
+    """Pictures (B, C, H, W) in [-1, 1] at their own size -> Lite0's maps at strides 2, 4, 8 and 16.
+
+    Frozen as `Lite0` is, for what pairs of pictures of one size look like to it (metrics/fidelity.py).
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = folded_network("lite0")
+        self.requires_grad_(False)
+        self.eval()
+
+    def train(self, mode: bool = True) -> "FeatureMaps":
+        """Stays in evaluation mode."""
+        return super().train(False)
+
+    def __call__(self, images: Tensor) -> list[Tensor]:
+        """(B, C, H, W) in [-1, 1] -> four maps, finest first. Raises `InputError` for another shape."""
+        maps: list[Tensor] = super().__call__(images)
+        return maps
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """The same; use the call."""
+        with torch.autocast(images.device.type, enabled=False), _full_float32(images.device):
+            x = self.net.bn1(self.net.conv_stem(prepare(images, None)))  # type: ignore[operator]
+            maps = []
+            for index, block in enumerate(self.net.blocks[:5]):  # type: ignore[index]
+                x = block(x)
+                if index in (0, 1, 2, 4):
+                    maps.append(x)
+        return maps
 
 
 def load_lite0(device: torch.device) -> Lite0:

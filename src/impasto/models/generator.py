@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from impasto.config import DcganConfig, ImageConfig, MlpConfig, ProjectedConfig, ResidualConfig
+from impasto.config import ImageConfig
+from impasto.descriptors import DcganConfig, MlpConfig, ProjectedConfig, ResidualConfig
 from impasto.models.layers import (
     Modulation,
     ResidualBlock,

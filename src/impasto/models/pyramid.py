@@ -18,11 +18,12 @@ STAGES = (1, 2, 4, 6)  # the last block of the network at each of these strides
 class Pyramid(nn.Module):
     """Pictures (B, C, H, W) in [-1, 1] -> maps (B, 24, s/4, s/4) ... (B, 320, s/32, s/32), s = `side_px`.
 
+    With `side_px` of None pictures keep their size.
     Frozen: it is always in evaluation mode and its weights take no gradient, but pictures do. The weights
     come from an installed package, so they are no part of any checkpoint.
     """  # fmt: skip
 
-    def __init__(self, side_px: int) -> None:
+    def __init__(self, side_px: int | None) -> None:
         super().__init__()
         self.side_px = side_px
         self.net = folded_network("lite1")

@@ -20,12 +20,10 @@ from impasto.errors import TrainingError
 from impasto.images import to_tensor
 from impasto.training import events, previews
 from impasto.training import state as states
-from impasto.training.evaluation import Judge, seek_copies
-from impasto.training.gan_step import StepStats, gan_step
-from impasto.training.projected_step import grow, projected_step
-from impasto.training.reference import Reference
+from impasto.training.gan_step import StepStats
 from impasto.training.state import TrainingState
 from impasto.training.stopping import Progressed, Reason, reason_to_stop, share_done, update_balance
+from impasto.training.task import Task
 from impasto.training.ward import Ward
 
 PROGRESS_EVERY_SECONDS = 1.0
@@ -39,10 +37,9 @@ class Engine:
     config: Config
     state: TrainingState
     fabric: Fabric
-    judge: Judge
+    task: Task
     out: Path
     data: dict[str, Any]  # what model.json says about the pictures
-    reference: Reference | None = None  # of a projected GAN
     sinks: Sequence[events.Sink] = ()
     interrupted: threading.Event = field(default_factory=threading.Event)
 
@@ -95,14 +92,7 @@ class Engine:
         config, state = self.ward.treated, self.state
         self._warm_up()
         size, rounds = config.train.batch_size, config.train.discriminator_steps
-        loss = config.loss.at_size(config.image.size)
-        if self.reference is None:
-            stats = gan_step(self.fabric, state, self._next_batch, loss, config.augment, rounds)
-        else:
-            grow(state, config.grow)
-            stats = projected_step(
-                self.fabric, state, self.reference, self._next_batch, loss, config.matching, config.augment
-            )
+        stats = self.task.step(state, config, self._next_batch)
         state.images_seen += size * rounds
         state.steps += 1
         states.update_average(state, config.ema, size * rounds)
@@ -117,10 +107,12 @@ class Engine:
         return images.contiguous(memory_format=torch.channels_last)
 
     def _warm_up(self) -> None:
-        """Learning rates rise linearly over `warmup_images`, then stay."""
+        """Learning rates rise, stay, and may fall, as `OptimizerConfig` says."""
         cfg, state = self.ward.treated.optimizer, self.state
         seen = state.images_seen + self.config.train.batch_size
         share = min(1.0, seen / cfg.warmup_images) if cfg.warmup_images else 1.0
+        if cfg.decay_from_images:
+            share *= min(1.0, cfg.decay_from_images / seen) ** 0.5
         for optimizer, lr in (
             (state.generator_optimizer, cfg.generator_lr),
             (state.discriminator_optimizer, cfg.discriminator_lr),
@@ -149,52 +141,27 @@ class Engine:
         )
 
     def _snapshot(self) -> None:
-        path = previews.save_grid(self.state.average, self.out / "samples", self.state.images_seen)
+        path = self.task.show(self.state, self.out / "samples")
         self._emit(events.Snapshot(self.state.images_seen, str(path.relative_to(self.out))))
 
     def _evaluate(self, *, extra: bool = False) -> None:
-        state, cfg = self.state, self.config.train
+        state = self.state
         if state.evaluations and state.evaluations[-1]["images_seen"] == state.images_seen:
             return  # measured already: a run that ends where it evaluated, or was resumed there
-        copies = seek_copies(state.images_seen, self.data["train_pictures"])
-        found = self.judge.measure(state.average, state.discriminator, copies=copies)
+        found = self.task.measure(state)
         best = state.best is None or found.distance < state.best["distance"]
-        measured = {
-            "images_seen": state.images_seen,
-            "distance": found.distance,
-            "frechet_distance": found.frechet_distance,
-            "signs": found.signs.to_dict(),
-            "repairs": len(state.repairs),
-        }
+        measured = {"images_seen": state.images_seen, "repairs": len(state.repairs), **found.record()}
         state.evaluations.append(measured | ({"extra": True} if extra else {}))
         if best:
             self._save_model("best")
-        signs = {name: getattr(found.signs, name) for name in events.SIGNS}
-        self._emit(
-            events.Evaluated(
-                state.images_seen,
-                found.distance,
-                found.frechet_distance,
-                cfg.evaluate_samples,
-                self.judge.holdout_pictures,
-                best,
-                **signs,
-            )
-        )
+        self._emit(found.event(state.images_seen, best))
 
     def _save_model(self, name: str) -> None:
         state = self.state
         measured = [e for e in state.evaluations if e["images_seen"] == state.images_seen]
-        metrics = {}
-        if measured:
-            metrics = {
-                "KID-lite0 to the hold-out": round(measured[0]["distance"], 6),
-                "FD-lite0 to the hold-out": round(measured[0]["frechet_distance"], 4),
-                "samples": self.config.train.evaluate_samples,
-                "hold-out pictures": self.judge.holdout_pictures,
-            }
-        info = ModelInfo(self.config, state.images_seen, self.data, metrics)
-        save_model(self.out / name, state.average.state_dict(), info)
+        figures = measured[0].get("figures", {}) if measured else {}
+        info = ModelInfo(self.config, state.images_seen, self.data, figures)
+        save_model(self.out / name, self.task.weights(state), info)
 
     def _checkpoint(self) -> None:
         if not states.is_finite(self.state):

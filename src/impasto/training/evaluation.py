@@ -15,6 +15,7 @@ from impasto.metrics.diversity import density_coverage, memorisation
 from impasto.models.discriminator import Discriminator
 from impasto.models.features import extract, load_lite0
 from impasto.models.generator import Generator
+from impasto.training.events import SIGNS, Evaluated
 
 # D is asked about this many pictures of each kind: three passes of 64 for thousands that train.
 ASKED = 64
@@ -65,6 +66,31 @@ class Measurement:
     distance: float  # KID-lite0 to the hold-out
     frechet_distance: float  # FD-lite0 to the hold-out
     signs: Signs
+    samples: int
+    holdout_pictures: int
+
+    def record(self) -> dict[str, Any]:
+        """For the training state."""
+        figures = {
+            "KID-lite0 to the hold-out": round(self.distance, 6),
+            "FD-lite0 to the hold-out": round(self.frechet_distance, 4),
+            "samples": self.samples,
+            "hold-out pictures": self.holdout_pictures,
+        }
+        distances = {"distance": self.distance, "frechet_distance": self.frechet_distance}
+        return {**distances, "signs": self.signs.to_dict(), "figures": figures}
+
+    def event(self, images_seen: int, best: bool) -> Evaluated:
+        """For whoever watches."""
+        return Evaluated(
+            images_seen,
+            self.distance,
+            self.frechet_distance,
+            self.samples,
+            self.holdout_pictures,
+            best,
+            **{name: getattr(self.signs, name) for name in SIGNS},
+        )
 
 
 class Judge:
@@ -100,6 +126,8 @@ class Judge:
             kernel_distance(self._real, fake),
             frechet_distance(self._real, fake),
             self._signs(fake, pixels, discriminator, copies),
+            len(pixels),
+            self.holdout_pictures,
         )
 
     def _signs(

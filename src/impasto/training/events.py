@@ -77,6 +77,21 @@ class Evaluated(Event):
     memorised: float | None
 
 
+@dataclass(frozen=True)
+class Compared(Event):
+    """Enlarged held-out pictures were compared with the sharp ones; see upscaling.Comparison."""
+
+    distance: float
+    psnr: float
+    ssim: float
+    consistency: float
+    feature_distance: float
+    bicubic_psnr: float
+    bicubic_feature_distance: float
+    pictures: int
+    best: bool
+
+
 SIGNS = ("diversity", "twins", "coverage", "overfitting", "memorised")
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from lightning_fabric import Fabric
@@ -17,6 +18,7 @@ from impasto.losses.adversarial import (
 )
 from impasto.losses.penalties import Penalties, differentiates, penalties
 from impasto.models.discriminator import Discriminator
+from impasto.models.generator import Generator
 from impasto.training.state import TrainingState
 
 
@@ -44,7 +46,7 @@ def discriminator_step(
 
     Returns what `StepStats` says of D.
     """
-    G, D = state.generator, state.discriminator
+    G, D = cast(Generator, state.generator), state.discriminator
     z = G.sample_latents(len(real), state.rng).to(real)
     with torch.no_grad():
         fake = G(z)
@@ -113,7 +115,7 @@ def generator_step(
     fabric: Fabric, state: TrainingState, real: Tensor, loss: LossConfig, changes: AugmentConfig
 ) -> Tensor:
     """G learns to make pictures that D holds for real. Algorithm 1, lines 8-9. Returns the loss."""
-    G, D = state.generator, state.discriminator
+    G, D = cast(Generator, state.generator), state.discriminator
     D.requires_grad_(False)  # its weights get no gradient here: a third of the backward pass saved
     z = G.sample_latents(len(real), state.rng).to(real)
     fake_logits = D(augment(G(z), changes, state.rng))

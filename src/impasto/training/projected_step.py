@@ -39,6 +39,7 @@ def projected_step(
 ) -> StepStats:
     """D learns once, then G learns once, from the same generated pictures."""
     G, D = networks(state)
+    D.heeded = heeded(state.images_seen, matching.heed_by_images)
     real = soften(next_batch(), int(G.resolution))
     with fabric.autocast(), torch.no_grad():
         real_maps = D.pyramid(real)
@@ -141,6 +142,15 @@ def pair_loss(
 def soften(images: Tensor, resolution: int) -> Tensor:
     """The same size with the detail of `resolution` px, as a generator makes it that has grown so far."""
     return resize(resize(images, resolution), images.shape[-1])
+
+
+def heeded(images_seen: int, by_images: int) -> float:
+    """How much of the latents D heeds: nothing at first, all after `by_images`.
+
+    An early G cannot put into its pictures what the latents say. D would see that at once, be right on every
+    picture for some minutes, and teach nothing else.
+    """
+    return min(1.0, images_seen / by_images) if by_images else 1.0
 
 
 def grow(state: TrainingState, cfg: GrowConfig) -> None:

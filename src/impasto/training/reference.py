@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from impasto.config import ProjectedConfig
+from impasto.descriptors import ProjectedConfig
 from impasto.models.discriminator import ProjectedDiscriminator
 from impasto.models.encoder import THUMBNAIL_SIDE, Encoder
 from impasto.models.generator import GrowingGenerator

@@ -21,23 +21,29 @@ from typing import Any
 import numpy as np
 import torch
 from filelock import FileLock, Timeout
+from lightning_fabric import Fabric
 
-from impasto.config import Config, ProjectedConfig, load_config, override, parse_config
+from impasto.config import Config, load_config, override, parse_config
 from impasto.data.folder import Dataset, open_folder, scan_pictures
 from impasto.data.inspect import choose_preset
+from impasto.descriptors import GeneratorConfig, ProjectedConfig
 from impasto.errors import ConfigError, InputError
 from impasto.files import remove_leftovers, write_bytes_atomically
 from impasto.images import to_tensor
+from impasto.models.pyramid import Pyramid
 from impasto.overrides import parse_overrides
 from impasto.training import device as devices
 from impasto.training import state as states
 from impasto.training.engine import STATE_FILE, Engine, stopping_on_signals
 from impasto.training.evaluation import MOST_TRAINING, Judge
 from impasto.training.events import Sink, Started
+from impasto.training.generation import Generation
 from impasto.training.projected_step import networks
 from impasto.training.reference import Reference, make_reference
 from impasto.training.sinks import JsonlSink, TensorBoardSink
 from impasto.training.stopping import Reason, describe
+from impasto.training.task import Task
+from impasto.training.upscaling import COMPARED_PX, MOST_COMPARED, Upscaling, Yardstick
 
 # More would make every measurement slower and hardly steadier.
 MOST_HOLDOUT = 1_000
@@ -125,15 +131,9 @@ def train(
         stack.enter_context(_alone_in(out))
         if resuming:
             states.restore(state, out / STATE_FILE, dataset.fingerprint)
-        reference = _reference(config, state, dataset, first=not resuming)
+        task = _task(config, state, fabric, dataset, first=not resuming)
         remove_leftovers(out)
         write_bytes_atomically(out / "config.json", config.model_dump_json(indent=2).encode())
-        judge = Judge(
-            dataset.holdout_pixels(MOST_HOLDOUT),
-            dataset.train_pixels(MOST_TRAINING, config.train.seed),
-            config.train.evaluate_samples,
-            fabric.device,
-        )
         interrupted = stack.enter_context(stopping_on_signals())
         jsonl = JsonlSink(out / "events.jsonl", state.images_seen, len(state.repairs))
         stack.callback(jsonl.close)
@@ -157,9 +157,7 @@ def train(
         )
         for sink in every_sink:
             sink(started)
-        engine = Engine(
-            config, state, fabric, judge, out, _about(dataset), reference, every_sink, interrupted
-        )
+        engine = Engine(config, state, fabric, task, out, _about(dataset), every_sink, interrupted)
         reason = engine.fit()
     return Run(out, reason, state.images_seen, state.seconds, state.evaluations, state.best)
 
@@ -185,8 +183,8 @@ def _config_for(
     directory: Path, set_anew: Mapping[str, Any], progress: Callable[[str, int, int], None] | None
 ) -> tuple[Config, str]:
     """The config of the preset that suits a folder, and why it does."""
-    data = load_config(overrides=set_anew).data
-    choice = choose_preset(len(scan_pictures(directory, data, progress).pictures))
+    config = load_config(overrides=set_anew)
+    choice = choose_preset(len(scan_pictures(directory, config.data, config.image, progress).pictures))
     return load_config(choice.preset, set_anew), choice.reason
 
 
@@ -205,6 +203,25 @@ def _resumed_config(out: Path, preset: str | None, set_anew: Mapping[str, Any]) 
                 f"a run keeps its settings: '{key}' cannot change on resuming", "start a new run"
             )
     return config
+
+
+def _task(
+    config: Config, state: states.TrainingState, fabric: Fabric, dataset: Dataset, *, first: bool
+) -> Task:
+    """What the engine is to run; before the `first` step of a run it may give the networks their start."""
+    if isinstance(config.model, GeneratorConfig):
+        judge = Judge(
+            dataset.holdout_pixels(MOST_HOLDOUT),
+            dataset.train_pixels(MOST_TRAINING, config.train.seed),
+            config.train.evaluate_samples,
+            fabric.device,
+        )
+        reference = _reference(config, state, dataset, first=first)
+        return Generation(fabric, judge, len(dataset.train_indices), reference)
+    holdout = dataset.holdout_windows(MOST_COMPARED, COMPARED_PX)
+    yardstick = Yardstick(holdout, config.model.scale, config.restoration, fabric.device)
+    features = Pyramid(None).to(fabric.device) if config.restoration.features else None
+    return Upscaling(fabric, yardstick, features)
 
 
 def _reference(

@@ -13,6 +13,7 @@ from impasto.files import write_bytes_atomically
 from impasto.training import checkup
 from impasto.training.events import (
     Checkpointed,
+    Compared,
     Evaluated,
     Event,
     Progress,
@@ -67,6 +68,12 @@ class TerminalSink:
                 self._line(
                     f"{event.images_seen:>9,} images  hold-out KID-lite0 {event.distance:.4f}"
                     f"{'  (best so far)' if event.best else ''}"
+                )
+            case Compared():
+                self._line(
+                    f"{event.images_seen:>9,} images  held-out PSNR-Y {event.psnr:.2f} dB (bicubic "
+                    f"{event.bicubic_psnr:.2f}), distance in features {event.feature_distance:.4f} (bicubic "
+                    f"{event.bicubic_feature_distance:.4f}){'  (best so far)' if event.best else ''}"
                 )
             case Verdict() | Recovered() | Repaired():
                 self._line(f"{event.images_seen:>9,} images  {checkup.in_words(to_record(event))}")
@@ -141,7 +148,7 @@ class TensorBoardSink:
 
     def __call__(self, event: Event) -> None:
         """Write the numbers of one event."""
-        if isinstance(event, Progress | Evaluated):
+        if isinstance(event, Progress | Evaluated | Compared):
             for name, value in event.__dict__.items():
                 if isinstance(value, float) and name not in ("unix_time", "eta_seconds"):
                     self._writer.add_scalar(name, value, event.images_seen)

@@ -18,10 +18,10 @@ from torch.optim import Adam, Optimizer
 from impasto.checkpoints import load_state, load_weights, save_state
 from impasto.config import Config, EmaConfig, OptimizerConfig
 from impasto.data.batches import Batches
+from impasto.descriptors import GeneratorConfig
 from impasto.errors import CheckpointError
-from impasto.models.build import build_discriminator, build_generator
+from impasto.models.build import build_discriminator, build_generator, build_upscaler
 from impasto.models.discriminator import Discriminator
-from impasto.models.generator import Generator
 from impasto.training.vitals import Vitals
 
 
@@ -29,9 +29,9 @@ from impasto.training.vitals import Vitals
 class TrainingState:
     """Networks, optimizers, randomness, the place in the data, and what was measured so far."""
 
-    generator: Generator
+    generator: nn.Module  # a `Generator`, or an `Upscaler`
     discriminator: Discriminator
-    average: Generator  # the generator with averaged weights: the one that is shown, measured and kept
+    average: nn.Module  # the generator with averaged weights: the one that is shown, measured and kept
     generator_optimizer: Optimizer
     discriminator_optimizer: Optimizer
     batches: Batches
@@ -69,7 +69,11 @@ def create_state(config: Config, batches: Batches, fabric: Fabric) -> TrainingSt
     """A state before the first step; everything random in it follows from `config.train.seed`."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.train.seed)
-        generator = build_generator(config.model, config.image)
+        generator: nn.Module
+        if isinstance(config.model, GeneratorConfig):
+            generator = build_generator(config.model, config.image)
+        else:
+            generator = build_upscaler(config.model)
         discriminator = build_discriminator(config.model, config.image)
     average = copy.deepcopy(generator).eval().requires_grad_(False)
     for module in (generator, discriminator, average):
@@ -80,7 +84,7 @@ def create_state(config: Config, batches: Batches, fabric: Fabric) -> TrainingSt
     fabric_generator, fabric_g_optimizer = fabric.setup(generator, g_optimizer)
     fabric_discriminator, fabric_d_optimizer = fabric.setup(discriminator, d_optimizer)
     return TrainingState(
-        generator=cast(Generator, fabric_generator),
+        generator=cast(nn.Module, fabric_generator),
         discriminator=cast(Discriminator, fabric_discriminator),
         average=average,
         generator_optimizer=cast(Optimizer, fabric_g_optimizer),

@@ -146,5 +146,5 @@ def look_is_due(before: int, after: int) -> bool:
 
 def norm(tensors: Iterable[Tensor]) -> float:
     """The Euclidean norm of all of them together; NaN or infinite if any number in them is."""
-    norms = torch._foreach_norm(list(tensors))
-    return float(torch.stack(norms).norm()) if norms else 0.0
+    listed = list(tensors)  # empty for a network that has not learnt yet
+    return float(torch.stack(torch._foreach_norm(listed)).norm()) if listed else 0.0

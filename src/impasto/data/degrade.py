@@ -1,0 +1,135 @@
+"""From sharp pictures to low-resolution ones: what an upscaler learns to undo.
+
+`bicubic` is the protocol that upscalers are compared by. `photo` is what happens to ordinary pictures: two
+rounds of blur, resizing, noise and JPEG, each by chance (after Real-ESRGAN, Wang et al. 2021, section 3).
+"""
+
+import io
+import math
+from typing import Literal
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
+
+Degradation = Literal["bicubic", "photo"]
+
+MARGIN = 4  # low-resolution px at each edge that lack what lies beyond it: they are cut off
+_MODES = ("area", "bilinear", "bicubic")
+
+
+def degrade(
+    images: Tensor, scale: int, kind: Degradation, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Sharp windows (B, C, S, S) in [-1, 1] -> low resolution (B, C, s, s), and the windows they show.
+
+    Both lose `MARGIN` low-resolution pixels at each edge: s = S / scale - 2 MARGIN, and the sharp ones become
+    (B, C, scale s, scale s). Low-resolution values are those of 8 bits. Raises `ValueError` where S is not a
+    multiple of `scale`, or nothing would be left.
+    """
+    side = images.shape[-1]
+    if side % scale or side // scale <= 2 * MARGIN:
+        raise ValueError(f"{side} px cannot be reduced {scale} times with a margin of {MARGIN}")
+    if kind == "bicubic":
+        low = quantised(bicubic(images, side // scale))
+    else:
+        low = torch.stack([photo(image, side // scale, generator) for image in images])
+    inner = slice(MARGIN, -MARGIN), slice(MARGIN, -MARGIN)
+    outer = slice(MARGIN * scale, -MARGIN * scale)
+    return low[..., inner[0], inner[1]].contiguous(), images[..., outer, outer].contiguous()
+
+
+def bicubic(images: Tensor, side: int) -> Tensor:
+    """(B, C, S, S) -> (B, C, side, side): antialiased bicubic with a = -0.5, Pillow's and MATLAB's."""
+    return F.interpolate(images.float(), (side, side), mode="bicubic", antialias=True)
+
+
+def quantised(images: Tensor) -> Tensor:
+    """The nearest values that 8 bits can hold, still in [-1, 1]."""
+    return images.add(1).mul(127.5).round().clamp(0, 255).div(127.5).sub(1)
+
+
+def photo(image: Tensor, side: int, generator: torch.Generator) -> Tensor:
+    """One picture (C, S, S) in [-1, 1] -> (C, side, side), as it might have come to somebody's computer.
+
+    Milder than Real-ESRGAN's: what most people want enlarged is a decent picture that is too small, and a
+    network that expects ruins paints over what is there.
+    """
+    x = image[None].float()
+    for again in (False, True):
+        if again and chance(generator) < 0.5:
+            break
+        if chance(generator) < 0.7:
+            x = blurred(x, generator, most=1.2 if again else 2.0)
+        # Down to between the final size and twice that, so that the last reduction is left something to do.
+        share = between(generator, 1.0, 2.0) if again else between(generator, 1.0, x.shape[-1] / side)
+        x = resized(x, round(side * share), generator)
+        if chance(generator) < 0.5:
+            x = noisy(x, generator, most=6.0 if again else 10.0)
+        if chance(generator) < 0.6:
+            x = compressed(x, generator, least=55)
+    x = quantised(resized(x, side, generator))
+    if chance(generator) < 0.5:
+        x = compressed(x, generator, least=70)
+    return x[0]
+
+
+def blurred(x: Tensor, generator: torch.Generator, most: float) -> Tensor:
+    """Convolved with a Gaussian of up to `most` px in each of two directions, turned by any angle."""
+    wide, narrow = (between(generator, 0.2, most) for _ in range(2))
+    angle = between(generator, 0.0, math.pi)
+    reach = math.ceil(3 * max(wide, narrow))
+    rows, columns = torch.meshgrid(*(torch.arange(-reach, reach + 1.0),) * 2, indexing="ij")
+    along = columns * math.cos(angle) + rows * math.sin(angle)
+    across = rows * math.cos(angle) - columns * math.sin(angle)
+    kernel = torch.exp(-0.5 * ((along / wide) ** 2 + (across / narrow) ** 2))
+    kernel = (kernel / kernel.sum()).to(x).expand(x.shape[1], 1, -1, -1)
+    return F.conv2d(F.pad(x, (reach,) * 4, mode="reflect"), kernel, groups=x.shape[1])
+
+
+def resized(x: Tensor, side: int, generator: torch.Generator) -> Tensor:
+    """(1, C, s, s) -> (1, C, side, side) by a way that chance picks: means of areas, bilinear or bicubic."""
+    mode = _MODES[int(chance(generator) * len(_MODES))]
+    if mode == "area" and side <= x.shape[-1]:
+        return F.adaptive_avg_pool2d(x, side)
+    if mode == "area":
+        mode = "bilinear"
+    return F.interpolate(x, (side, side), mode=mode, antialias=True)
+
+
+def noisy(x: Tensor, generator: torch.Generator, most: float) -> Tensor:
+    """With noise of up to `most` levels of 255: of the sensor (even) or of light (more where it is bright),
+    in colour or in grey."""  # fmt: skip
+    level = between(generator, 0.5, most) / 127.5
+    channels = x.shape[1] if chance(generator) < 0.6 else 1
+    noise = torch.randn(1, channels, *x.shape[2:], generator=generator).to(x) * level
+    if chance(generator) < 0.5:
+        noise = noise * x.add(1).div(2).clamp(0, 1).sqrt()
+    return (x + noise).clamp(-1, 1)
+
+
+def compressed(x: Tensor, generator: torch.Generator, least: int) -> Tensor:
+    """After JPEG of a quality from `least` to 95. Alpha is kept as it is."""
+    quality = round(between(generator, least, 95))
+    colour = x[0, :3].add(1).mul(127.5).round().clamp(0, 255).byte().permute(1, 2, 0).cpu().numpy()
+    picture = Image.fromarray(np.ascontiguousarray(colour if colour.shape[2] == 3 else colour[:, :, 0]))
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=quality)
+    with Image.open(buffer) as read:
+        pixels = np.array(read, np.float32).reshape(colour.shape)
+    decoded = torch.from_numpy(pixels).permute(2, 0, 1).to(x).div(127.5).sub(1)
+    return torch.cat((decoded[None], x[:, 3:]), 1)
+
+
+def chance(generator: torch.Generator) -> float:
+    """A number in [0, 1)."""
+    return float(torch.rand((), generator=generator))
+
+
+def between(generator: torch.Generator, low: float, high: float) -> float:
+    """A number in [low, high), drawn evenly in its logarithm where that exists, else evenly."""
+    if low > 0:
+        return float(low * (high / low) ** chance(generator))
+    return low + (high - low) * chance(generator)

@@ -1,0 +1,116 @@
+"""What a network is, in numbers: a frozen descriptor for each kind; `models/build.py` builds from it."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+PositiveInt = Annotated[int, Field(gt=0)]
+PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Beta = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Frozen(BaseModel):
+    """Base of every part of the tree: immutable, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class MlpConfig(Frozen):
+    """The multilayer-perceptron GAN (Goodfellow et al. 2014)."""
+
+    kind: Literal["mlp"] = "mlp"
+    latent_dim: PositiveInt = 64
+    prior: Literal["normal", "uniform"] = "normal"
+    hidden: tuple[PositiveInt, ...] = (256, 512)
+    spectral_norm: bool = False  # of the discriminator
+
+
+class DcganConfig(Frozen):
+    """Transposed convolutions against pooled convolutions (after Radford et al. 2016)."""
+
+    kind: Literal["dcgan"] = "dcgan"
+    latent_dim: PositiveInt = 100
+    prior: Literal["normal", "uniform"] = "normal"
+    base_channels: PositiveInt = 64
+    spectral_norm: bool = False  # of the discriminator
+
+
+class ResidualConfig(Frozen):
+    """Normalisation-free residual networks (after R3GAN, Huang et al. 2024).
+
+    Channels are those at half the picture's size, the finest with residual blocks; they double with every
+    halving, up to `max_channels`. `blocks` is the number of residual blocks at each resolution.
+    """
+
+    kind: Literal["residual"] = "residual"
+    latent_dim: PositiveInt = 64
+    prior: Literal["normal", "uniform"] = "normal"
+    generator_channels: Annotated[int, Field(ge=2)] = 48
+    discriminator_channels: Annotated[int, Field(ge=2)] = 32
+    max_channels: PositiveInt = 256
+    blocks: PositiveInt = 1
+    spectral_norm: bool = False  # of the discriminator
+
+
+class ProjectedConfig(Frozen):
+    """A growing generator against heads on a frozen network's features (Projected GAN, Sauer et al. 2021).
+
+    `generator_channels` are those at the picture's size; they double with every halving. The frozen network
+    sees pictures at `pyramid_px`, or at their own size where that is None, but at 64 px at least and 128 at
+    most. `pixel_dims` and `content_dims` components of the latent describe real pictures (models/encoder.py),
+    the other ones are free.
+    """
+
+    kind: Literal["projected"] = "projected"
+    latent_dim: PositiveInt = 128
+    prior: Literal["normal"] = "normal"  # what the encoder maps pictures to
+    generator_channels: Annotated[int, Field(ge=2)] = 16
+    max_channels: PositiveInt = 256
+    pyramid_px: Annotated[int, Field(ge=32, le=256)] | None = None
+    head_channels: PositiveInt = 64
+    pixel_dims: PositiveInt = 64
+    content_dims: PositiveInt = 32
+    exemplars: Annotated[int, Field(ge=0)] = 2_048  # real pictures whose latents the prior is centred on
+    exemplar_noise: Share = 0.5  # how much of a latent is noise: 0 nothing, 1 all of it
+    spectral_norm: bool = True  # of the discriminator's heads
+
+    @model_validator(mode="after")
+    def _components_fit(self) -> "ProjectedConfig":
+        if self.pixel_dims + self.content_dims > self.latent_dim:
+            raise ValueError("model.pixel_dims and model.content_dims together exceed model.latent_dim")
+        return self
+
+
+class CompactConfig(Frozen):
+    """A plain stack of 3x3 convolutions that enlarges (after SRVGG-compact of Real-ESRGAN, Wang et al. 2021).
+
+    It trains wide and is deployed narrow: each convolution is the product of one to `expand` times as many
+    channels and one back, plus the identity, multiplied out (SESR, Bhardwaj et al. 2022). The other player
+    is a U-Net with spectral norm, of `discriminator_channels` at full size.
+    """
+
+    kind: Literal["compact"] = "compact"
+    scale: Literal[2, 3, 4] = 4
+    channels: PositiveInt = 64
+    convolutions: PositiveInt = 16
+    expand: PositiveInt = 2
+    discriminator_channels: PositiveInt = 32
+    spectral_norm: bool = True  # of the discriminator
+
+
+class SrresnetConfig(Frozen):
+    """SRGAN's networks: SRResNet against a VGG-like discriminator (Ledig et al. 2017, figure 4)."""
+
+    kind: Literal["srresnet"] = "srresnet"
+    scale: Literal[2, 4] = 4
+    channels: PositiveInt = 64
+    blocks: PositiveInt = 16
+    discriminator_channels: PositiveInt = 64
+    spectral_norm: bool = False  # of the discriminator
+
+
+GeneratorConfig = MlpConfig | DcganConfig | ResidualConfig | ProjectedConfig
+UpscalerConfig = CompactConfig | SrresnetConfig
+ModelConfig = Annotated[GeneratorConfig | UpscalerConfig, Field(discriminator="kind")]

@@ -1,0 +1,57 @@
+"""The task of making pictures from noise: a game, and for a projected GAN a lesson beside it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from lightning_fabric import Fabric
+from torch import Tensor
+
+from impasto.config import Config
+from impasto.models.generator import Generator
+from impasto.training import previews
+from impasto.training.evaluation import Judge, Measurement, seek_copies
+from impasto.training.gan_step import StepStats, gan_step
+from impasto.training.projected_step import grow, projected_step
+from impasto.training.reference import Reference
+from impasto.training.state import TrainingState
+
+
+@dataclass
+class Generation:
+    """See `task.Task`. `reference` is what a projected GAN knows of the real pictures."""
+
+    fabric: Fabric
+    judge: Judge
+    train_pictures: int
+    reference: Reference | None = None
+
+    def step(self, state: TrainingState, config: Config, next_batch: Callable[[], Tensor]) -> StepStats:
+        """D learns and G learns once."""
+        loss = config.loss.at_size(config.image.size)
+        if self.reference is None:
+            rounds = config.train.discriminator_steps
+            return gan_step(self.fabric, state, next_batch, loss, config.augment, rounds)
+        grow(state, config.grow)
+        return projected_step(
+            self.fabric, state, self.reference, next_batch, loss, config.matching, config.augment
+        )
+
+    def show(self, state: TrainingState, folder: Path) -> Path:
+        """A grid of pictures from fixed noise."""
+        return previews.save_grid(average(state), folder, state.images_seen)
+
+    def measure(self, state: TrainingState) -> Measurement:
+        """The distance to the hold-out, and the signs of health."""
+        copies = seek_copies(state.images_seen, self.train_pictures)
+        return self.judge.measure(average(state), state.discriminator, copies=copies)
+
+    def weights(self, state: TrainingState) -> Mapping[str, Tensor]:
+        """All of the averaged generator's."""
+        return state.average.state_dict()
+
+
+def average(state: TrainingState) -> Generator:
+    """The generator with averaged weights."""
+    return cast(Generator, state.average)

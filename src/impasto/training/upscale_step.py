@@ -1,0 +1,99 @@
+"""One round of learning to enlarge: likeness to the sharp picture, to its features, and the game."""
+
+from collections.abc import Callable
+from typing import cast
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+
+from impasto.config import LossConfig, RestorationConfig
+from impasto.data.degrade import degrade
+from impasto.losses.adversarial import discriminator_loss, generator_compares, generator_loss
+from impasto.losses.matching import map_difference
+from impasto.losses.penalties import differentiates, penalties
+from impasto.losses.reconstruction import absolute_difference, frequency_difference
+from impasto.models.pyramid import Pyramid
+from impasto.models.upscaler import Upscaler
+from impasto.training.gan_step import StepStats, observe, spread_of
+from impasto.training.state import TrainingState
+
+
+def upscale_step(
+    fabric: Fabric,
+    state: TrainingState,
+    next_batch: Callable[[], Tensor],
+    loss: LossConfig,
+    cfg: RestorationConfig,
+    features: Pyramid | None,
+) -> StepStats:
+    """G learns to enlarge; D, once its time has come, to tell what is enlarged from what is sharp.
+
+    `features` is the frozen network of the feature loss, or None where that has no weight.
+    """
+    G, D = cast(Upscaler, state.generator), state.discriminator
+    windows = turned(next_batch(), state.rng)
+    low, sharp = degrade(windows, G.scale, cfg.degradation, state.rng)
+    made = G(low.contiguous(memory_format=torch.channels_last))
+    stats = untouched(made, sharp)
+    plays = cfg.adversarial > 0 and state.images_seen >= cfg.adversarial_from_images
+    if plays:
+        stats |= discriminator_round(fabric, state, sharp, made.detach(), loss)
+
+    reconstruction = cfg.pixels * absolute_difference(made, sharp).mean()
+    if cfg.frequencies:
+        reconstruction = reconstruction + cfg.frequencies * frequency_difference(made, sharp).mean()
+    if features is not None and cfg.features:
+        with fabric.autocast():
+            seen = features(made)
+            with torch.no_grad():
+                meant = features(sharp)
+        scales = [1 / float(m.abs().mean().clamp_min(1e-6)) for m in meant]
+        reconstruction = reconstruction + cfg.features * map_difference(seen, meant, scales).mean()
+    total, g_loss = reconstruction, torch.zeros_like(reconstruction)
+    if plays:
+        D.requires_grad_(False)
+        fake_logits = D(made)
+        against = fake_logits.detach()
+        if generator_compares(loss.adversarial):
+            with torch.no_grad():
+                against = D(sharp)
+        g_loss = generator_loss(loss.adversarial, against, fake_logits).mean()
+        total = total + cfg.adversarial * g_loss
+    state.generator_optimizer.zero_grad()
+    fabric.backward(total)
+    state.generator_optimizer.step()
+    D.requires_grad_(True)
+    stats |= {"generator_loss": g_loss.detach(), "reconstruction": reconstruction.detach()}
+    return StepStats(**stats)
+
+
+def discriminator_round(
+    fabric: Fabric, state: TrainingState, sharp: Tensor, made: Tensor, loss: LossConfig
+) -> dict[str, Tensor]:
+    """D learns once from windows (B, 3, s, s) of either kind. Returns what `StepStats` says of it."""
+    D = state.discriminator
+    real = sharp.clone().requires_grad_(differentiates(loss, loss.r1_weight))
+    fake = made.requires_grad_(differentiates(loss, loss.r2_weight))
+    real_logits, fake_logits = D(real), D(fake)
+    d_loss = discriminator_loss(loss.adversarial, real_logits, fake_logits).mean()
+    penalty = penalties(D, real, fake, real_logits, fake_logits, loss, state.rng)
+    state.discriminator_optimizer.zero_grad()
+    fabric.backward(d_loss + penalty.weighted(loss))
+    state.discriminator_optimizer.step()
+    return observe(D, loss, real_logits, fake_logits, d_loss, penalty)
+
+
+def untouched(made: Tensor, sharp: Tensor) -> dict[str, Tensor]:
+    """What `StepStats` says of a D that does not play: it knows nothing and is right by chance."""
+    nothing = torch.zeros((), device=made.device)
+    names = ("discriminator_loss", "r1", "r2", "gradient_penalty", "real_logit", "fake_logit")
+    chance = {name: torch.full_like(nothing, 0.5) for name in ("real_accuracy", "fake_accuracy")}
+    return {**dict.fromkeys(names, nothing), **chance, "spread": spread_of(made, sharp)}
+
+
+def turned(windows: Tensor, rng: torch.Generator) -> Tensor:
+    """A batch (B, C, S, S) turned by a quarter as often as chance says, and perhaps mirrored."""
+    quarters, mirrored = (int(n) for n in torch.randint(0, 4, (2,), generator=rng))
+    windows = torch.rot90(windows, quarters, (2, 3))
+    return windows.flip(3) if mirrored % 2 else windows
