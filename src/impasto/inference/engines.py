@@ -1,0 +1,207 @@
+"""What runs an upscaler: PyTorch, ONNX Runtime or OpenVINO behind one small protocol, and which is fastest.
+
+An engine takes and gives numpy arrays, (1, 3, h, w) -> (1, 3, scale h, scale w) float32 in [-1, 1].
+"""
+
+import contextlib
+import functools
+import hashlib
+import importlib.metadata
+import importlib.util
+import json
+import os
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, get_args
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from impasto.arithmetic import best_seconds, bfloat16_speedup
+from impasto.errors import InputError, MissingDependencyError
+from impasto.files import cache_folder, write_bytes_atomically
+from impasto.inference.export import to_onnx
+from impasto.models.upscaler import Upscaler
+
+Picture = NDArray[np.float32]
+EngineName = Literal["torch", "onnxruntime", "openvino"]
+PARITY_DB = 45.0  # an engine whose pictures differ more than this from float32's is not chosen
+TRIED_PX = 96
+
+
+class Engine(Protocol):
+    """A network, ready to run."""
+
+    name: EngineName
+
+    def __call__(self, pictures: Picture) -> Picture:
+        """(1, 3, h, w) -> (1, 3, scale h, scale w), in [-1, 1]."""
+        ...
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which engine runs, and why, in words."""
+
+    name: EngineName
+    reason: str
+
+
+class TorchEngine:
+    """PyTorch, channels last; in bfloat16 where that is quicker."""
+
+    name: EngineName = "torch"
+
+    def __init__(self, network: Upscaler, device: str = "cpu") -> None:
+        self.device = torch.device(device)
+        self.network = network.to(device=self.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+        self.low = bfloat16_speedup(self.device.type) > 1.3
+
+    @torch.inference_mode()
+    def __call__(self, pictures: Picture) -> Picture:
+        """See `Engine`."""
+        x = torch.from_numpy(pictures).to(self.device).contiguous(memory_format=torch.channels_last)
+        precise: Callable[..., Any] = functools.partial(torch.autocast, self.device.type, torch.bfloat16)
+        with precise() if self.low else contextlib.nullcontext():
+            enlarged: Tensor = self.network(x)
+        made: Picture = enlarged.float().cpu().numpy()
+        return made
+
+
+class OnnxEngine:
+    """ONNX Runtime on the CPU."""
+
+    name: EngineName = "onnxruntime"
+
+    def __init__(self, network: Upscaler) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        options.log_severity_level = 3
+        self.session = onnxruntime.InferenceSession(
+            _onnx(network), options, providers=["CPUExecutionProvider"]
+        )
+
+    def __call__(self, pictures: Picture) -> Picture:
+        """See `Engine`."""
+        made: Picture = self.session.run(None, {"pictures": pictures})[0]
+        return made
+
+
+class OpenvinoEngine:
+    """OpenVINO on the CPU; it chooses bfloat16 by itself where the processor has it."""
+
+    name: EngineName = "openvino"
+
+    def __init__(self, network: Upscaler) -> None:
+        import openvino
+
+        core = openvino.Core()
+        settings = {"INFERENCE_NUM_THREADS": torch.get_num_threads(), "PERFORMANCE_HINT": "LATENCY"}
+        self.model = core.compile_model(core.read_model(_onnx(network)), "CPU", settings)
+
+    def __call__(self, pictures: Picture) -> Picture:
+        """See `Engine`."""
+        return np.asarray(self.model(pictures)[0])
+
+
+def installed() -> list[EngineName]:
+    """The engines that can run here. All but PyTorch need the package `onnxscript` as well, to export."""
+    able = importlib.util.find_spec("onnxscript") is not None
+    return [
+        name
+        for name in get_args(EngineName)
+        if name == "torch" or (able and importlib.util.find_spec(name) is not None)
+    ]
+
+
+def open_engine(name: EngineName, network: Upscaler, device: str = "cpu") -> Engine:
+    """An engine by its name. Raises `MissingDependencyError` where its package is not installed."""
+    if name not in get_args(EngineName):
+        raise InputError(f"there is no engine '{name}'", f"auto, {', '.join(get_args(EngineName))}")
+    if name not in installed():
+        raise MissingDependencyError(
+            f"the engine '{name}' is not installed", "pip install 'impasto[engines]'"
+        )
+    match name:
+        case "torch":
+            return TorchEngine(network, device)
+        case "onnxruntime":
+            return OnnxEngine(network)
+        case "openvino":
+            return OpenvinoEngine(network)
+
+
+def choose_engine(network: Upscaler) -> Choice:
+    """The fastest of the installed engines whose pictures are right: tried once per machine and model.
+
+    What was found is remembered in the cache folder, by the weights, the processor, the number of threads
+    and the engines' versions.
+    """
+    names = installed()
+    if names == ["torch"]:
+        return Choice("torch", "the only engine installed; impasto[engines] has two more")
+    path = cache_folder() / "engines" / f"{_machine_and(network, names)}.json"
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        found = json.loads(path.read_text())
+        return Choice(found["name"], f"{found['reason']}, measured earlier")
+    seconds = _try_all(network, names)
+    name = min(seconds, key=lambda n: seconds[n])
+    others = ", ".join(f"{n} {1000 * s:.0f} ms" for n, s in sorted(seconds.items(), key=lambda item: item[1]))
+    choice = Choice(name, f"a tile of {TRIED_PX} px: {others}")
+    with contextlib.suppress(OSError):  # a cache that cannot be written costs these seconds again
+        write_bytes_atomically(path, json.dumps(vars(choice)).encode(), durable=False)
+    return choice
+
+
+def _try_all(network: Upscaler, names: list[EngineName]) -> dict[EngineName, float]:
+    """Seconds for a tile, of each engine that works and whose picture is the right one."""
+    picture = np.random.default_rng(0).random((1, 3, TRIED_PX, TRIED_PX), np.float32) * 2 - 1
+    with torch.inference_mode():
+        right = network(torch.from_numpy(picture)).float().numpy()
+    seconds: dict[EngineName, float] = {}
+    for name in names:
+        try:
+            engine = open_engine(name, network)
+            made = engine(picture)
+        except Exception:  # an engine that cannot run this network is not an engine for it
+            if name == "torch":
+                raise
+            continue
+        if parity_db(made, right) >= PARITY_DB:
+            seconds[name] = best_seconds(functools.partial(engine, picture), times=3)
+    return seconds or {"torch": 0.0}
+
+
+def parity_db(made: Picture, right: Picture) -> float:
+    """How alike two pictures in [-1, 1] are, as PSNR in dB; infinite for equal ones."""
+    error = float(np.square(made.clip(-1, 1) - right.clip(-1, 1)).mean())
+    return 10 * float(np.log10(4.0 / error)) if error > 0 else float("inf")
+
+
+def _machine_and(network: Upscaler, names: list[EngineName]) -> str:
+    versions = [importlib.metadata.version(name) for name in names]
+    parts = [_weights_hash(network), platform.processor(), platform.node(), os.cpu_count(), versions]
+    return hashlib.blake2b(repr([*parts, torch.get_num_threads()]).encode(), digest_size=12).hexdigest()
+
+
+def _weights_hash(network: Upscaler) -> str:
+    digest = hashlib.blake2b(repr(network).encode(), digest_size=12)
+    for name, tensor in network.state_dict().items():
+        digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _onnx(network: Upscaler) -> bytes:
+    """The network as ONNX, made once (seconds) and kept in the cache folder."""
+    path = cache_folder() / "onnx" / f"{_weights_hash(network)}.onnx"
+    with contextlib.suppress(OSError):
+        return path.read_bytes()
+    data = to_onnx(network)
+    with contextlib.suppress(OSError):
+        write_bytes_atomically(path, data, durable=False)
+    return data

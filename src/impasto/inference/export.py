@@ -1,0 +1,103 @@
+"""Upscalers for other programs: ONNX and OpenVINO files, checked against PyTorch before they are written."""
+
+import contextlib
+import io
+import logging
+import warnings
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from impasto.errors import ExportError, MissingDependencyError
+from impasto.files import replacing, write_bytes_atomically
+from impasto.models.upscaler import Upscaler
+
+OPSET = 18
+TOLERANCE = 1e-3  # of values in [-1, 1]: a tenth of an 8-bit level
+_CHECKED = ((24, 40), (7, 3), (1, 1))  # pixels, none of them the size it is exported with
+
+
+def to_onnx(network: Upscaler) -> bytes:
+    """An ONNX model of opset 18: `pictures` (1, 3, h, w) in [-1, 1] -> `enlarged`; h and w are free.
+
+    Raises `MissingDependencyError` without the packages onnx and onnxscript.
+    """
+    try:
+        import onnxscript  # noqa: F401 - torch needs it, and names it only in a long trace
+    except ImportError:
+        raise MissingDependencyError(
+            "exporting needs the packages onnx and onnxscript", "pip install 'impasto[engines]'"
+        ) from None
+    example = torch.zeros(1, 3, 20, 28)
+    sides = {2: torch.export.Dim("height", min=1), 3: torch.export.Dim("width", min=1)}
+    network = network.cpu().eval()
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), _quiet():
+        warnings.simplefilter("ignore")
+        program: Any = torch.onnx.export(
+            network,
+            (example,),
+            dynamo=True,
+            dynamic_shapes=(sides,),
+            input_names=["pictures"],
+            output_names=["enlarged"],
+            opset_version=OPSET,
+            verbose=False,
+        )
+    data: bytes = program.model_proto.SerializeToString()
+    return data
+
+
+def export(network: Upscaler, to: Literal["onnx", "openvino"], out: Path) -> list[Path]:
+    """Write `out`.onnx, or `out`.xml and `out`.bin; returns what was written.
+
+    Raises `ExportError`, and writes nothing, where the exported network's pictures are not PyTorch's.
+    """
+    data = to_onnx(network)
+    check(network, data)
+    if to == "onnx":
+        path = out.with_suffix(".onnx")
+        write_bytes_atomically(path, data)
+        return [path]
+    try:
+        import openvino
+    except ImportError:
+        raise MissingDependencyError("OpenVINO is not installed", "pip install 'impasto[engines]'") from None
+    model = openvino.Core().read_model(data)
+    xml, weights = out.with_suffix(".xml"), out.with_suffix(".bin")
+    with replacing(weights) as temporary_weights, replacing(xml) as temporary_xml:
+        openvino.serialize(model, str(temporary_xml), str(temporary_weights))
+    return [xml, weights]
+
+
+def check(network: Upscaler, data: bytes) -> None:
+    """Compare an ONNX model with the network it came from. Raises `ExportError` where they differ."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    rng = np.random.default_rng(0)
+    for height, width in _CHECKED:
+        picture = rng.random((1, 3, height, width), np.float32) * 2 - 1
+        made = session.run(None, {"pictures": picture})[0]
+        with torch.inference_mode():
+            right = network(torch.from_numpy(picture)).numpy()
+        if made.shape != right.shape or float(np.abs(made - right).max()) > TOLERANCE:
+            raise ExportError(
+                f"the exported model makes other pictures than PyTorch of {width} x {height} px",
+                "nothing was written; please report this with the model",
+            )
+
+
+@contextlib.contextmanager
+def _quiet() -> Any:
+    """torch.onnx tells its progress by logging."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
