@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from impasto.errors import ImpastoError, InputError
     from impasto.inference.evaluate import evaluate
     from impasto.inference.sampler import Model, load
+    from impasto.inference.upscale import PictureUpscaler
+    from impasto.inference.upscalers import load_upscaler
     from impasto.training.run import Run, train
 
 _WHERE = {
@@ -29,10 +31,12 @@ _WHERE = {
     "ImpastoError": "impasto.errors",
     "InputError": "impasto.errors",
     "Model": "impasto.inference.sampler",
+    "PictureUpscaler": "impasto.inference.upscale",
     "Run": "impasto.training.run",
     "evaluate": "impasto.inference.evaluate",
     "load": "impasto.inference.sampler",
     "load_config": "impasto.config",
+    "load_upscaler": "impasto.inference.upscalers",
     "open_folder": "impasto.data.folder",
     "train": "impasto.training.run",
 }
@@ -43,11 +47,13 @@ __all__ = [
     "ImpastoError",
     "InputError",
     "Model",
+    "PictureUpscaler",
     "Run",
     "__version__",
     "evaluate",
     "load",
     "load_config",
+    "load_upscaler",
     "open_folder",
     "train",
 ]

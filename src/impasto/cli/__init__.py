@@ -12,6 +12,7 @@ from impasto.cli.health import health
 from impasto.cli.inspect import inspect
 from impasto.cli.samples import samples
 from impasto.cli.train import train
+from impasto.cli.upscale import upscale
 from impasto.errors import ImpastoError, InputError
 
 app = typer.Typer(
@@ -21,7 +22,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for verb in (demo, samples, inspect, train, health, generate, evaluate, doctor):
+for verb in (demo, samples, inspect, train, health, generate, upscale, evaluate, doctor):
     app.command()(verb)
 
 

@@ -1,0 +1,215 @@
+"""Many pictures, larger: which files are meant, where each result goes, and what becomes of the bad ones."""
+
+import glob
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+
+from impasto import images
+from impasto.errors import ImageError, ImpastoError, InputError
+from impasto.inference.pictures import FORMATS
+from impasto.inference.upscale import PictureUpscaler
+
+
+@dataclass(frozen=True)
+class Job:
+    """One picture and where it goes."""
+
+    source: Path
+    target: Path
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a job. `error` is empty where all went well; `skipped` where the target was there."""
+
+    job: Job
+    size: tuple[int, int] | None = None
+    error: str = ""
+    skipped: bool = False
+
+
+@dataclass
+class Tally:
+    """How far a batch is, in pixels of its inputs; those of pictures not yet opened are known by header."""
+
+    pictures: int
+    pictures_done: int = 0
+    pixels: int = 0
+    pixels_done: int = 0
+    started: float = 0.0
+
+    @property
+    def eta_seconds(self) -> float | None:
+        """Seconds left at the speed so far."""
+        if not self.pixels_done:
+            return None
+        spent = time.monotonic() - self.started
+        return spent * (self.pixels - self.pixels_done) / self.pixels_done
+
+
+Watcher = Callable[[Tally, Outcome | None], None]
+
+
+def plan_jobs(inputs: Sequence[str], out: Path, format_: str | None = None) -> list[Job]:
+    """The jobs that files, folders and patterns mean, in order; a folder's structure is kept below `out`.
+
+    Raises `InputError` for what matches nothing, an unknown format, and two pictures with one target.
+    """
+    if format_ is not None and format_ not in FORMATS:
+        raise InputError(f"pictures cannot be written as '{format_}'", f"one of: {', '.join(FORMATS)}")
+    if out.exists() and not out.is_dir():
+        raise InputError(f"'{out}' is a file, not a folder", "choose another --out")
+    jobs: dict[Path, Job] = {}
+    for source, below in _found(inputs):
+        suffix = FORMATS.get(format_ or source.suffix.lower().removeprefix("."), "png")
+        kept = source.suffix if format_ is None and source.suffix.lower()[1:] in FORMATS else f".{suffix}"
+        target = out / below.with_name(f"{below.stem}{kept}")
+        other = jobs.get(target)
+        if other is not None and other.source.resolve() != source.resolve():
+            raise InputError(
+                f"'{other.source}' and '{source}' would both become '{target}'",
+                "give them in two goes, or to two folders",
+            )
+        if target.resolve() == source.resolve():
+            raise InputError(f"'{source}' would be written over", "choose another --out")
+        jobs[target] = Job(source, target)
+    return list(jobs.values())
+
+
+def _found(inputs: Sequence[str]) -> Iterator[tuple[Path, Path]]:
+    """Every file that is meant, with its path below the output folder."""
+    for text in inputs:
+        path = Path(text)
+        if path.is_dir():
+            files = sorted(p for p in path.rglob("*") if _is_picture(p))
+            if not files:
+                raise InputError(f"there are no pictures in '{path}'", "give a folder that holds some")
+            yield from ((file, file.relative_to(path)) for file in files)
+        elif path.exists():
+            yield path, Path(path.name)
+        elif matches := sorted(glob.glob(text, recursive=True)):  # noqa: PTH207 - `Path.glob` needs a root
+            named = [Path(match) for match in matches]
+            yield from ((file, Path(file.name)) for file in named if file.is_file())
+        else:
+            raise InputError(
+                f"there is no file or folder '{text}'", "a pattern such as 'scans/*.png' also does"
+            )
+
+
+def _is_picture(path: Path) -> bool:
+    hidden = any(part.startswith(".") for part in path.parts if part not in (".", ".."))
+    return not hidden and path.suffix.lower() in images.SUFFIXES and path.is_file()
+
+
+def upscale_all(
+    upscaler: PictureUpscaler,
+    jobs: Sequence[Job],
+    *,
+    scale: float | None = None,
+    fit: tuple[int, int] | None = None,
+    quality: int = 95,
+    existing: str = "refuse",
+    max_pixels: int = images.MAX_PIXELS,
+    workers: int = 2,
+    watch: Watcher = lambda tally, outcome: None,
+) -> list[Outcome]:
+    """Enlarge every picture; one that fails costs itself alone. Outcomes in the order of `jobs`.
+
+    `existing` says what to do where a target is there: "refuse", "skip" or "replace". With two `workers` one
+    picture is decoded or written while another is computed. `watch` is told of every tile and every picture.
+    """
+    tally = Tally(len(jobs), started=time.monotonic())
+    lock = threading.Lock()
+    pixels = dict(zip(jobs, images_sizes(jobs), strict=True))
+    tally.pixels = sum(pixels.values())
+
+    def one(job: Job) -> Outcome:
+        told = 0
+
+        def progress(done: int, total: int) -> None:
+            nonlocal told
+            with lock:
+                tally.pixels_done += done - told
+                told = done
+                watch(tally, None)
+
+        outcome = _one(upscaler, job, scale, fit, quality, existing, max_pixels, progress)
+        with lock:
+            tally.pictures_done += 1
+            tally.pixels_done += pixels[job] - told
+            watch(tally, outcome)
+        return outcome
+
+    outcomes: dict[Job, Outcome] = {}
+    with ThreadPoolExecutor(max(1, workers)) as pool:
+        waiting: set[Future[Outcome]] = set()
+        todo = iter(jobs)
+        try:
+            for job in todo:
+                waiting.add(pool.submit(one, job))
+                if len(waiting) > 2 * workers:
+                    waiting = _collect(waiting, outcomes)
+            while waiting:
+                waiting = _collect(waiting, outcomes)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return [outcomes[job] for job in jobs]
+
+
+def _collect(waiting: set[Future[Outcome]], outcomes: dict[Job, Outcome]) -> set[Future[Outcome]]:
+    done, rest = wait(waiting, return_when=FIRST_COMPLETED)
+    for future in done:
+        outcome = future.result()
+        outcomes[outcome.job] = outcome
+    return rest
+
+
+def _one(
+    upscaler: PictureUpscaler,
+    job: Job,
+    scale: float | None,
+    fit: tuple[int, int] | None,
+    quality: int,
+    existing: str,
+    max_pixels: int,
+    progress: Callable[[int, int], None],
+) -> Outcome:
+    if job.target.exists() and existing != "replace":
+        if existing == "skip":
+            return Outcome(job, skipped=True)
+        return Outcome(job, error=f"'{job.target}' is there already: --skip-existing or --overwrite")
+    try:
+        size = upscaler.file(
+            job.source,
+            job.target,
+            scale=scale,
+            fit=fit,
+            quality=quality,
+            max_pixels=max_pixels,
+            progress=progress,
+        )
+    except ImageError as error:
+        return Outcome(job, error=f"'{job.source}' {error.message}")
+    except ImpastoError as error:
+        return Outcome(job, error=f"'{job.source}': {error.message}")
+    except OSError as error:
+        return Outcome(job, error=f"'{job.target}': {error.strerror or error}")
+    except MemoryError:
+        return Outcome(job, error=f"'{job.source}' needs more memory than there is: --tile with less")
+    return Outcome(job, size)
+
+
+def images_sizes(jobs: Iterable[Job]) -> Iterator[int]:
+    """Pixels of each picture by its header; 0 for what cannot be read."""
+    for job in jobs:
+        try:
+            found = images.header(job.source)
+        except ImageError:
+            yield 0
+        else:
+            yield found.width * found.height

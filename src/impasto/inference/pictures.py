@@ -1,0 +1,230 @@
+"""Pictures as they are, for enlarging: 8 or 16 bits, grey or colour, alpha, profile, EXIF; and written again.
+
+Pixels stream through libvips row by row: neither what is read nor what is written must fit in memory.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from impasto.decoding import (
+    MAX_PIXELS,
+    Source,
+    check_size,
+    explaining,
+    header_of,
+    open_image,
+    read_bytes,
+    to_srgb,
+    upright,
+    vips,
+)
+from impasto.errors import ImageError, InputError
+from impasto.files import replacing
+
+Rows = NDArray[np.float32]
+_KEPT = ("exif-data", "xmp-data", "iptc-data", "icc-profile-data")
+_PAGES = ("delay", "loop", "n-pages")
+_AS_THEY_ARE = ("b-w", "srgb", "grey16", "rgb16")
+FORMATS = {"png": "png", "jpg": "jpg", "jpeg": "jpg", "webp": "webp", "tif": "tif", "tiff": "tif"} | {
+    "avif": "avif",
+    "gif": "gif",
+}
+_DEEP_FORMATS = ("png", "tif")
+_MOST_SIDE_PX = {"jpg": 65_500, "webp": 16_383, "avif": 16_384, "gif": 65_535}
+_OPAQUE_FORMATS = ("jpg",)
+_ANIMATED = ("gif", "webp")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture, or one frame after the other where `frames` is more than 1.
+
+    `image` is a libvips image of 8 or 16 bits with 1 or 3 bands of colour and perhaps one of alpha; an
+    animation's frames lie below each other. `kept` are profile, EXIF and the like, by libvips's names.
+    """
+
+    image: Any
+    format: str
+    frames: int = 1
+    kept: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def width(self) -> int:
+        """In pixels."""
+        return int(self.image.width)
+
+    @property
+    def height(self) -> int:
+        """Of one frame, in pixels."""
+        return int(self.image.height) // self.frames
+
+    @property
+    def deep(self) -> bool:
+        """Whether values have 16 bits."""
+        return bool(self.image.format == "ushort")
+
+    @property
+    def alpha(self) -> bool:
+        """Whether the last band is alpha."""
+        return self.image.bands in (2, 4)
+
+
+@contextmanager
+def opened(source: Source, max_pixels: int = MAX_PIXELS) -> Iterator[Picture]:
+    """A picture to read from, upright. Raises `ImageError`, here or while its rows are read."""
+    data = read_bytes(source)
+    with explaining(data):
+        image = open_image(data, max_pixels)
+        found = header_of(data, image)
+        frames = int(image.get("n-pages")) if image.get_typeof("n-pages") else 1
+        if frames > 1 and found.format in _ANIMATED:
+            image = open_image(data, max_pixels, n=-1)
+        else:
+            frames = 1
+        check_size(found, max_pixels, 1)
+        if image.width * image.height > max_pixels:
+            raise ImageError(f"is too large: its {frames} frames have {image.width * image.height:,} pixels")
+        kept = {name: image.get(name) for name in _KEPT if image.get_typeof(name)}
+        kept |= {name: image.get(name) for name in _PAGES if frames > 1 and image.get_typeof(name)}
+        image = upright(image)
+        if image.format not in ("uchar", "ushort") or image.interpretation not in _AS_THEY_ARE:
+            image = to_srgb(image)
+            kept.pop("icc-profile-data", None)
+        if image.bands > 4 or (image.bands == 2 and image.interpretation in ("srgb", "rgb16")):
+            image = image.extract_band(0, n=3 if image.bands > 4 else 1)
+        yield Picture(image, found.format, frames, kept)
+
+
+def rows_of(image: Any) -> "RowReader":
+    """The rows of a libvips image, each read once, from the top."""
+    return RowReader(image)
+
+
+class RowReader:
+    """Reads each row of an image once; a decoder that cannot go back need not."""
+
+    def __init__(self, image: Any) -> None:
+        self.image = image
+        self._region = vips().Region.new(image)
+        self._dtype = np.uint16 if image.format == "ushort" else np.uint8
+        self._held = np.zeros((0, image.width, image.bands), self._dtype)
+        self._top = 0
+
+    def take(self, start: int, stop: int) -> NDArray[Any]:
+        """Rows [start, stop): (n, W, bands) of 8 or 16 bits. `start` must never go back."""
+        bottom = self._top + len(self._held)
+        if stop > bottom:
+            data = self._region.fetch(0, bottom, self.image.width, stop - bottom)
+            fresh = np.frombuffer(data, self._dtype).reshape(-1, self.image.width, self.image.bands)
+            self._held = np.concatenate((self._held, fresh))
+        self._held = self._held[start - self._top :]
+        self._top = start
+        return self._held[: stop - start]
+
+
+@contextmanager
+def collected(
+    rows: Iterator[NDArray[Any]], width: int, height: int, like: Any, folder: Path
+) -> Iterator[Any]:
+    """A libvips image of `rows`, (n, width, bands) each, of the kind that `like` is.
+
+    What would not fit well in memory goes through a file in `folder` that is removed afterwards.
+    """
+    pyvips = vips()
+    total = width * height * like.bands * (2 if like.format == "ushort" else 1)
+    if total <= 128 * 2**20:
+        data = b"".join(part.tobytes() for part in rows)
+        image = pyvips.Image.new_from_memory(data, width, height, like.bands, like.format)
+        yield image.copy(interpretation=like.interpretation)
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=".impasto.", dir=folder) as temporary:
+        path = Path(temporary) / "rows"
+        with path.open("wb") as file:
+            for part in rows:
+                part.tofile(file)
+        image = pyvips.Image.rawload(
+            str(path), width, height, like.bands, format=like.format, access="sequential"
+        )
+        yield image.copy(interpretation=like.interpretation)
+
+
+def resized(image: Any, width: int, height: int) -> Any:
+    """To exactly that size, by Lanczos; colour counts by its alpha, so that what is hidden stays hidden."""
+    if (image.width, image.height) == (width, height):
+        return image
+    alpha, kind, space = image.bands in (2, 4), image.format, image.interpretation
+    top = 65535 if kind == "ushort" else 255
+    if alpha:
+        image = image.premultiply(max_alpha=top)
+    image = image.resize(width / image.width, vscale=height / image.height)
+    if alpha:
+        image = image.unpremultiply(max_alpha=top)
+    return image.rint().cast(kind).copy(interpretation=space)
+
+
+def write(picture: Picture, image: Any, path: Path, format_: str, quality: int) -> None:
+    """Write `image` with what `picture` kept; the file is complete or absent.
+
+    Raises `InputError` for what the format cannot hold, and `OSError` where the disk cannot.
+    """
+    most = _MOST_SIDE_PX.get(format_)
+    longest = max(image.width, image.height // picture.frames)
+    if most and longest > most:
+        raise InputError(
+            f"a {format_} can be {most:,} px long, and this would have {longest:,}", "--format png or tif"
+        )
+    if image.format == "ushort" and format_ not in _DEEP_FORMATS:
+        grey = image.bands < 3
+        image = (image * (1 / 257)).rint().cast("uchar").copy(interpretation="b-w" if grey else "srgb")
+    if format_ in _OPAQUE_FORMATS and image.bands in (2, 4):
+        image = image.flatten(background=255)
+    image = image.copy()
+    pyvips = vips()
+    for name, value in picture.kept.items():
+        if isinstance(value, bytes):
+            image.set_type(pyvips.GValue.blob_type, name, value)
+    if "exif-data" in picture.kept:  # its pixels are upright now, and it must not say otherwise
+        image.set_type(pyvips.GValue.gint_type, "orientation", 1)
+    if picture.frames > 1 and format_ in _ANIMATED:
+        image.set_type(pyvips.GValue.gint_type, "page-height", image.height // picture.frames)
+        if "delay" in picture.kept:
+            image.set_type(pyvips.GValue.array_int_type, "delay", picture.kept["delay"])
+        image.set_type(pyvips.GValue.gint_type, "loop", int(picture.kept.get("loop", 0)))
+    try:
+        with replacing(path) as temporary:
+            _save(image, str(temporary), format_, quality)
+    except pyvips.Error as error:
+        words = " ".join(error.detail.split()) or str(error)
+        raise OSError(f"'{path}' cannot be written: {words}") from None
+
+
+def _save(image: Any, path: str, format_: str, quality: int) -> None:
+    match format_:
+        case "png":
+            image.pngsave(path, compression=4)
+        case "jpg":
+            image.jpegsave(
+                path, Q=quality, optimize_coding=True, subsample_mode="off" if quality > 89 else "auto"
+            )
+        case "webp":
+            image.webpsave(path, Q=quality, effort=4)
+        case "tif":
+            image.tiffsave(path, compression="deflate", predictor="horizontal", bigtiff=_is_huge(image))
+        case "avif":
+            image.heifsave(path, Q=quality, compression="av1", effort=4)
+        case "gif":
+            image.gifsave(path)
+        case other:
+            raise InputError(f"pictures cannot be written as '{other}'", f"one of: {', '.join(FORMATS)}")
+
+
+def _is_huge(image: Any) -> bool:
+    return bool(image.width * image.height * image.bands * 2 > 2**31)

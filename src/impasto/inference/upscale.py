@@ -1,0 +1,214 @@
+"""One picture, larger: its tiles through an engine, put together row by row in bounded memory."""
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch.nn import functional as F
+
+from impasto.decoding import MAX_PIXELS, Source
+from impasto.errors import InputError
+from impasto.inference.engines import Choice, Engine
+from impasto.inference.pictures import FORMATS, Picture, collected, opened, resized, rows_of, write
+from impasto.inference.tiles import enlarged, plan, smallest_tile
+from impasto.models.upscaler import Upscaler
+
+Progress = Callable[[int, int], None]
+"""Called as `progress(done, total)` in pixels of the picture, once for each tile."""
+
+AUTO_TILE = 192
+STRIP_BYTES = 384 * 2**20  # of one row of tiles, enlarged, in float32
+MOST_SCALE = 64.0
+MOST_OUTPUT_PIXELS = 2**34
+
+
+@dataclass
+class PictureUpscaler:
+    """An upscaler with an engine. `impasto.load_upscaler` makes one; call it with a picture.
+
+    `warn` is told, in words, what had to be done differently than asked.
+    """
+
+    network: Upscaler
+    name: str
+    engine: Engine
+    choice: Choice
+    tile: int | None = None  # None: as large as is good
+    warn: Callable[[str], None] = print
+
+    def __call__(self, picture: "str | Source | Image.Image", scale: float | None = None) -> Image.Image:
+        """The picture `scale` times larger (the network's own scale when left out), 8 bits, as RGB or grey.
+
+        Raises `ImageError` for what cannot be read, `InputError` for a scale out of range.
+        """
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "picture.png"
+            source = Path(picture) if isinstance(picture, str) else picture
+            if isinstance(source, Image.Image):
+                source.save(Path(folder) / "given.png")
+                source = Path(folder) / "given.png"
+            self.file(source, path, scale=scale)
+            with Image.open(path) as made:
+                made.load()
+                return made
+
+    def file(
+        self,
+        source: Source,
+        target: Path,
+        *,
+        scale: float | None = None,
+        fit: tuple[int, int] | None = None,
+        format_: str | None = None,
+        quality: int = 95,
+        max_pixels: int = MAX_PIXELS,
+        progress: Progress | None = None,
+    ) -> tuple[int, int]:
+        """Write the enlarged picture to `target`; returns its width and height.
+
+        `fit` is the box to fill in place of a scale. The format is that of the suffix unless given. Raises
+        `ImageError` for what cannot be read, `InputError` for what cannot be done, `OSError` for the disk.
+        """
+        kind = FORMATS.get(format_ or target.suffix.lower().removeprefix("."))
+        if kind is None:
+            raise InputError(f"'{target.name}' cannot be written", f"end it in one of: {', '.join(FORMATS)}")
+        with opened(source, max_pixels) as picture:
+            width, height = wanted_size(picture, self.network.scale, scale, fit)
+            passes = max(1, math.ceil(math.log(width / picture.width, self.network.scale) - 1e-6))
+            with ExitStack() as stack:
+                image = picture.image
+                for number in range(passes):
+                    told = progress if number == passes - 1 else None  # the last is by far the longest
+                    rows = self._rows(image, picture.frames, told)
+                    size = image.width * self.network.scale, image.height * self.network.scale
+                    image = stack.enter_context(collected(rows, *size, image, target.parent))
+                image = resized_frames(image, width, height, picture.frames)
+                write(picture, image, target, kind, quality)
+        return width, height
+
+    def _rows(self, image: Any, frames: int, progress: Progress | None) -> Iterator[NDArray[Any]]:
+        """The enlarged rows, from the top: (n, scale W, bands) each, in as many bits as `image` has."""
+        reader, scale = rows_of(image), self.network.scale
+        height = image.height // frames
+        tile = self._tile_for(height, image.width)
+        done = 0
+        for frame in range(frames):
+            cut = plan(height, image.width, tile, self.network.reach)
+            carried = np.zeros((0, image.width * scale, image.bands), np.float32)
+            for index, row in enumerate(cut.rows):
+                source = reader.take(frame * height + row.start, frame * height + row.stop)
+                strip = np.zeros((len(source) * scale, *carried.shape[1:]), np.float32)
+                strip[: len(carried)] = carried
+                for column in cut.columns:
+                    made = self._tile(source[:, column.start : column.stop])
+                    made *= enlarged(row.weights, scale)[:, None, None]
+                    made *= enlarged(column.weights, scale)[None, :, None]
+                    strip[:, column.start * scale : column.stop * scale] += made
+                    done += math.ceil(height * image.width / (len(cut.rows) * len(cut.columns)))
+                    if progress:
+                        progress(min(done, frames * height * image.width), frames * height * image.width)
+                last = index == len(cut.rows) - 1
+                finished = len(strip) if last else (cut.rows[index + 1].start - row.start) * scale
+                yield np.rint(strip[:finished]).clip(0, _top(image)).astype(source.dtype)
+                carried = strip[finished:]
+
+    def _tile_for(self, height: int, width: int) -> int:
+        """The tile asked for, or a good one: small enough for a row of them, and for what memory there is."""
+        least = smallest_tile(self.network.reach)
+        if self.tile is not None:
+            tile = self.tile
+        else:
+            row_bytes = 12 * width * self.network.scale**2
+            tile = max(least, min(AUTO_TILE + 2 * self.network.reach, STRIP_BYTES // row_bytes))
+        while True:
+            sides = min(tile, height), min(tile, width)
+            try:
+                self.engine(np.zeros((1, 3, *sides), np.float32))
+            except (MemoryError, RuntimeError) as error:
+                if "memory" not in f"{error} {type(error).__name__}".lower() or tile // 2 < least:
+                    raise
+                tile //= 2
+                self.warn(f"there is no memory for tiles of {2 * tile} px: they have {tile} px now")
+                continue
+            return tile
+
+    def _tile(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
+        """(h, w, 1..4) of 8 or 16 bits -> (scale h, scale w, 1..4) float32 in the same units."""
+        top = np.float32(65535 if pixels.dtype == np.uint16 else 255)
+        signed = pixels.astype(np.float32) * (2 / top) - 1
+        bands = pixels.shape[2]
+        colour, alpha = (signed[:, :, : bands - 1], signed[:, :, -1:]) if bands in (2, 4) else (signed, None)
+        if alpha is not None and (alpha < 1).any():
+            made = self._run(spread_colour(colour, (alpha + 1) * np.float32(0.5)))
+            made = np.concatenate((made, self._run(alpha)), 2)
+        elif alpha is not None:
+            made = self._run(colour)
+            made = np.concatenate((made, np.ones_like(made[:, :, :1])), 2)
+        else:
+            made = self._run(colour)
+        return ((made + 1) * (top / 2)).clip(0, top)
+
+    def _run(self, signed: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(h, w, 1 or 3) in [-1, 1] through the engine; what is grey goes in as colour and comes out grey."""
+        planes = np.broadcast_to(signed, (*signed.shape[:2], 3)).transpose(2, 0, 1)[None]
+        made = self.engine(np.ascontiguousarray(planes, np.float32))[0].transpose(1, 2, 0)
+        grey: NDArray[np.float32] = made.mean(2, keepdims=True)
+        return grey if signed.shape[2] == 1 else made
+
+
+def wanted_size(
+    picture: Picture, own: int, scale: float | None, fit: tuple[int, int] | None
+) -> tuple[int, int]:
+    """The width and height that a scale, or a box to fit, asks for; `own` is the scale without either.
+
+    Raises `InputError` for what is out of range.
+    """
+    if fit is not None:
+        scale = min(fit[0] / picture.width, fit[1] / picture.height)
+    scale = float(own) if scale is None else scale
+    if not (math.isfinite(scale) and 1 <= scale <= MOST_SCALE):
+        asked = f"scale {scale:g}" if fit is None else f"to fit {fit[0]} x {fit[1]} is scale {scale:.3g} and"
+        raise InputError(f"{asked} is out of range", f"from 1 to {MOST_SCALE:g}")
+    width, height = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
+    if width * height * picture.frames > MOST_OUTPUT_PIXELS:
+        raise InputError(f"{width:,} x {height:,} pixels are too many", "choose a smaller --scale")
+    return width, height
+
+
+def resized_frames(image: Any, width: int, height: int, frames: int) -> Any:
+    """Each of the frames below each other at (width, height): their edges must not run into each other."""
+    if frames == 1 or (image.width, image.height) == (width, height * frames):
+        return resized(image, width, height * frames)
+    old = image.height // frames
+    cut = [resized(image.crop(0, i * old, image.width, old), width, height) for i in range(frames)]
+    return cut[0].arrayjoin(cut[1:], across=1) if len(cut) > 1 else cut[0]
+
+
+def spread_colour(colour: NDArray[np.float32], alpha: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Colour (h, w, c) with what lies hidden under transparent pixels replaced by what is seen nearby.
+
+    Nobody chose the hidden colour (often black): enlarged with the rest it would show as a halo.
+    """
+    sums = torch.from_numpy(np.concatenate((colour * alpha, alpha), 2)).permute(2, 0, 1)[None]
+    seen = torch.from_numpy(np.ascontiguousarray(colour)).permute(2, 0, 1)[None].clone()
+    known = torch.from_numpy(np.ascontiguousarray(alpha)).permute(2, 0, 1)[None] > 0
+    for reach in (1, 2, 4, 8, 16):
+        means = F.avg_pool2d(sums, 2 * reach + 1, stride=1, padding=reach, count_include_pad=False)
+        weight = means[:, -1:]
+        found = (weight > 1e-6) & ~known
+        seen = torch.where(found, means[:, :-1] / weight.clamp_min(1e-6), seen)
+        known = known | found
+    spread: NDArray[np.float32] = seen[0].permute(1, 2, 0).numpy()
+    return spread
+
+
+def _top(image: Any) -> int:
+    return 65535 if image.format == "ushort" else 255
