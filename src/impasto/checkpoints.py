@@ -20,6 +20,7 @@ from torch import Tensor
 
 from impasto import __version__
 from impasto.config import Config, parse_config
+from impasto.descriptors import GeneratorConfig, UpscalerConfig
 from impasto.errors import CheckpointError, ConfigError
 from impasto.files import write_bytes_atomically
 
@@ -147,6 +148,8 @@ def _digest(tensors: Mapping[str, Tensor], text: str) -> str:
 
 
 def _model_card(info: ModelInfo) -> str:
+    if not isinstance(info.config.model, GeneratorConfig):
+        return _upscaler_card(info)
     image, data = info.config.image, info.data
     metrics = "\n".join(f"| {name} | {value} |" for name, value in info.metrics.items())
     return f"""# A picture generator, trained with Impasto
@@ -163,4 +166,26 @@ def _model_card(info: ModelInfo) -> str:
 {info.licence}
 
 Made with Impasto {__version__}: `impasto generate FOLDER --out PICTURES --count 16`
+"""
+
+
+def _upscaler_card(info: ModelInfo) -> str:
+    model, data, learnt = info.config.model, info.data, info.config.restoration
+    assert isinstance(model, UpscalerConfig)
+    metrics = "\n".join(f"| {name} | {value} |" for name, value in info.metrics.items())
+    game = f"; the game weighs {learnt.adversarial:g}" if learnt.adversarial else ""
+    return f"""# A picture upscaler x{model.scale}, trained with Impasto
+
+- Networks: `{model.kind}`, preset `{info.config.preset}`
+- Learnt to undo: {learnt.degradation}{game}
+- Trained on: {data.get("train_pictures", "?")} pictures, fingerprint `{data.get("fingerprint", "?")}`
+- Training length: {info.images_seen:,} windows of {info.config.image.size} px seen
+
+| measured on held-out pictures | value |
+|---|---|
+{metrics}
+
+{info.licence}
+
+Made with Impasto {__version__}: `impasto upscale PICTURE --model FOLDER --out LARGER`
 """

@@ -182,6 +182,7 @@ class TrainConfig(Frozen):
     """The loop."""
 
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    begin_with: str | None = None  # a run with the same networks, whose averaged generator to begin with
     batch_size: Annotated[int, Field(ge=2)] = 64
     discriminator_steps: PositiveInt = 1
     device: str = "auto"

@@ -7,6 +7,7 @@ import typer
 from impasto.cli.demo import demo
 from impasto.cli.doctor import doctor
 from impasto.cli.evaluate import evaluate
+from impasto.cli.export import export
 from impasto.cli.generate import generate
 from impasto.cli.health import health
 from impasto.cli.inspect import inspect
@@ -22,7 +23,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for verb in (demo, samples, inspect, train, health, generate, upscale, evaluate, doctor):
+for verb in (demo, samples, inspect, train, health, generate, upscale, evaluate, export, doctor):
     app.command()(verb)
 
 

@@ -1,14 +1,19 @@
 """`impasto evaluate`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.table import Table
 
 
 def evaluate(
     model: Annotated[
-        Path, typer.Argument(metavar="MODEL", help="A model folder, or a run (its best model).")
+        str, typer.Argument(metavar="MODEL", help="A model folder, a run (its best model), or an upscaler.")
     ],
     against: Annotated[Path, typer.Option(metavar="DIR", help="The real pictures.")],
     samples: Annotated[
@@ -19,7 +24,10 @@ def evaluate(
         typer.Option("--json", metavar="FILE", help="Write the figures as JSON; - for the screen."),
     ] = None,
 ) -> None:
-    """Measure a model against real pictures: distances, precision, recall, coverage, memorisation."""
+    """Measure a model against real pictures: distances, precision, recall, coverage, memorisation.
+
+    An upscaler has to give back what was made small, beside nearest, bicubic and Lanczos.
+    """
     import json
 
     from rich.console import Console
@@ -29,18 +37,43 @@ def evaluate(
     from impasto.files import write_bytes_atomically
     from impasto.inference.evaluate import evaluate as measure
     from impasto.inference.sampler import load
+    from impasto.inference.upscalers import is_upscaler
     from impasto.metrics.report import NAMES
 
     console = Console(stderr=json_ == "-")
-    result = measure(load(model), against, samples=samples, progress=reading_pictures(console))
+    show = reading_pictures(console)
+    table = Table(box=None, show_header=False)
+    result: object
+    if is_upscaler(model):
+        result = _compare(model, against, table, show)
+    else:
+        result = measure(load(model), against, samples=samples, progress=show)
+        for name, value in result.items():
+            shown = "unknown: not the folder it was trained on" if value is None else f"{value:,.4g}"
+            table.add_row(NAMES.get(name, name.upper()), shown)
     text = json.dumps(result, indent=2)
     if json_ == "-":
         print(text)
         return
-    table = Table(box=None, show_header=False)
-    for name, value in result.items():
-        shown = "unknown: not the folder it was trained on" if value is None else f"{value:,.4g}"
-        table.add_row(NAMES.get(name, name.upper()), shown)
     console.print(table)
     if json_ is not None:
         write_bytes_atomically(Path(json_), text.encode())
+
+
+def _compare(
+    model: str, against: Path, table: "Table", show: "Callable[[str, int, int], None]"
+) -> list[dict[str, Any]]:
+    """The figures of an upscaler and of the classic ways; one row of the table for each."""
+    from impasto.inference.compare import compare
+    from impasto.inference.upscalers import load_upscaler
+
+    rows = compare(load_upscaler(model), against, progress=show)
+    table.show_header = True
+    for name in ("", "PSNR-Y, dB", "SSIM-Y", "consistency, dB", "distance in features"):
+        table.add_column(name, justify="right" if name else "left")
+    for row in rows:
+        consistency = f"{row.consistency:.1f}"
+        table.add_row(
+            row.method, f"{row.psnr:.2f}", f"{row.ssim:.4f}", consistency, f"{row.feature_distance:.4f}"
+        )
+    return [row.to_dict() for row in rows]

@@ -13,7 +13,8 @@ def train(
         str | None,
         typer.Option(
             metavar="P",
-            help="default, few-shot, r3gan, dcgan, mlp, or a TOML file.  [default: by the pictures]",
+            help="default, few-shot, r3gan, dcgan, mlp; upscale-x4, upscale-x2, photo-x4, srgan for "
+            "upscalers; or a TOML file.  [default: by the pictures]",
         ),
     ] = None,
     size: Annotated[int | None, typer.Option(help="16, 32, 64, 128 or 256 px.  [default: 64]")] = None,
@@ -35,9 +36,13 @@ def train(
         str | None,
         typer.Option(help="warn, heal or stop, when training goes wrong.  [default: heal]"),
     ] = None,
+    begin_with: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="RUN", help="Begin with the generator of another run."),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in RUN.")] = False,
 ) -> None:
-    """Train a generator on a folder of pictures.
+    """Train a generator, or an upscaler, on a folder of pictures.
 
     Limits count over the whole life of a run. Ctrl-C saves and stops; --resume goes on exactly there.
     """
@@ -55,6 +60,8 @@ def train(
         overrides["train.device"] = device
     if checkpoint_every is not None:
         overrides["train.checkpoint_every_seconds"] = checkpoint_every
+    if begin_with is not None:
+        overrides["train.begin_with"] = str(begin_with)
     if on_trouble is not None:
         overrides["train.on_trouble"] = on_trouble
     console = Console()
@@ -81,4 +88,5 @@ def train(
         )
         raise typer.Exit(1)
     console.print(f"Pictures of its progress: {out / 'samples'}", highlight=False, soft_wrap=True)
-    console.print(f"Next: impasto generate {out} --out pictures --grid", highlight=False, soft_wrap=True)
+    verb = "upscale PICTURE --model" if run.enlarges else "generate"
+    console.print(f"Next: impasto {verb} {out} --out pictures", highlight=False, soft_wrap=True)

@@ -5,13 +5,14 @@ import io
 import logging
 import warnings
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import numpy as np
 import torch
 
 from impasto.errors import ExportError, MissingDependencyError
-from impasto.files import replacing, write_bytes_atomically
+from impasto.files import write_bytes_atomically
 from impasto.models.upscaler import Upscaler
 
 OPSET = 18
@@ -57,7 +58,7 @@ def export(network: Upscaler, to: Literal["onnx", "openvino"], out: Path) -> lis
     data = to_onnx(network)
     check(network, data)
     if to == "onnx":
-        path = out.with_suffix(".onnx")
+        path = out.with_name(f"{out.name}.onnx")
         write_bytes_atomically(path, data)
         return [path]
     try:
@@ -65,16 +66,23 @@ def export(network: Upscaler, to: Literal["onnx", "openvino"], out: Path) -> lis
     except ImportError:
         raise MissingDependencyError("OpenVINO is not installed", "pip install 'impasto[engines]'") from None
     model = openvino.Core().read_model(data)
-    xml, weights = out.with_suffix(".xml"), out.with_suffix(".bin")
-    with replacing(weights) as temporary_weights, replacing(xml) as temporary_xml:
-        openvino.serialize(model, str(temporary_xml), str(temporary_weights))
+    xml, weights = (out.with_name(f"{out.name}.{suffix}") for suffix in ("xml", "bin"))
+    with TemporaryDirectory() as folder:  # OpenVINO insists on the two suffixes
+        named = Path(folder) / "model.xml"
+        openvino.save_model(model, str(named), compress_to_fp16=False)
+        write_bytes_atomically(weights, named.with_suffix(".bin").read_bytes())
+        write_bytes_atomically(xml, named.read_bytes())
     return [xml, weights]
 
 
 def check(network: Upscaler, data: bytes) -> None:
     """Compare an ONNX model with the network it came from. Raises `ExportError` where they differ."""
-    import onnxruntime
-
+    try:
+        import onnxruntime
+    except ImportError:
+        raise MissingDependencyError(
+            "the exported model cannot be checked without onnxruntime", "pip install 'impasto[engines]'"
+        ) from None
     session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
     rng = np.random.default_rng(0)
     for height, width in _CHECKED:

@@ -29,6 +29,7 @@ from impasto.errors import ImageError, InputError
 from impasto.files import replacing
 
 Rows = NDArray[np.float32]
+IN_MEMORY_BYTES = 128 * 2**20  # of an enlarged picture; a larger one goes through a file
 _KEPT = ("exif-data", "xmp-data", "iptc-data", "icc-profile-data")
 _PAGES = ("delay", "loop", "n-pages")
 _AS_THEY_ARE = ("b-w", "srgb", "grey16", "rgb16")
@@ -51,6 +52,7 @@ class Picture:
     """
 
     image: Any
+    data: bytes = field(repr=False)  # the file
     format: str
     frames: int = 1
     kept: dict[str, Any] = field(default_factory=dict)
@@ -76,8 +78,7 @@ class Picture:
         return self.image.bands in (2, 4)
 
 
-@contextmanager
-def opened(source: Source, max_pixels: int = MAX_PIXELS) -> Iterator[Picture]:
+def opened(source: Source, max_pixels: int = MAX_PIXELS) -> Picture:
     """A picture to read from, upright. Raises `ImageError`, here or while its rows are read."""
     data = read_bytes(source)
     with explaining(data):
@@ -99,30 +100,33 @@ def opened(source: Source, max_pixels: int = MAX_PIXELS) -> Iterator[Picture]:
             kept.pop("icc-profile-data", None)
         if image.bands > 4 or (image.bands == 2 and image.interpretation in ("srgb", "rgb16")):
             image = image.extract_band(0, n=3 if image.bands > 4 else 1)
-        yield Picture(image, found.format, frames, kept)
-
-
-def rows_of(image: Any) -> "RowReader":
-    """The rows of a libvips image, each read once, from the top."""
-    return RowReader(image)
+    return Picture(image, data, found.format, frames, kept)
 
 
 class RowReader:
-    """Reads each row of an image once; a decoder that cannot go back need not."""
+    """Reads each row of an image once; a decoder that cannot go back need not.
 
-    def __init__(self, image: Any) -> None:
+    `data` is the file that the image comes from: what a decoder has to complain of is put in its terms.
+    """
+
+    def __init__(self, image: Any, data: bytes = b"") -> None:
         self.image = image
+        self.data = data
         self._region = vips().Region.new(image)
         self._dtype = np.uint16 if image.format == "ushort" else np.uint8
         self._held = np.zeros((0, image.width, image.bands), self._dtype)
         self._top = 0
 
     def take(self, start: int, stop: int) -> NDArray[Any]:
-        """Rows [start, stop): (n, W, bands) of 8 or 16 bits. `start` must never go back."""
+        """Rows [start, stop): (n, W, bands) of 8 or 16 bits. `start` must never go back.
+
+        Raises `ImageError` for what cannot be decoded.
+        """
         bottom = self._top + len(self._held)
         if stop > bottom:
-            data = self._region.fetch(0, bottom, self.image.width, stop - bottom)
-            fresh = np.frombuffer(data, self._dtype).reshape(-1, self.image.width, self.image.bands)
+            with explaining(self.data):
+                read = self._region.fetch(0, bottom, self.image.width, stop - bottom)
+            fresh = np.frombuffer(read, self._dtype).reshape(-1, self.image.width, self.image.bands)
             self._held = np.concatenate((self._held, fresh))
         self._held = self._held[start - self._top :]
         self._top = start
@@ -139,7 +143,7 @@ def collected(
     """
     pyvips = vips()
     total = width * height * like.bands * (2 if like.format == "ushort" else 1)
-    if total <= 128 * 2**20:
+    if total <= IN_MEMORY_BYTES:
         data = b"".join(part.tobytes() for part in rows)
         image = pyvips.Image.new_from_memory(data, width, height, like.bands, like.format)
         yield image.copy(interpretation=like.interpretation)

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch.nn import functional as F
 
-from impasto.decoding import MAX_PIXELS, Source
+from impasto.decoding import MAX_PIXELS, Source, vips
 from impasto.errors import InputError
 from impasto.inference.engines import Choice, Engine
-from impasto.inference.pictures import FORMATS, Picture, collected, opened, resized, rows_of, write
+from impasto.inference.pictures import FORMATS, Picture, RowReader, collected, opened, resized, write
 from impasto.inference.tiles import enlarged, plan, smallest_tile
 from impasto.models.upscaler import Upscaler
 
@@ -80,23 +80,23 @@ class PictureUpscaler:
         kind = FORMATS.get(format_ or target.suffix.lower().removeprefix("."))
         if kind is None:
             raise InputError(f"'{target.name}' cannot be written", f"end it in one of: {', '.join(FORMATS)}")
-        with opened(source, max_pixels) as picture:
-            width, height = wanted_size(picture, self.network.scale, scale, fit)
-            passes = max(1, math.ceil(math.log(width / picture.width, self.network.scale) - 1e-6))
-            with ExitStack() as stack:
-                image = picture.image
-                for number in range(passes):
-                    told = progress if number == passes - 1 else None  # the last is by far the longest
-                    rows = self._rows(image, picture.frames, told)
-                    size = image.width * self.network.scale, image.height * self.network.scale
-                    image = stack.enter_context(collected(rows, *size, image, target.parent))
-                image = resized_frames(image, width, height, picture.frames)
-                write(picture, image, target, kind, quality)
+        picture = opened(source, max_pixels)
+        width, height = wanted_size(picture, self.network.scale, scale, fit)
+        passes = max(1, math.ceil(math.log(width / picture.width, self.network.scale) - 1e-6))
+        with ExitStack() as stack:
+            image = picture.image
+            for number in range(passes):
+                told = progress if number == passes - 1 else None  # the last is by far the longest
+                rows = self._rows(RowReader(image, picture.data), picture.frames, told)
+                size = image.width * self.network.scale, image.height * self.network.scale
+                image = stack.enter_context(collected(rows, *size, image, target.parent))
+            image = resized_frames(image, width, height, picture.frames)
+            write(picture, image, target, kind, quality)
         return width, height
 
-    def _rows(self, image: Any, frames: int, progress: Progress | None) -> Iterator[NDArray[Any]]:
-        """The enlarged rows, from the top: (n, scale W, bands) each, in as many bits as `image` has."""
-        reader, scale = rows_of(image), self.network.scale
+    def _rows(self, reader: RowReader, frames: int, progress: Progress | None) -> Iterator[NDArray[Any]]:
+        """The enlarged rows, from the top: (n, scale W, bands) each, in as many bits as the image has."""
+        image, scale = reader.image, self.network.scale
         height = image.height // frames
         tile = self._tile_for(height, image.width)
         done = 0
@@ -159,7 +159,7 @@ class PictureUpscaler:
     def _run(self, signed: NDArray[np.float32]) -> NDArray[np.float32]:
         """(h, w, 1 or 3) in [-1, 1] through the engine; what is grey goes in as colour and comes out grey."""
         planes = np.broadcast_to(signed, (*signed.shape[:2], 3)).transpose(2, 0, 1)[None]
-        made = self.engine(np.ascontiguousarray(planes, np.float32))[0].transpose(1, 2, 0)
+        made = self.engine(np.array(planes, np.float32, order="C"))[0].transpose(1, 2, 0)
         grey: NDArray[np.float32] = made.mean(2, keepdims=True)
         return grey if signed.shape[2] == 1 else made
 
@@ -189,7 +189,7 @@ def resized_frames(image: Any, width: int, height: int, frames: int) -> Any:
         return resized(image, width, height * frames)
     old = image.height // frames
     cut = [resized(image.crop(0, i * old, image.width, old), width, height) for i in range(frames)]
-    return cut[0].arrayjoin(cut[1:], across=1) if len(cut) > 1 else cut[0]
+    return vips().Image.arrayjoin(cut, across=1)
 
 
 def spread_colour(colour: NDArray[np.float32], alpha: NDArray[np.float32]) -> NDArray[np.float32]:

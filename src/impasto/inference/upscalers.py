@@ -62,6 +62,15 @@ def load_network(model: str | Path) -> tuple[Upscaler, str]:
     return _own(folder), path.resolve().name
 
 
+def is_upscaler(model: str | Path) -> bool:
+    """Whether a model enlarges pictures. Raises `CheckpointError` where there is none."""
+    path = Path(model)
+    if str(model) in zoo_names() or (path.is_file() and path.suffix.lower() in _COMMUNITY_SUFFIXES):
+        return True
+    tree = json.loads((find_model(path) / "model.json").read_text(encoding="utf-8"))
+    return "scale" in tree.get("config", {}).get("model", {})
+
+
 def zoo_names() -> list[str]:
     """Names of the upscalers that come with the package, sorted."""
     zoo = _zoo()

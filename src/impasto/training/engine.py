@@ -21,13 +21,12 @@ from impasto.images import to_tensor
 from impasto.training import events, previews
 from impasto.training import state as states
 from impasto.training.gan_step import StepStats
-from impasto.training.state import TrainingState
+from impasto.training.state import STATE_FILE, TrainingState
 from impasto.training.stopping import Progressed, Reason, reason_to_stop, share_done, update_balance
 from impasto.training.task import Task
 from impasto.training.ward import Ward
 
 PROGRESS_EVERY_SECONDS = 1.0
-STATE_FILE = "state.safetensors"
 
 
 @dataclass

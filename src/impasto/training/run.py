@@ -34,13 +34,14 @@ from impasto.models.pyramid import Pyramid
 from impasto.overrides import parse_overrides
 from impasto.training import device as devices
 from impasto.training import state as states
-from impasto.training.engine import STATE_FILE, Engine, stopping_on_signals
+from impasto.training.engine import Engine, stopping_on_signals
 from impasto.training.evaluation import MOST_TRAINING, Judge
 from impasto.training.events import Sink, Started
 from impasto.training.generation import Generation
 from impasto.training.projected_step import networks
 from impasto.training.reference import Reference, make_reference
 from impasto.training.sinks import JsonlSink, TensorBoardSink
+from impasto.training.state import STATE_FILE
 from impasto.training.stopping import Reason, describe
 from impasto.training.task import Task
 from impasto.training.upscaling import COMPARED_PX, MOST_COMPARED, Upscaling, Yardstick
@@ -64,6 +65,7 @@ class Run:
     seconds: float
     evaluations: Sequence[Mapping[str, Any]]
     best: Mapping[str, Any] | None
+    enlarges: bool  # whether what was trained is an upscaler
 
 
 def train(
@@ -131,6 +133,8 @@ def train(
         stack.enter_context(_alone_in(out))
         if resuming:
             states.restore(state, out / STATE_FILE, dataset.fingerprint)
+        elif config.train.begin_with:
+            states.begin_with(state, Path(config.train.begin_with))
         task = _task(config, state, fabric, dataset, first=not resuming)
         remove_leftovers(out)
         write_bytes_atomically(out / "config.json", config.model_dump_json(indent=2).encode())
@@ -159,7 +163,8 @@ def train(
             sink(started)
         engine = Engine(config, state, fabric, task, out, _about(dataset), every_sink, interrupted)
         reason = engine.fit()
-    return Run(out, reason, state.images_seen, state.seconds, state.evaluations, state.best)
+    enlarges = not isinstance(config.model, GeneratorConfig)
+    return Run(out, reason, state.images_seen, state.seconds, state.evaluations, state.best, enlarges)
 
 
 @contextmanager

@@ -24,6 +24,8 @@ from impasto.models.build import build_discriminator, build_generator, build_ups
 from impasto.models.discriminator import Discriminator
 from impasto.training.vitals import Vitals
 
+STATE_FILE = "state.safetensors"
+
 
 @dataclass
 class TrainingState:
@@ -144,6 +146,21 @@ def saved_config(path: Path) -> Mapping[str, Any]:
     """The config that the state was saved with, as plain data."""
     config: Mapping[str, Any] = load_state(path)[1]["config"]
     return config
+
+
+def begin_with(state: TrainingState, run: Path) -> None:
+    """Give a fresh state's generator, and its average, the averaged weights of another run.
+
+    Raises `CheckpointError` where there is no such run, or its networks are others.
+    """
+    path = run / STATE_FILE
+    if not path.is_file():
+        raise CheckpointError(
+            f"there is no run '{run}' to begin with", "give what `impasto train --out` wrote"
+        )
+    tensors, _ = load_state(path)
+    for module in (state.generator, state.average):
+        load_weights(module, _under(tensors, "average"), path)
 
 
 def is_finite(state: TrainingState) -> bool:

@@ -1,0 +1,88 @@
+"""What every engine must do: the picture that PyTorch makes in float32, at any size, in every mode."""
+
+import numpy as np
+import pytest
+import torch
+
+from impasto.descriptors import CompactConfig, SrresnetConfig
+from impasto.errors import InputError, MissingDependencyError
+from impasto.inference import engines
+from impasto.inference.engines import PARITY_DB, choose_engine, installed, open_engine, parity_db
+from impasto.models.build import build_upscaler
+
+SIZES = [(1, 1), (1, 9), (7, 3), (30, 41)]
+NETWORKS = [
+    CompactConfig(channels=8, convolutions=2),
+    CompactConfig(scale=2, channels=8, convolutions=2),
+    SrresnetConfig(scale=2, channels=8, blocks=1),
+]
+
+
+@pytest.fixture(scope="module", params=NETWORKS, ids=lambda cfg: f"{cfg.kind}-x{cfg.scale}")
+def network(request):
+    torch.manual_seed(0)
+    return build_upscaler(request.param).deployed().eval().requires_grad_(False)
+
+
+@pytest.mark.parametrize("name", ["torch", "onnxruntime", "openvino"])
+def test_every_engine_makes_pytorchs_picture(name, network):
+    if name not in installed():
+        pytest.skip(f"{name} is not installed")
+    engine = open_engine(name, network)
+    assert engine.name == name
+    rng = np.random.default_rng(0)
+    for height, width in (*SIZES, (3, 700)):
+        picture = rng.random((1, 3, height, width), np.float32) * 2 - 1
+        with torch.inference_mode():
+            right = network(torch.from_numpy(picture)).numpy()
+        made = engine(picture)
+        assert made.shape == right.shape
+        assert made.dtype == np.float32
+        assert parity_db(made, right) >= PARITY_DB
+
+
+def test_parity_by_hand():
+    zero = np.zeros((1, 3, 2, 2), np.float32)
+    assert parity_db(zero, zero) == float("inf")
+    assert parity_db(zero, zero + np.float32(0.2)) == pytest.approx(20, abs=1e-4)
+    assert parity_db(zero + 5, zero + 7) == float("inf")  # both white in a file
+
+
+def test_the_fastest_right_engine_is_chosen_and_remembered(network, monkeypatch):
+    tried = []
+
+    class Wrong:
+        name = "onnxruntime"
+
+        def __call__(self, pictures):
+            return np.zeros((1, 3, *(side * network.scale for side in pictures.shape[2:])), np.float32)
+
+    whole = open_engine
+
+    def spy(name, net, device="cpu"):
+        tried.append(name)
+        if name == "openvino":
+            raise RuntimeError("cannot run this")
+        return Wrong() if name == "onnxruntime" else whole("torch", net)
+
+    monkeypatch.setattr(engines, "open_engine", spy)
+    monkeypatch.setattr(engines, "installed", lambda: ["torch", "onnxruntime", "openvino"])
+    monkeypatch.setattr(engines.importlib.metadata, "version", lambda name: "1")
+    first = choose_engine(network)
+    assert first.name == "torch"  # one is fast and wrong, one does not run
+    assert tried == ["torch", "onnxruntime", "openvino"]
+    assert "measured earlier" in choose_engine(network).reason
+    assert len(tried) == 3
+
+
+def test_alone_pytorch_is_not_measured(network, monkeypatch):
+    monkeypatch.setattr(engines, "installed", lambda: ["torch"])
+    assert choose_engine(network).name == "torch"
+
+
+def test_what_there_is_not(network, monkeypatch):
+    with pytest.raises(InputError, match="no engine 'cuda'"):
+        open_engine("cuda", network)
+    monkeypatch.setattr(engines, "installed", lambda: ["torch"])
+    with pytest.raises(MissingDependencyError, match="'openvino' is not installed"):
+        open_engine("openvino", network)

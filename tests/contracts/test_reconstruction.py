@@ -1,0 +1,42 @@
+"""Losses between pairs of pictures: values by hand, symmetry, gradients."""
+
+import pytest
+import torch
+
+from impasto.losses.reconstruction import absolute_difference, frequency_difference
+
+LOSSES = [absolute_difference, frequency_difference]
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_nothing_between_equals_and_the_same_both_ways(loss):
+    rng = torch.Generator().manual_seed(0)
+    first, second = (torch.rand(3, 3, 8, 8, generator=rng) for _ in range(2))
+    assert loss(first, first).tolist() == [0, 0, 0]
+    torch.testing.assert_close(loss(first, second), loss(second, first))
+    assert loss(first, second).shape == (3,)
+    torch.testing.assert_close(loss(first, second)[1], loss(first[1:2], second[1:2])[0])
+
+
+def test_absolute_difference_by_hand():
+    made = torch.tensor([[[[1.0, -1.0], [0.0, 0.5]]]])
+    assert absolute_difference(made, torch.zeros(1, 1, 2, 2)).item() == pytest.approx(2.5 / 4)
+
+
+def test_frequency_difference_by_hand():
+    # A constant of c on n pixels is c sqrt(n) in one frequency and nothing in the others.
+    made = torch.full((1, 1, 4, 4), 0.5)
+    frequencies = 4 * 3
+    assert frequency_difference(made, torch.zeros(1, 1, 4, 4)).item() == pytest.approx(0.5 * 4 / frequencies)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_steps_against_the_gradient_bring_them_together(loss):
+    rng = torch.Generator().manual_seed(1)
+    meant = torch.rand(1, 3, 8, 8, generator=rng)
+    made = torch.rand(1, 3, 8, 8, generator=rng).requires_grad_()
+    before = float(loss(made, meant).detach())
+    for _ in range(50):
+        (gradient,) = torch.autograd.grad(loss(made, meant).sum(), made)
+        made = (made - 0.1 * gradient / gradient.norm()).detach().requires_grad_()
+    assert float(loss(made, meant).detach()) < 0.7 * before

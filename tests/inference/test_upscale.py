@@ -1,0 +1,407 @@
+"""Pictures larger: what they are stays, seams are invisible, bad ones cost themselves alone."""
+
+import io
+import json
+import re
+
+import numpy as np
+import pytest
+import pyvips
+import torch
+from PIL import Image, ImageCms
+
+import impasto
+from impasto.errors import CheckpointError, ImageError, InputError
+from impasto.inference import batch, upscale
+from impasto.inference.batch import plan_jobs, upscale_all
+from impasto.inference.upscale import spread_colour
+from impasto.inference.upscalers import load_upscaler, zoo_names
+from tests.inference.conftest import painting, tiny_model
+
+
+@pytest.fixture
+def upscaler(tiny):
+    return load_upscaler(tiny, engine="torch")
+
+
+def write(path, pixels, **options):
+    Image.fromarray(pixels).save(path, **options)
+    return path
+
+
+def vips_of(path):
+    return pyvips.Image.new_from_file(str(path))
+
+
+def test_a_picture_becomes_a_larger_one(upscaler, tmp_path):
+    pixels = painting()
+    given = (Image.fromarray(pixels), write(tmp_path / "a.png", pixels), str(tmp_path / "a.png"))
+    made = [np.asarray(upscaler(picture)) for picture in given]
+    assert made[0].shape == (160, 224, 3)
+    assert all(np.array_equal(made[0], other) for other in made[1:])
+    with torch.inference_mode():
+        x = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 127.5 - 1
+        right = upscaler.network(x).add(1).mul(127.5).round().clamp(0, 255).byte()
+    assert np.array_equal(made[0], right[0].permute(1, 2, 0).numpy())
+
+
+def test_no_seam(upscaler):
+    """The tiled picture is the untiled one to the level."""
+    picture = Image.fromarray(painting(70, 90))
+    whole = np.asarray(upscaler(picture)).astype(int)
+    upscaler.tile = 36
+    tiled = np.asarray(upscaler(picture)).astype(int)
+    assert np.abs(whole - tiled).max() <= 1
+    assert (whole != tiled).mean() < 0.001
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 50), (300, 3), (7, 5)])
+def test_any_size(upscaler, size):
+    made = upscaler(Image.fromarray(painting(*size)))
+    assert made.size == (4 * size[1], 4 * size[0])
+
+
+@pytest.mark.parametrize(
+    ("scale", "expected"), [(1, (56, 40)), (2.7, (151, 108)), (4, (224, 160)), (9.5, (532, 380))]
+)
+def test_any_scale(upscaler, scale, expected):
+    assert upscaler(Image.fromarray(painting()), scale=scale).size == expected
+
+
+def test_a_box_to_fit(upscaler, tmp_path):
+    source = write(tmp_path / "a.png", painting())
+    assert upscaler.file(source, tmp_path / "b.png", fit=(100, 1000)) == (100, 71)
+
+
+@pytest.mark.parametrize("scale", [0, 0.5, 65, float("nan"), float("inf"), -1])
+def test_scales_out_of_range(upscaler, scale):
+    with pytest.raises(InputError, match="out of range"):
+        upscaler(Image.fromarray(painting(8, 8)), scale=scale)
+
+
+def test_x2(tmp_path):
+    made = load_upscaler(tiny_model(tmp_path / "two", scale=2), engine="torch")(
+        Image.fromarray(painting(7, 9))
+    )
+    assert made.size == (18, 14)
+
+
+def test_colours_do_not_shift(upscaler):
+    pixels = painting()
+    made = np.asarray(upscaler(Image.fromarray(pixels)), np.float64)
+    small = made.reshape(40, 4, 56, 4, 3).mean((1, 3))
+    assert np.abs((small - pixels).mean((0, 1))).max() < 3
+
+
+# --- what a picture is, it stays
+
+
+def test_grey_stays_grey(upscaler, tmp_path):
+    source = write(tmp_path / "a.png", painting()[:, :, 0])
+    upscaler.file(source, tmp_path / "b.png")
+    made = vips_of(tmp_path / "b.png")
+    assert (made.bands, made.interpretation) == (1, "b-w")
+
+
+@pytest.mark.parametrize("colour", [False, True])
+def test_sixteen_bits_stay(upscaler, tmp_path, colour):
+    fine = painting().astype(np.uint16) * 257 + 100
+    pixels = fine if colour else fine[:, :, :1]
+    image = pyvips.Image.new_from_array(pixels).copy(interpretation="rgb16" if colour else "grey16")
+    image.write_to_file(str(tmp_path / "a.png"))
+    upscaler.file(tmp_path / "a.png", tmp_path / "b.tif")
+    made = vips_of(tmp_path / "b.tif")
+    assert made.format == "ushort"
+    assert made.bands == (3 if colour else 1)
+    assert len(np.unique(made.numpy() % 257)) > 50  # more than 8 bits of levels
+    assert abs(made.numpy().mean() - pixels.mean()) < 800
+    upscaler.file(tmp_path / "a.png", tmp_path / "b.jpg")
+    assert vips_of(tmp_path / "b.jpg").format == "uchar"
+
+
+def test_alpha_without_a_halo(upscaler, tmp_path):
+    pixels = np.zeros((40, 40, 4), np.uint8)
+    rows, columns = np.mgrid[:40, :40]
+    inside = np.hypot(rows - 20, columns - 20) < 12
+    pixels[inside] = (230, 120, 40, 255)  # and black where nothing is seen
+    upscaler.file(write(tmp_path / "a.png", pixels), tmp_path / "b.png")
+    made = np.asarray(Image.open(tmp_path / "b.png"))
+    assert made.shape == (160, 160, 4)
+    seen = made[made[:, :, 3] > 8]
+    assert np.abs(seen[:, :3].astype(int) - (230, 120, 40)).max() < 25
+    assert made[80, 80, 3] > 250
+    assert made[2, 2, 3] < 5
+
+
+def test_alpha_on_paper(upscaler, tmp_path):
+    pixels = np.zeros((16, 16, 4), np.uint8)
+    upscaler.file(write(tmp_path / "a.png", pixels), tmp_path / "b.jpg")
+    assert np.asarray(Image.open(tmp_path / "b.jpg")).mean() > 245
+
+
+def test_grey_with_alpha(upscaler, tmp_path):
+    pixels = np.dstack([painting()[:, :, 0], np.full((40, 56), 255, np.uint8)])
+    source = tmp_path / "a.png"
+    bands = [Image.fromarray(np.ascontiguousarray(band)) for band in np.moveaxis(pixels, 2, 0)]
+    Image.merge("LA", bands).save(source)
+    upscaler.file(source, tmp_path / "b.png")
+    assert vips_of(tmp_path / "b.png").bands == 2
+
+
+def test_profile_and_exif_stay_and_it_is_turned_once(upscaler, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010E] = 6, "a fir"
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    source = write(tmp_path / "a.jpg", painting(), exif=exif, icc_profile=profile)
+    upscaler.file(source, tmp_path / "b.jpg")
+    with Image.open(tmp_path / "b.jpg") as made:
+        assert made.size == (160, 224)
+        assert made.getexif()[0x010E] == "a fir"
+        assert made.getexif().get(0x0112, 1) == 1
+        assert made.info["icc_profile"] == profile
+
+
+@pytest.mark.parametrize("suffix", ["gif", "webp"])
+@pytest.mark.parametrize("scale", [None, 3])
+def test_animations_frame_by_frame(upscaler, tmp_path, suffix, scale):
+    frames = [Image.fromarray(np.roll(painting(), 9 * i, 1)) for i in range(3)]
+    options = {"save_all": True, "append_images": frames[1:], "duration": 120, "loop": 0}
+    frames[0].save(tmp_path / f"a.{suffix}", **options)
+    upscaler.file(tmp_path / f"a.{suffix}", tmp_path / f"b.{suffix}", scale=scale)
+    with Image.open(tmp_path / f"b.{suffix}") as made:
+        assert made.n_frames == 3
+        assert made.size == (56 * (scale or 4), 40 * (scale or 4))
+        made.seek(1)
+        made.load()
+        assert made.info["duration"] == 120
+        second = np.asarray(made.convert("RGB"), float)
+        alone = np.asarray(upscaler(frames[1], scale=scale), float)
+        assert np.abs(second - alone).mean() < 12  # a GIF has 256 colours
+
+
+@pytest.mark.parametrize("kind", ["CMYK", "P", "1"])
+def test_other_modes_become_what_they_show(upscaler, tmp_path, kind):
+    source = tmp_path / ("a.jpg" if kind == "CMYK" else "a.png")
+    Image.fromarray(painting()).convert(kind).save(source)
+    made = upscaler(source)
+    assert made.size == (224, 160)
+    assert made.mode in ("RGB", "L")
+
+
+# --- memory and disk
+
+
+def test_large_pictures_go_through_a_file(upscaler, tmp_path, monkeypatch):
+    source = write(tmp_path / "a.png", painting(64, 64))
+    upscaler.file(source, tmp_path / "whole.png")
+    seen = []
+    real = pyvips.Image.rawload
+
+    def spy(*arguments, **options):
+        seen.append(arguments)
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(pyvips.Image, "rawload", spy)
+    monkeypatch.setattr("impasto.inference.pictures.IN_MEMORY_BYTES", 1000)
+    upscaler.file(source, tmp_path / "out" / "filed.png")
+    assert seen
+    assert (tmp_path / "out" / "filed.png").read_bytes() == (tmp_path / "whole.png").read_bytes()
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["filed.png"]
+
+
+def test_without_memory_the_tile_is_halved(upscaler, tmp_path):
+    told, real = [], upscaler.engine
+
+    class Small:
+        name = "torch"
+
+        def __call__(self, pictures):
+            if pictures.shape[2] > 60:
+                raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to ...")
+            return real(pictures)
+
+    upscaler.engine, upscaler.warn, upscaler.tile = Small(), told.append, 100
+    assert upscaler(Image.fromarray(painting(130, 130))).size == (520, 520)
+    assert told == ["there is no memory for tiles of 100 px: they have 50 px now"]
+
+
+def test_another_failure_of_the_engine_is_not_hidden(upscaler):
+    def fail(pictures):
+        raise RuntimeError("broken")
+
+    upscaler.engine = fail
+    with pytest.raises(RuntimeError, match="broken"):
+        upscaler(Image.fromarray(painting()))
+
+
+def test_a_failed_write_leaves_nothing(upscaler, tmp_path):
+    source = write(tmp_path / "a.png", painting(8, 8))
+    target = tmp_path / "target.png"
+    target.mkdir()
+    with pytest.raises(OSError, match=r"."):
+        upscaler.file(source, target)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.png", "target.png"]
+
+
+def test_formats_that_cannot_hold_it(upscaler, tmp_path):
+    source = write(tmp_path / "a.png", painting(1, 4200))
+    with pytest.raises(InputError, match="a webp can be 16,383 px long"):
+        upscaler.file(source, tmp_path / "b.webp")
+    with pytest.raises(InputError, match="cannot be written"):
+        upscaler.file(source, tmp_path / "b.bmp")
+
+
+def test_too_large_and_broken_inputs(upscaler, tmp_path):
+    source = write(tmp_path / "a.png", painting())
+    with pytest.raises(ImageError, match="too large"):
+        upscaler.file(source, tmp_path / "b.png", max_pixels=100)
+    whole = source.read_bytes()
+    for name, data in {"cut.png": whole[: len(whole) // 2], "empty.png": b"", "text.png": b"hello"}.items():
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(ImageError):
+            upscaler.file(tmp_path / name, tmp_path / "b.png")
+    assert not (tmp_path / "b.png").exists()
+
+
+def test_spread_colour():
+    colour = np.zeros((9, 9, 3), np.float32)
+    alpha = np.zeros((9, 9, 1), np.float32)
+    colour[4, 4], alpha[4, 4] = 0.5, 1
+    assert spread_colour(colour, alpha) == pytest.approx(0.5)
+    nothing = spread_colour(colour, 0 * alpha)
+    assert np.array_equal(nothing, colour)
+
+
+# --- many pictures
+
+
+@pytest.fixture
+def folder(tmp_path):
+    given = tmp_path / "given"
+    (given / "sub").mkdir(parents=True)
+    for i, name in enumerate(("a.png", "b.jpg", "sub/c.webp", "sub/a.png")):
+        write(given / name, painting(10, 12, seed=i))
+    (given / "notes.txt").write_text("no picture")
+    (given / ".hidden.png").write_bytes(b"")
+    return given
+
+
+def test_a_folder_keeps_its_structure(upscaler, folder, tmp_path):
+    (folder / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    jobs = plan_jobs([str(folder)], tmp_path / "out")
+    seen = []
+    outcomes = upscale_all(
+        upscaler, jobs, watch=lambda tally, outcome: seen.append((tally.pixels_done, outcome))
+    )
+    made = sorted(str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*.*"))
+    assert made == ["a.png", "b.jpg", "sub/a.png", "sub/c.webp"]
+    (bad,) = (o for o in outcomes if o.error)
+    assert bad.job.source.name == "bad.png"
+    assert [o.job for o in outcomes] == jobs
+    assert seen[-1][0] == 4 * 120
+    assert sum(outcome is not None for _, outcome in seen) == 5
+
+
+def test_patterns_files_and_formats(folder, tmp_path):
+    out = tmp_path / "out"
+    jobs = plan_jobs([str(folder / "*.*g"), str(folder / "sub" / "c.webp")], out, "tif")
+    assert [j.target.name for j in jobs] == ["a.tif", "b.tif", "c.tif"]
+    assert plan_jobs([str(folder / "**" / "*.webp")], out)[0].target == out / "c.webp"
+
+
+@pytest.mark.parametrize(
+    ("inputs", "out", "words"),
+    [
+        (["nothing.png"], "out", "there is no file or folder"),
+        (["given/*.xyz"], "out", "there is no file or folder"),
+        (["given"], "given", "would be written over"),
+        (["given/a.png", "given/sub/a.png"], "out", "would both become"),
+        (["given"], "given/a.png", "is a file"),
+        (["empty"], "out", "no pictures"),
+    ],
+)
+def test_what_cannot_be_planned(folder, tmp_path, monkeypatch, inputs, out, words):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=words):
+        plan_jobs(inputs, batch.Path(out))
+
+
+def test_what_is_there_already(upscaler, folder, tmp_path):
+    jobs = plan_jobs([str(folder / "a.png")], tmp_path / "out")
+    jobs[0].target.parent.mkdir()
+    jobs[0].target.write_bytes(b"mine")
+    assert "is there already" in upscale_all(upscaler, jobs)[0].error
+    assert upscale_all(upscaler, jobs, existing="skip")[0].skipped
+    assert jobs[0].target.read_bytes() == b"mine"
+    assert upscale_all(upscaler, jobs, existing="replace")[0].size == (48, 40)
+
+
+def test_a_full_disk_costs_the_picture(upscaler, folder, tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(upscale, "write", full)
+    (outcome,) = upscale_all(upscaler, plan_jobs([str(folder / "a.png")], tmp_path / "out"))
+    assert "No space left" in outcome.error
+
+
+# --- models
+
+
+def test_models_that_are_none(tmp_path, tiny):
+    with pytest.raises(CheckpointError, match="there is no model 'nope'"):
+        load_upscaler("nope")
+    (tmp_path / "fake.pth").write_bytes(b"not a model")
+    with pytest.raises((CheckpointError, impasto.InputError), match=r"fake.pth|spandrel"):
+        load_upscaler(tmp_path / "fake.pth")
+    damaged = tiny_model(tmp_path / "damaged")
+    tree = json.loads((damaged / "model.json").read_text())
+    tree["config"]["model"]["channels"] = 9
+    (damaged / "model.json").write_text(json.dumps(tree))
+    with pytest.raises(CheckpointError, match="another network"):
+        load_upscaler(damaged)
+    with pytest.raises(CheckpointError, match="it makes pictures larger"):
+        impasto.load(tiny)
+
+
+def test_a_model_of_the_community(tmp_path, upscaler):
+    spandrel = pytest.importorskip("spandrel")
+    from spandrel.architectures.Compact.__arch.SRVGG import SRVGGNetCompact
+
+    torch.manual_seed(0)
+    net = SRVGGNetCompact(num_in_ch=3, num_out_ch=3, num_feat=8, num_conv=2, upscale=2)
+    torch.save(net.state_dict(), tmp_path / "theirs.pth")
+    assert spandrel
+    theirs = load_upscaler(tmp_path / "theirs.pth", engine="torch")
+    assert theirs.name == "theirs"
+    picture = painting(20, 30)
+    made = np.asarray(theirs(Image.fromarray(picture)))
+    x = torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 255
+    with torch.inference_mode():
+        right = net(x).clamp(0, 1).mul(255).round().byte()[0].permute(1, 2, 0).numpy()
+    assert np.abs(made.astype(int) - right).max() <= 1
+
+
+def test_a_pickle_that_runs_code_is_refused(tmp_path):
+    pytest.importorskip("spandrel")
+
+    class Evil:
+        def __reduce__(self):
+            return (exec, (f"open({str(tmp_path / 'ran')!r}, 'w').close()",))
+
+    torch.save({"params": Evil()}, tmp_path / "evil.pth")
+    with pytest.raises(CheckpointError, match="cannot be used"):
+        load_upscaler(tmp_path / "evil.pth")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_names_of_the_zoo_are_models():
+    for name in zoo_names():
+        assert re.fullmatch(r"[a-z0-9-]+", name)
+
+
+def test_bytes_are_a_picture_too(upscaler):
+    buffer = io.BytesIO()
+    Image.fromarray(painting(6, 5)).save(buffer, "PNG")
+    assert upscaler(buffer.getvalue()).size == (20, 24)

@@ -1,0 +1,80 @@
+"""PSNR, SSIM and the distance in features, against hand-made values, a library and the papers' figure."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torchmetrics.functional.image import structural_similarity_index_measure as their_ssim
+
+from impasto.images import to_tensor
+from impasto.metrics.fidelity import feature_distance, luma, psnr, shaved, ssim
+from impasto.models.features import FeatureMaps
+
+
+def noise(seed, *shape):
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed)) * 2 - 1
+
+
+def test_luma_of_black_white_and_green():
+    for value, expected in ((-1.0, 16.0), (1.0, 235.0)):
+        assert luma(torch.full((1, 3, 2, 2), value)) == pytest.approx(expected)
+    green = torch.tensor([-1.0, 1.0, -1.0]).view(1, 3, 1, 1)
+    assert luma(green) == pytest.approx(16 + 128.553)
+    assert luma(torch.full((1, 1, 2, 2), 1.0)) == pytest.approx(235)
+
+
+def test_luma_rounds_to_what_a_file_holds():
+    assert torch.equal(luma(torch.full((1, 3, 1, 1), 0.0001)), luma(torch.full((1, 3, 1, 1), 0.5 / 127.5)))
+
+
+def test_psnr_by_hand():
+    zero = torch.zeros(1, 1, 4, 4)
+    assert psnr(zero, zero + 255) == pytest.approx(0)
+    assert psnr(zero, zero + 25.5) == pytest.approx(20)
+    assert math.isinf(psnr(zero, zero))
+
+
+def test_ssim_is_the_librarys():
+    first, second = (luma(noise(n, 2, 3, 32, 40)) for n in (0, 1))
+    mixed = 0.7 * first + 0.3 * second
+    options = {"sigma": 1.5, "kernel_size": 11, "data_range": 255.0, "return_full_image": True}
+    _, theirs = their_ssim(mixed, first, **options)
+    inner = theirs[..., 5:-5, 5:-5].mean((1, 2, 3))  # the rest of its windows reach into padding
+    torch.testing.assert_close(ssim(mixed, first), inner.double(), rtol=1e-4, atol=1e-4)
+    assert ssim(first, first) == pytest.approx(1)
+    assert (ssim(second, first) < ssim(mixed, first)).all()
+
+
+def test_shaved():
+    assert shaved(torch.zeros(1, 3, 10, 12), 4).shape == (1, 3, 2, 4)
+    with pytest.raises(ValueError, match="lose all"):
+        shaved(torch.zeros(1, 3, 8, 12), 4)
+
+
+def test_feature_distance_orders_pictures():
+    net = FeatureMaps()
+    picture = torch.nn.functional.interpolate(noise(0, 1, 3, 12, 12), size=(96, 96), mode="bicubic").clamp(
+        -1, 1
+    )
+    little, much = ((picture + s * noise(1, 1, 3, 96, 96)).clamp(-1, 1) for s in (0.05, 0.5))
+    with torch.no_grad():
+        found = [float(feature_distance(net, picture, other)) for other in (picture, little, much)]
+    assert found[0] == pytest.approx(0, abs=1e-6)
+    assert found[0] < found[1] < found[2]
+
+
+@pytest.mark.realdata
+def test_bicubic_on_set5_is_the_published_figure(realdata):
+    found = []
+    for path in sorted((realdata / "sr" / "set5").glob("*.png")):
+        with Image.open(path) as picture:
+            sharp = picture.convert("RGB")
+        width, height = (side - side % 4 for side in sharp.size)
+        sharp = sharp.crop((0, 0, width, height))
+        low = sharp.resize((width // 4, height // 4), Image.Resampling.BICUBIC)
+        back = low.resize((width, height), Image.Resampling.BICUBIC)
+        pair = [luma(shaved(to_tensor(np.array(p)[None]), 4)) for p in (back, sharp)]
+        found.append(float(psnr(*pair)))
+    assert sum(found) / len(found) == pytest.approx(28.43, abs=0.01)
