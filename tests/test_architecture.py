@@ -89,11 +89,13 @@ def test_public_names():
         "ImpastoError",
         "InputError",
         "Model",
+        "PictureUpscaler",
         "Run",
         "__version__",
         "evaluate",
         "load",
         "load_config",
+        "load_upscaler",
         "open_folder",
         "train",
     ]

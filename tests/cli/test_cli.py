@@ -117,7 +117,25 @@ def test_evaluate_as_json_on_the_screen(run, shapes, monkeypatch, capsys):
         (["generate", "{run}", "--out", "{file}"], 2, "is a file, not a folder"),
         (["evaluate", "{run}", "--against", "{absent}"], 2, "absent"),
         (["evaluate", "{run}", "--against", "{shapes}", "--samples", "3"], 2, "too few"),
+        (["evaluate", "{absent}", "--against", "{shapes}"], 2, "there is no model"),
         (["inspect", "{absent}"], 2, "absent"),
+        (["inspect", "{shapes}", "--degrade", "rain"], 2, "no degradation 'rain'"),
+        (["inspect", "{shapes}", "--degrade", "photo"], 2, "too small"),
+        (["train", "{shapes}", "--out", "{new}", "--preset", "upscale-x4"], 2, "too small"),
+        (["train", "{shapes}", "--out", "{new}", "--from", "{empty}", *FAST], 2, "there is no run"),
+        (["upscale", "{file}", "--out", "{new}", "--model", "nope"], 2, "there is no model 'nope'"),
+        (["upscale", "{file}", "--out", "{new}", "--model", "{run}"], 2, "makes new pictures"),
+        (["upscale", "{file}", "--out", "{new}", "--scale", "2", "--fit", "9x9"], 2, "exclude each other"),
+        (["upscale", "{file}", "--out", "{new}", "--fit", "9by9"], 2, "is not a size"),
+        (["upscale", "{file}", "--out", "{new}", "--tile", "big"], 2, "is not a tile"),
+        (["upscale", "{file}", "--out", "{new}", "--format", "bmp"], 2, "cannot be written as 'bmp'"),
+        (["upscale", "{absent}", "--out", "{new}"], 2, "there is no file or folder"),
+        (["upscale", "{empty}", "--out", "{new}"], 2, "there are no pictures"),
+        (["upscale", "{file}", "--out", "{file}"], 2, "is a file, not a folder"),
+        (["upscale", "-", "{file}", "--out", "-"], 2, "for one picture"),
+        (["upscale", "{file}", "--out", "{new}", "--skip-existing", "--overwrite"], 2, "exclude each other"),
+        (["export", "{run}", "--to", "onnx", "--out", "{new}"], 2, "makes new pictures"),
+        (["export", "{run}", "--to", "coreml", "--out", "{new}"], 2, "no export to 'coreml'"),
         (["samples", "emojione", "{new}"], 2, "emojione"),
         (["no-such-verb"], 2, "No such command"),
     ],
@@ -192,7 +210,18 @@ def test_help_names_every_verb():
         [sys.executable, "-m", "impasto", "--help"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0
-    for verb in ("demo", "samples", "inspect", "train", "health", "generate", "evaluate", "doctor"):
+    for verb in [
+        "demo",
+        "samples",
+        "inspect",
+        "train",
+        "health",
+        "generate",
+        "upscale",
+        "evaluate",
+        "export",
+        "doctor",
+    ]:
         assert verb in done.stdout
 
 

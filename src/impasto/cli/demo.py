@@ -32,7 +32,7 @@ def demo(
     say("3. New pictures")
     generate(run, made, count=48, grid=True)
     say("4. How good they are")
-    evaluate(run, pictures, samples=1000, json_=str(out / "figures.json"))
+    evaluate(str(run), pictures, samples=1000, json_=str(out / "figures.json"))
     say("Where everything is")
     for what, path in (
         ("the drawings", pictures),

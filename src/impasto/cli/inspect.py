@@ -1,22 +1,34 @@
 """`impasto inspect`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast, get_args
 
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rich.table import Table
 
     from impasto.data.inspect import Inspection
 
 _SHOWN = 8
+_DEGRADED = 8  # pictures on the sheet of --degrade
 
 
 def inspect(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="A folder of pictures.")],
     size: Annotated[int, typer.Option(help="The size you mean to train at: 16, 32, 64, 128 or 256 px.")] = 64,
     fit: Annotated[str, typer.Option(help="crop, letterbox or random-crop.")] = "crop",
+    degrade: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KIND", help="Show what an upscaler would learn to undo: bicubic or photo, as a sheet."
+        ),
+    ] = None,
+    sheet: Annotated[Path, typer.Option(metavar="FILE", help="Where that sheet goes.")] = Path(
+        "degraded.png"
+    ),
     json_: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Look at a folder before training: counts, sizes, broken files, copies, themes, palette, advice."""
@@ -29,8 +41,11 @@ def inspect(
     from impasto.config import load_config
     from impasto.data.inspect import inspect_folder
 
-    config = load_config(overrides={"image.size": size, "data.fit": fit})
     show = reading_pictures(Console(stderr=True))
+    if degrade is not None:
+        print(_degrade(directory, degrade, sheet, show))
+        return
+    config = load_config(overrides={"image.size": size, "data.fit": fit})
     found = inspect_folder(directory, config.data, config.image, seed=config.train.seed, progress=show)
     if json_:
         print(json.dumps(found.to_dict(), indent=2))
@@ -81,3 +96,23 @@ def _table(found: "Inspection") -> "Table":
     ):
         table.add_row(Text(name, style="dim"), value if isinstance(value, Text) else Text(value))
     return table
+
+
+def _degrade(directory: Path, kind: str, sheet: Path, show: "Callable[[str, int, int], None]") -> str:
+    """Write the sheet; returns what to say of it."""
+    from impasto.config import load_config
+    from impasto.data.degrade import Degradation, degradation_sheet
+    from impasto.data.folder import scan_pictures
+    from impasto.errors import InputError
+    from impasto.image_files import save
+    from impasto.images import read
+
+    if kind not in get_args(Degradation):
+        raise InputError(f"there is no degradation '{kind}'", "--degrade bicubic or photo")
+    undone = cast(Degradation, kind)
+    config = load_config("upscale-x4")
+    scan = scan_pictures(directory, config.data, config.image, show)
+    step = max(1, len(scan.pictures) // _DEGRADED)
+    chosen = [read(scan.root / picture.path) for picture in scan.pictures[::step][:_DEGRADED]]
+    save(degradation_sheet(chosen, config.image.size, 4, undone), sheet)
+    return f"{sheet}: in each row a window as it is, then four fates of it ({kind}, 4 times smaller)"

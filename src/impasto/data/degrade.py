@@ -6,17 +6,23 @@ rounds of blur, resizing, noise and JPEG, each by chance (after Real-ESRGAN, Wan
 
 import io
 import math
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
+from impasto.image_files import grid
+from impasto.images import to_tensor, to_uint8
+
 Degradation = Literal["bicubic", "photo"]
 
 MARGIN = 4  # low-resolution px at each edge that lack what lies beyond it: they are cut off
+FATES = 4  # of each picture on a sheet
 _MODES = ("area", "bilinear", "bicubic")
 
 
@@ -133,3 +139,21 @@ def between(generator: torch.Generator, low: float, high: float) -> float:
     if low > 0:
         return float(low * (high / low) ** chance(generator))
     return low + (high - low) * chance(generator)
+
+
+def degradation_sheet(
+    pictures: Sequence[NDArray[np.uint8]], side: int, scale: int, kind: Degradation, seed: int = 0
+) -> NDArray[np.uint8]:
+    """A row for each picture (H, W, 3), both at least `side`: its middle, and `FATES` of it, enlarged again.
+
+    Enlarged by repeating pixels, so that what is seen is what an upscaler gets. (H', W', 3) uint8.
+    """
+    rng = torch.Generator().manual_seed(seed)
+    shown = []
+    for picture in pictures:
+        top, left = ((length - side) // 2 for length in picture.shape[:2])
+        window = to_tensor(picture[None, top : top + side, left : left + side])
+        fates = [degrade(window, scale, kind, rng) for _ in range(FATES)]
+        large = [F.interpolate(low, scale_factor=scale, mode="nearest") for low, _ in fates]
+        shown += [fates[0][1], *large]
+    return grid(to_uint8(torch.cat(shown)), columns=1 + FATES)

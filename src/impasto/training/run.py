@@ -129,12 +129,12 @@ def train(
         Path(directory), config.data, config.image, seed=config.train.seed, progress=progress
     )
     state = states.create_state(config, dataset.batches(config.train.batch_size, config.train.seed), fabric)
+    if config.train.begin_with and not resuming:
+        states.begin_with(state, Path(config.train.begin_with))
     with ExitStack() as stack:
         stack.enter_context(_alone_in(out))
         if resuming:
             states.restore(state, out / STATE_FILE, dataset.fingerprint)
-        elif config.train.begin_with:
-            states.begin_with(state, Path(config.train.begin_with))
         task = _task(config, state, fabric, dataset, first=not resuming)
         remove_leftovers(out)
         write_bytes_atomically(out / "config.json", config.model_dump_json(indent=2).encode())

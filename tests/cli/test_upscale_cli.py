@@ -1,0 +1,141 @@
+"""`impasto upscale`, `evaluate`, `export` and `inspect --degrade` as a person meets them."""
+
+import io
+import json
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from impasto.cli import main
+from tests.cli.test_cli import impasto
+from tests.inference.conftest import painting, tiny_model
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return tiny_model(tmp_path_factory.mktemp("model") / "tiny")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "given").mkdir()
+    for i in range(3):
+        Image.fromarray(painting(64, 72, seed=i)).save(tmp_path / "given" / f"{i}.png")
+    return tmp_path / "given"
+
+
+def test_a_folder(folder, model, tmp_path, monkeypatch, capsys):
+    out = tmp_path / "out"
+    arguments = ["upscale", folder, "--out", out, "--model", model, "--engine", "torch"]
+    code, _, err = impasto(monkeypatch, capsys, *arguments, "--scale", "1.5", "--format", "webp")
+    assert code == 0
+    assert "tiny (x4) on torch: as asked" in err
+    assert "3 pictures in" in err
+    for path in out.iterdir():
+        with Image.open(path) as made:
+            assert made.size == (108, 96)
+    code, _, err = impasto(monkeypatch, capsys, *arguments, "--format", "webp")
+    assert code == 2
+    assert "3 pictures could not be enlarged" in err
+    assert "--skip-existing or --overwrite" in err
+    code, _, err = impasto(monkeypatch, capsys, *arguments, "--format", "webp", "--skip-existing")
+    assert code == 0
+    assert "0 pictures in" in err
+    assert "3 were there already" in err
+    code, *_ = impasto(monkeypatch, capsys, *arguments, "--overwrite", "--tile", "40")
+    assert code == 0
+
+
+def test_one_bad_file_costs_itself(folder, model, tmp_path, monkeypatch, capsys):
+    (folder / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    arguments = ["upscale", folder, "--out", tmp_path / "out", "--model", model, "--engine", "torch"]
+    code, _, err = impasto(monkeypatch, capsys, *arguments)
+    assert code == 2
+    assert "1 picture could not be enlarged" in err
+    assert "bad.png' is truncated" in err
+    assert len(list((tmp_path / "out").iterdir())) == 3
+
+
+def test_standard_input_and_output(model, monkeypatch, capsysbinary):
+    buffer, made = io.BytesIO(), io.BytesIO()
+    Image.fromarray(painting(6, 8)).save(buffer, "PNG")
+    buffer.seek(0)
+
+    class Pipe:
+        def __init__(self, stream):
+            self.buffer = stream
+
+        def write(self, text):
+            return len(text)
+
+        def flush(self):
+            pass
+
+    monkeypatch.setattr(sys, "stdin", Pipe(buffer))
+    monkeypatch.setattr(sys, "stdout", Pipe(made))
+    arguments = ["impasto", "upscale", "-", "--out", "-", "--model", str(model), "--engine", "torch"]
+    monkeypatch.setattr(sys, "argv", arguments)
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert not stop.value.code
+    assert Image.open(io.BytesIO(made.getvalue())).size == (32, 24)
+
+
+def test_evaluate(folder, model, monkeypatch, capsys, tmp_path):
+    code, out, _ = impasto(
+        monkeypatch, capsys, "evaluate", model, "--against", folder, "--json", tmp_path / "f.json"
+    )
+    assert code == 0
+    rows = {row["method"]: row for row in json.loads((tmp_path / "f.json").read_text())}
+    assert list(rows) == ["nearest", "bicubic", "lanczos", "tiny"]
+    assert rows["bicubic"]["psnr"] > rows["nearest"]["psnr"]
+    assert f"{rows['bicubic']['psnr']:.2f}" in out
+
+
+@pytest.mark.parametrize("to", ["onnx", "openvino"])
+def test_export(model, tmp_path, monkeypatch, capsys, to):
+    pytest.importorskip("onnxscript")
+    runtime = pytest.importorskip("onnxruntime" if to == "onnx" else "openvino")
+    code, out, _ = impasto(monkeypatch, capsys, "export", model, "--to", to, "--out", tmp_path / "out")
+    assert code == 0
+    names = [line.rsplit("/", 1)[-1] for line in out.splitlines()]
+    assert names == (["tiny.onnx"] if to == "onnx" else ["tiny.xml", "tiny.bin"])
+    picture = np.zeros((1, 3, 5, 9), np.float32)
+    if to == "onnx":
+        session = runtime.InferenceSession(str(tmp_path / "out" / "tiny.onnx"))
+        made = session.run(None, {"pictures": picture})[0]
+    else:
+        made = runtime.Core().compile_model(str(tmp_path / "out" / "tiny.xml"), "CPU")(picture)[0]
+    assert made.shape == (1, 3, 20, 36)
+
+
+def test_a_wrong_export_is_refused(model, tmp_path, monkeypatch, capsys):
+    pytest.importorskip("onnxscript")
+    from impasto.inference import export
+    from impasto.inference.upscalers import load_network
+
+    right, whole = load_network(model)[0], export.to_onnx
+    with torch.no_grad():
+        right.layers[0].bias.add_(0.5)
+    monkeypatch.setattr(export, "to_onnx", lambda network: whole(right))
+    code, _, err = impasto(monkeypatch, capsys, "export", model, "--to", "onnx", "--out", tmp_path / "out")
+    assert code == 1
+    assert "makes other pictures than PyTorch" in err
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_sheet_of_degradations(tmp_path, monkeypatch, capsys):
+    (tmp_path / "given").mkdir()
+    for i in range(2):
+        Image.fromarray(painting(170, 180, seed=i)).save(tmp_path / "given" / f"{i}.png")
+    sheet = tmp_path / "sheet.png"
+    code, out, _ = impasto(
+        monkeypatch, capsys, "inspect", tmp_path / "given", "--degrade", "photo", "--sheet", sheet
+    )
+    assert code == 0
+    assert str(sheet) in out.replace("\n", "")
+    with Image.open(sheet) as picture:
+        assert picture.width > 5 * 100
