@@ -88,7 +88,7 @@ class CompactConfig(Frozen):
 
     It trains wide and is deployed narrow: each convolution is the product of one to `expand` times as many
     channels and one back, plus the identity, multiplied out (SESR, Bhardwaj et al. 2022). The other player
-    is a U-Net with spectral norm, of `discriminator_channels` at full size.
+    is a U-Net with spectral norm, of `discriminator_channels` at half the size.
     """
 
     kind: Literal["compact"] = "compact"

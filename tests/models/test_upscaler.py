@@ -89,6 +89,6 @@ def test_discriminators(kind, side):
     torch.manual_seed(0)
     D = build_discriminator(cfg, ImageConfig(size=side))
     logits = D(noise(2, 3, side, side))
-    assert logits.shape == ((2, side * side) if cfg.kind == "compact" else (2,))
+    assert logits.shape == ((2, side * side // 4) if cfg.kind == "compact" else (2,))
     assert torch.isfinite(logits).all()
     assert D.probability(noise(2, 3, side, side)).shape == (2,)
