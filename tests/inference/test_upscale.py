@@ -14,7 +14,8 @@ import impasto
 from impasto.errors import CheckpointError, ImageError, InputError
 from impasto.inference import batch, upscale
 from impasto.inference.batch import plan_jobs, upscale_all
-from impasto.inference.upscale import spread_colour
+from impasto.inference.tiles import plan, smallest_tile
+from impasto.inference.upscale import good_tile, spread_colour
 from impasto.inference.upscalers import load_upscaler, zoo_names
 from tests.inference.conftest import painting, tiny_model
 
@@ -405,3 +406,19 @@ def test_bytes_are_a_picture_too(upscaler):
     buffer = io.BytesIO()
     Image.fromarray(painting(6, 5)).save(buffer, "PNG")
     assert upscaler(buffer.getvalue()).size == (20, 24)
+
+
+@pytest.mark.parametrize(("height", "width"), [(316, 316), (40, 3000), (5, 5), (1500, 1100)])
+def test_a_good_tile_wastes_little(height, width):
+    reach = 18
+
+    def computed(tile):
+        return sum(
+            (r.stop - r.start) * (c.stop - c.start) for r, c in plan(height, width, tile, reach).tiles()
+        )
+
+    tile = good_tile(height, width, reach, most=10_000)
+    assert smallest_tile(reach) <= tile <= 640
+    assert computed(tile) <= 1.4 * height * width
+    assert good_tile(height, width, reach, most=100) <= 100
+    assert good_tile(height, width, reach, most=1) == smallest_tile(reach)

@@ -18,13 +18,13 @@ from impasto.decoding import MAX_PIXELS, Source, vips
 from impasto.errors import InputError
 from impasto.inference.engines import Choice, Engine
 from impasto.inference.pictures import FORMATS, Picture, RowReader, collected, opened, resized, write
-from impasto.inference.tiles import enlarged, plan, smallest_tile
+from impasto.inference.tiles import Plan, enlarged, plan, smallest_tile
 from impasto.models.upscaler import Upscaler
 
 Progress = Callable[[int, int], None]
 """Called as `progress(done, total)` in pixels of the picture, once for each tile."""
 
-AUTO_TILE = 192
+LARGEST_TILE = 640  # some hundred MB inside a network of 64 channels
 STRIP_BYTES = 384 * 2**20  # of one row of tiles, enlarged, in float32
 MOST_SCALE = 64.0
 MOST_OUTPUT_PIXELS = 2**34
@@ -98,50 +98,46 @@ class PictureUpscaler:
         """The enlarged rows, from the top: (n, scale W, bands) each, in as many bits as the image has."""
         image, scale = reader.image, self.network.scale
         height = image.height // frames
-        tile = self._tile_for(height, image.width)
-        done = 0
+        cut, corner = self._begin(reader, height)
+        done, total = 0, frames * len(cut.rows) * len(cut.columns)
         for frame in range(frames):
-            cut = plan(height, image.width, tile, self.network.reach)
             carried = np.zeros((0, image.width * scale, image.bands), np.float32)
             for index, row in enumerate(cut.rows):
                 source = reader.take(frame * height + row.start, frame * height + row.stop)
                 strip = np.zeros((len(source) * scale, *carried.shape[1:]), np.float32)
                 strip[: len(carried)] = carried
                 for column in cut.columns:
-                    made = self._tile(source[:, column.start : column.stop])
+                    made = corner if done == 0 else self._tile(source[:, column.start : column.stop])
                     made *= enlarged(row.weights, scale)[:, None, None]
                     made *= enlarged(column.weights, scale)[None, :, None]
                     strip[:, column.start * scale : column.stop * scale] += made
-                    done += math.ceil(height * image.width / (len(cut.rows) * len(cut.columns)))
+                    done += 1
                     if progress:
-                        progress(min(done, frames * height * image.width), frames * height * image.width)
+                        progress(frames * height * image.width * done // total, frames * height * image.width)
                 last = index == len(cut.rows) - 1
                 finished = len(strip) if last else (cut.rows[index + 1].start - row.start) * scale
                 yield np.rint(strip[:finished]).clip(0, _top(image)).astype(source.dtype)
                 carried = strip[finished:]
 
-    def _tile_for(self, height: int, width: int) -> int:
-        """The tile asked for, or a good one: small enough for a row of them, and for what memory there is."""
-        least = smallest_tile(self.network.reach)
-        if self.tile is not None:
-            tile = self.tile
-        else:
-            row_bytes = 12 * width * self.network.scale**2
-            tile = max(least, min(AUTO_TILE + 2 * self.network.reach, STRIP_BYTES // row_bytes))
+    def _begin(self, reader: RowReader, height: int) -> tuple[Plan, NDArray[np.float32]]:
+        """The plan of a frame of `height` that there is memory for, and its first tile, enlarged."""
+        reach, width = self.network.reach, reader.image.width
+        row_bytes = 4 * reader.image.bands * width * self.network.scale**2
+        tile = self.tile or good_tile(height, width, reach, most=STRIP_BYTES // row_bytes)
         while True:
-            sides = min(tile, height), min(tile, width)
+            cut = plan(height, width, tile, reach)
+            source = reader.take(0, cut.rows[0].stop)[:, : cut.columns[0].stop]
             try:
-                self.engine(np.zeros((1, 3, *sides), np.float32))
+                return cut, self._tile(source)
             except (MemoryError, RuntimeError) as error:
-                if "memory" not in f"{error} {type(error).__name__}".lower() or tile // 2 < least:
+                words = f"{error} {type(error).__name__}".lower()
+                if "memory" not in words or tile // 2 < smallest_tile(reach):
                     raise
                 tile //= 2
                 self.warn(f"there is no memory for tiles of {2 * tile} px: they have {tile} px now")
-                continue
-            return tile
 
     def _tile(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
-        """(h, w, 1..4) of 8 or 16 bits -> (scale h, scale w, 1..4) float32 in the same units."""
+        """(h, w, 1..4) of 8 or 16 bits -> (scale h, scale w, 1..4) float32 in the same units, a copy."""
         top = np.float32(65535 if pixels.dtype == np.uint16 else 255)
         signed = pixels.astype(np.float32) * (2 / top) - 1
         bands = pixels.shape[2]
@@ -162,6 +158,17 @@ class PictureUpscaler:
         made = self.engine(np.array(planes, np.float32, order="C"))[0].transpose(1, 2, 0)
         grey: NDArray[np.float32] = made.mean(2, keepdims=True)
         return grey if signed.shape[2] == 1 else made
+
+
+def good_tile(height: int, width: int, reach: int, most: int) -> int:
+    """The tile with which the fewest pixels are computed, overlaps counted, and no larger than `most`."""
+    least = smallest_tile(reach)
+
+    def computed(tile: int) -> int:
+        cut = plan(height, width, tile, reach)
+        return sum((r.stop - r.start) * (c.stop - c.start) for r, c in cut.tiles())
+
+    return min(range(least, max(least, min(LARGEST_TILE, most)) + 1, 32), key=lambda t: (computed(t), t))
 
 
 def wanted_size(

@@ -1,0 +1,144 @@
+"""How fast, and in how much memory, pictures become larger, against Real-ESRGAN's tool.
+
+    python benchmarks/upscale_speed.py --megapixels 1 --threads 2 --json benchmarks/upscale_speed.json
+    python benchmarks/upscale_speed.py --memory 25 --model RUN
+
+The same network and weights on both sides, file to file: PyTorch in float32 and its default layout on the
+whole picture, with Pillow reading and writing; and `impasto upscale` with each engine that is installed. The
+order alternates and the best of several rounds counts. `--memory` enlarges one picture of so many
+megapixels in a process of its own and reports what it held at most, and seconds for each megapixel.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from impasto.errors import ImpastoError
+from impasto.files import write_bytes_atomically
+from impasto.image_files import to_pil
+from impasto.inference.engines import Choice, installed, open_engine
+from impasto.inference.upscale import PictureUpscaler
+from kit import machine
+from peers import realesrgan
+
+_CHILD = """
+import json, resource, sys, time
+import impasto
+start = time.perf_counter()
+upscaler = impasto.load_upscaler(sys.argv[1], engine=sys.argv[4])
+loaded = time.perf_counter()
+upscaler.file(__import__("pathlib").Path(sys.argv[2]), __import__("pathlib").Path(sys.argv[3]))
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+print(json.dumps({"seconds": time.perf_counter() - loaded, "peak_mib": peak, "loading": loaded - start}))
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    args = parse(arguments)
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    try:
+        results = {"machine": machine.describe()}
+        if args.memory:
+            results["memory"] = [memory(m, args.model, args.engine, args.out) for m in args.memory]
+        else:
+            results |= speed(args.megapixels, args.rounds)
+    except ImpastoError as error:
+        sys.exit(f"{error.message}\n{error.hint}".strip())
+    print(json.dumps({k: v for k, v in results.items() if k != "machine"}, indent=1))
+    if args.json:
+        write_bytes_atomically(args.json, json.dumps(results, indent=1).encode() + b"\n")
+
+
+def speed(megapixels: float, rounds: int) -> dict[str, Any]:
+    """Seconds of each way, file to file, and how many times faster each is than the peer's."""
+    net = realesrgan.load()
+    side = round((megapixels * 1e6) ** 0.5)
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = Path(folder) / "small.png", Path(folder) / "large.png"
+        to_pil(picture(side, side)).save(source)
+        ways: dict[str, Callable[[], None]] = {"peer": lambda: as_its_tool(net, source, target)}
+        for name in installed():
+            network = realesrgan.Ours(net)
+            ours = PictureUpscaler(network, "peer", open_engine(name, network), Choice(name, "measured"))
+            ways[name] = lambda ours=ours: ours.file(source, target)  # type: ignore[misc]
+        seconds = {name: float("inf") for name in ways}
+        for _ in range(rounds):
+            for name, run in ways.items():
+                start = time.perf_counter()
+                run()
+                seconds[name] = min(seconds[name], time.perf_counter() - start)
+    flops = 2 * sum(p.numel() for p in net.parameters() if p.dim() == 4) * side**2
+    return {
+        "megapixels": side**2 / 1e6,
+        "seconds": seconds,
+        "times_the_peer": {name: seconds["peer"] / s for name, s in seconds.items()},
+        "flops_per_second": {name: flops / s for name, s in seconds.items()},
+    }
+
+
+@torch.no_grad()
+def as_its_tool(net: realesrgan.Compact, source: Path, target: Path) -> None:
+    """Read, to [0, 1], through the network in one piece, clamp, to 8 bits, write."""
+    with Image.open(source) as opened:
+        pixels = np.asarray(opened.convert("RGB"))
+    x = torch.from_numpy(pixels.astype(np.float32) / 255).permute(2, 0, 1)[None].contiguous()
+    made = net(x)[0].clamp(0, 1).permute(1, 2, 0).numpy()
+    Image.fromarray((made * 255.0).round().astype(np.uint8)).save(target)
+
+
+def memory(megapixels: float, model: str, engine: str, out: Path) -> dict[str, Any]:
+    """One picture in a process of its own."""
+    out.mkdir(parents=True, exist_ok=True)
+    side = round((megapixels * 1e6) ** 0.5)
+    source, target = out / f"{side}.png", out / f"{side}-large.tif"
+    to_pil(picture(side, side)).save(source)
+    done = subprocess.run(
+        [sys.executable, "-c", _CHILD, model, str(source), str(target), engine],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    target.unlink()
+    return {"megapixels": side**2 / 1e6, **found, "seconds_per_megapixel": found["seconds"] * 1e6 / side**2}
+
+
+def picture(height: int, width: int) -> np.ndarray:
+    """(height, width, 3) uint8: smooth colours with a little grain, so that it compresses as a photo does."""
+    rng = np.random.default_rng(0)
+    coarse = Image.fromarray(rng.integers(0, 256, (height // 40 + 2, width // 40 + 2, 3), np.uint8))
+    smooth = np.asarray(coarse.resize((width, height), Image.Resampling.BICUBIC)).astype(np.int16)
+    grain = rng.integers(-4, 5, (height, width, 1), np.int16)
+    return (smooth + grain).clip(0, 255).astype(np.uint8)
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--megapixels", type=float, default=1.0)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int)
+    parser.add_argument(
+        "--memory", type=float, nargs="+", help="megapixels of pictures to measure memory with"
+    )
+    parser.add_argument("--model", default="photo-x4", help="for --memory")
+    parser.add_argument("--engine", default="torch", help="for --memory")
+    parser.add_argument("--out", type=Path, default=Path("runs/upscale-speed"))
+    parser.add_argument("--json", type=Path)
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    main()
