@@ -67,15 +67,15 @@ def photo(image: Tensor, side: int, generator: torch.Generator) -> Tensor:
     for again in (False, True):
         if again and chance(generator) < 0.5:
             break
-        if chance(generator) < 0.7:
-            x = blurred(x, generator, most=1.2 if again else 2.0)
+        if chance(generator) < 0.6:
+            x = blurred(x, generator, most=0.7 if again else 1.8)
         # Down to between the final size and twice that, so that the last reduction is left something to do.
         share = between(generator, 1.0, 2.0) if again else between(generator, 1.0, x.shape[-1] / side)
         x = resized(x, round(side * share), generator)
         if chance(generator) < 0.5:
-            x = noisy(x, generator, most=6.0 if again else 10.0)
-        if chance(generator) < 0.6:
-            x = compressed(x, generator, least=55)
+            x = noisy(x, generator, most=5.0 if again else 10.0)
+        if chance(generator) < 0.5:
+            x = compressed(x, generator, least=60)
     x = quantised(resized(x, side, generator))
     if chance(generator) < 0.5:
         x = compressed(x, generator, least=70)
