@@ -9,6 +9,10 @@ import typer
 def train(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="A folder of pictures.")],
     out: Annotated[Path, typer.Option(metavar="RUN", help="Where everything goes.")],
+    low: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="The same pictures made small, to learn from pairs (upscalers)."),
+    ] = None,
     preset: Annotated[
         str | None,
         typer.Option(
@@ -69,6 +73,7 @@ def train(
         run = run_training(
             directory,
             out,
+            low=low,
             preset=preset,
             size=size,
             minutes=minutes,

@@ -47,6 +47,18 @@ def degrade(
     return low[..., inner[0], inner[1]].contiguous(), images[..., outer, outer].contiguous()
 
 
+def pair_of(
+    windows: Tensor, scale: int, kind: Degradation, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """The low-resolution and the sharp pictures of windows (B, 3, S, S), or (B, 6, S, S) that hold both.
+
+    The latter are those of `pairs.PairedPixels`, and nothing is degraded.
+    """
+    if windows.shape[1] == 3:
+        return degrade(windows, scale, kind, generator)
+    return windows[:, 3:, ::scale, ::scale].contiguous(), windows[:, :3].contiguous()
+
+
 def bicubic(images: Tensor, side: int) -> Tensor:
     """(B, C, S, S) -> (B, C, side, side): antialiased bicubic with a = -0.5, Pillow's and MATLAB's."""
     return F.interpolate(images.float(), (side, side), mode="bicubic", antialias=True)

@@ -26,6 +26,7 @@ from lightning_fabric import Fabric
 from impasto.config import Config, load_config, override, parse_config
 from impasto.data.folder import Dataset, open_folder, scan_pictures
 from impasto.data.inspect import choose_preset
+from impasto.data.pairs import open_pairs
 from impasto.descriptors import GeneratorConfig, ProjectedConfig
 from impasto.errors import ConfigError, InputError
 from impasto.files import remove_leftovers, write_bytes_atomically
@@ -72,6 +73,7 @@ def train(
     directory: str | Path,
     out: str | Path,
     *,
+    low: str | Path | None = None,
     preset: str | None = None,
     size: int | None = None,
     minutes: float | None = None,
@@ -85,7 +87,8 @@ def train(
 ) -> Run:
     """Train a generator on a folder of pictures and leave everything in `out`.
 
-    Without `preset` the number of pictures chooses one. Limits count over the whole life of a run,
+    `low` is the folder of the low-resolution pictures where an upscaler is to learn from pairs. Without
+    `preset` the number of pictures chooses one. Limits count over the whole life of a run,
     interruptions included; without one, training goes on until it has converged. `resume` goes on with the
     run in `out`, or starts it if nothing is there yet. Ctrl-C and SIGTERM save and return, with
     `reason.condition == "interrupted"`.
@@ -125,9 +128,7 @@ def train(
     config = config.model_copy(update={"train": pinned})
     fabric = devices.make_fabric(choice)
 
-    dataset = open_folder(
-        Path(directory), config.data, config.image, seed=config.train.seed, progress=progress
-    )
+    dataset = _open(Path(directory), None if low is None else Path(low), config, progress)
     state = states.create_state(config, dataset.batches(config.train.batch_size, config.train.seed), fabric)
     if config.train.begin_with and not resuming:
         states.begin_with(state, Path(config.train.begin_with))
@@ -165,6 +166,20 @@ def train(
         reason = engine.fit()
     enlarges = not isinstance(config.model, GeneratorConfig)
     return Run(out, reason, state.images_seen, state.seconds, state.evaluations, state.best, enlarges)
+
+
+def _open(
+    directory: Path, low: Path | None, config: Config, progress: Callable[[str, int, int], None] | None
+) -> Dataset:
+    """The pictures, or pairs of pictures, of a run."""
+    seed = config.train.seed
+    if low is None:
+        return open_folder(directory, config.data, config.image, seed=seed, progress=progress)
+    if isinstance(config.model, GeneratorConfig):
+        raise InputError("pairs are for upscalers", "--preset upscale-x4 or another of them")
+    return open_pairs(
+        directory, low, config.data, config.image, config.model.scale, seed=seed, progress=progress
+    )
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from impasto.config import LossConfig, RestorationConfig
-from impasto.data.degrade import degrade
+from impasto.data.degrade import pair_of
 from impasto.losses.adversarial import discriminator_loss, generator_compares, generator_loss
 from impasto.losses.matching import map_difference
 from impasto.losses.penalties import differentiates, penalties
@@ -33,7 +33,7 @@ def upscale_step(
     """
     G, D = cast(Upscaler, state.generator), state.discriminator
     windows = turned(next_batch(), state.rng)
-    low, sharp = degrade(windows, G.scale, cfg.degradation, state.rng)
+    low, sharp = pair_of(windows, G.scale, cfg.degradation, state.rng)
     made = G(low.contiguous(memory_format=torch.channels_last))
     stats = untouched(made, sharp)
     plays = cfg.adversarial > 0 and state.images_seen >= cfg.adversarial_from_images

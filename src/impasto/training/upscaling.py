@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from impasto.config import Config, RestorationConfig
-from impasto.data.degrade import bicubic, degrade
+from impasto.data.degrade import bicubic, pair_of
 from impasto.image_files import grid, save
 from impasto.images import to_tensor, to_uint8
 from impasto.metrics.fidelity import feature_distance, luma, psnr, shaved, ssim
@@ -104,7 +104,7 @@ class Yardstick:
         rng = torch.Generator().manual_seed(0)
         side = holdout.shape[1] - holdout.shape[1] % (2 * scale)
         pairs = [
-            degrade(to_tensor(picture[None, :side, :side]), scale, cfg.degradation, rng)
+            pair_of(to_tensor(picture[None, :side, :side]), scale, cfg.degradation, rng)
             for picture in holdout
         ]
         self._low = torch.cat([low for low, _ in pairs]).to(device)

@@ -1,0 +1,130 @@
+"""Which small upscaler learns the most in the same time: shapes of equal deployed size, one after the other.
+
+    python benchmarks/upscaler_candidates.py --pictures DIR --test DIR --seconds 180 --threads 1 --json FILE
+
+Each learns L1 on the same windows in the same order with the same Adam, whose rate falls as a cosine over the
+given time, and is averaged; the clock counts training alone. Measured as the papers do: PSNR-Y on the pictures
+of `--test`, bicubic x4.
+"""
+
+import argparse
+import copy
+import json
+import math
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import nn
+
+from impasto import images
+from impasto.config import load_config
+from impasto.data.degrade import degrade
+from impasto.data.folder import Dataset, open_folder
+from impasto.data.scan import scan_folder
+from impasto.files import write_bytes_atomically
+from impasto.images import to_tensor
+from impasto.inference.compare import resampled
+from impasto.metrics.fidelity import luma, psnr, shaved
+from kit import machine
+from peers.upscalers import CANDIDATES, SCALE, make
+
+RATE, BATCH, WARMUP_STEPS, HALFLIFE_IMAGES = 1e-3, 4, 100, 2_000
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    args = parse(arguments)
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    config = load_config("upscale-x4", {"data.holdout_min_pictures": 2, "data.holdout_share": 0.01})
+    dataset = open_folder(args.pictures, config.data, config.image, seed=0)
+    tests = pairs_of(args.test)
+    results: dict[str, Any] = {"machine": machine.describe(), "seconds": args.seconds, "candidates": {}}
+    for name in args.candidate or CANDIDATES:
+        found = [train(name, dataset, tests, args.seconds, seed) for seed in args.seeds]
+        results["candidates"][name] = found
+        for one in found:
+            print(f"{name}: {one['psnr']:.2f} dB after {one['steps']} steps", flush=True)
+        if args.json:
+            write_bytes_atomically(args.json, json.dumps(results, indent=1).encode() + b"\n")
+
+
+def train(
+    name: str, dataset: Dataset, tests: list[tuple[torch.Tensor, torch.Tensor]], seconds: float, seed: int
+) -> dict[str, Any]:
+    """Train one candidate for so long; its PSNR-Y, steps, and numbers."""
+    torch.manual_seed(seed)
+    network = make(name).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    average = copy.deepcopy(network)
+    optimizer = torch.optim.Adam(network.parameters(), lr=RATE, betas=(0.9, 0.99), fused=True)
+    batches, rng = dataset.batches(BATCH, seed), torch.Generator().manual_seed(seed)
+    spent, steps = 0.0, 0
+    while spent < seconds:
+        start = time.perf_counter()
+        low, sharp = degrade(to_tensor(batches.next()), SCALE, "bicubic", rng)
+        rate = RATE * min(1.0, (steps + 1) / WARMUP_STEPS) * (0.5 + 0.5 * math.cos(math.pi * spent / seconds))
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        loss = (network(low.contiguous(memory_format=torch.channels_last)) - sharp).abs().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        steps += 1
+        follow(average, network, 0.5 ** (BATCH / min(HALFLIFE_IMAGES, 0.05 * BATCH * steps)))
+        spent += time.perf_counter() - start
+    return {
+        "seed": seed,
+        "psnr": measure(average, tests),
+        "steps": steps,
+        "parameters": sum(p.numel() for p in network.parameters()),
+    }
+
+
+@torch.no_grad()
+def follow(average: nn.Module, network: nn.Module, keep: float) -> None:
+    """Move the average's weights towards the network's."""
+    torch._foreach_lerp_(list(average.parameters()), [p.detach() for p in network.parameters()], 1 - keep)
+
+
+@torch.inference_mode()
+def measure(network: nn.Module, tests: list[tuple[torch.Tensor, torch.Tensor]]) -> float:
+    """Mean PSNR-Y in dB."""
+    return float(
+        np.mean(
+            [float(psnr(*(luma(shaved(x, SCALE)) for x in (network(low), sharp)))) for low, sharp in tests]
+        )
+    )
+
+
+def pairs_of(folder: Path) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """The pictures of a folder made small by bicubic, and as they are: (1, 3, h, w) each."""
+    found = []
+    for picture in scan_folder(folder, min_side_px=48).pictures:
+        sharp = images.read(folder / picture.path)
+        height, width = (side - side % SCALE for side in sharp.shape[:2])
+        sharp = np.ascontiguousarray(sharp[:height, :width])
+        low = resampled(sharp, width // SCALE, height // SCALE, Image.Resampling.BICUBIC)
+        found.append((to_tensor(low[None]), to_tensor(sharp[None])))
+    return found
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--pictures", type=Path, required=True, help="to learn from")
+    parser.add_argument("--test", type=Path, required=True, help="to measure with")
+    parser.add_argument("--candidate", action="append", help=f"of {', '.join(CANDIDATES)}; repeatable")
+    parser.add_argument("--seconds", type=float, default=180.0)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--threads", type=int)
+    parser.add_argument("--json", type=Path)
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+"""Pairs of a sharp picture and its low-resolution one, from two folders, matched by name."""
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from impasto.config import DataConfig, ImageConfig
+from impasto.data.batches import split
+from impasto.data.cache import Bytes, Indices, Offsets, Pixels, open_pixels
+from impasto.data.folder import Dataset, scan_pictures
+from impasto.data.scan import Picture, Progress, Rejected, Scan, scan_folder
+from impasto.errors import DataError
+
+
+@dataclass(frozen=True)
+class PairedPixels(Pixels):
+    """Sharp pictures with the low-resolution ones behind them: windows of 6 channels.
+
+    The last three hold the low-resolution picture, each of its pixels `scale` x `scale` times, so that
+    turning and mirroring keep the two together. Windows begin at multiples of `scale`.
+    """
+
+    low: Pixels | None = None
+    scale: int = 1
+
+    def take(self, indices: Indices, offsets: Offsets | None = None) -> Bytes:
+        """(n, S, S, 6) uint8; see `Pixels.take`."""
+        result = np.empty((len(indices), self.size, self.size, 6), np.uint8)
+        for row, index in enumerate(indices):
+            picture = self.whole(int(index))
+            slack = (np.array(picture.shape[:2]) - self.size) // self.scale
+            place = slack // 2 if offsets is None else (offsets[row] * (slack + 1)).astype(np.int64)
+            top, left = place * self.scale
+            result[row] = picture[top : top + self.size, left : left + self.size]
+        return result
+
+    def whole(self, index: int) -> Bytes:
+        """(H, W, 6) uint8."""
+        assert self.low is not None
+        large = self.low.whole(index).repeat(self.scale, 0).repeat(self.scale, 1)
+        return np.concatenate((super().whole(index), large), 2)
+
+
+def open_pairs(
+    high: Path,
+    low: Path,
+    data: DataConfig,
+    image: ImageConfig,
+    scale: int,
+    *,
+    seed: int,
+    progress: Progress | None = None,
+) -> Dataset:
+    """The pairs of two folders. What has no partner, or not one of the right size, is left out with a reason.
+
+    A partner has the same path below its folder, but for the suffix, and is exactly `scale` times smaller.
+    Raises `DataError` when a folder is absent, no pair is left, or too few to train on.
+    """
+    sharp = scan_pictures(high, data, image, progress)
+    small = scan_folder(low, min_side_px=1, max_pixels=data.max_pixels, progress=progress)
+    partners = {_name(p): p for p in small.pictures}
+    kept, rejected = [], list(sharp.rejected)
+    for picture in sharp.pictures:
+        reason = _mismatch(picture, partners.get(_name(picture)), scale, low)
+        if reason:
+            rejected.append(Rejected(picture.path, reason))
+        else:
+            kept.append(picture)
+    if not kept:
+        first = rejected[0]
+        raise DataError(
+            f"no picture in '{high}' has its pair in '{low}': '{first.path}' {first.reason}",
+            f"pairs have the same name, and the low one is exactly {scale} times smaller",
+        )
+    pairs = replace(sharp, pictures=tuple(kept), rejected=tuple(rejected))
+    behind = Scan(low, tuple(partners[_name(p)] for p in kept), small.rejected, small.ignored)
+    train, holdout = split(
+        [p.content_hash for p in kept], data.holdout_share, data.holdout_min_pictures, seed
+    )
+    sharp_pixels = open_pixels(pairs, data, image, progress)
+    small_image = image.model_copy(update={"size": image.size // scale})
+    pixels = PairedPixels(
+        **vars(sharp_pixels), low=open_pixels(behind, data, small_image, progress), scale=scale
+    )
+    return PairedDataset(pairs, pixels, train, holdout, data.mirror, behind)
+
+
+@dataclass(frozen=True)
+class PairedDataset(Dataset):
+    """A `Dataset` of pairs; `behind` are the low-resolution pictures, in the same order."""
+
+    behind: Scan | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when any picture of either folder does."""
+        assert self.behind is not None
+        hashes = [super().fingerprint, *(p.content_hash for p in self.behind.pictures)]
+        return hashlib.blake2b(" ".join(hashes).encode(), digest_size=16).hexdigest()
+
+
+def _name(picture: Picture) -> str:
+    return str(PurePosixPath(picture.path).with_suffix(""))
+
+
+def _mismatch(picture: Picture, partner: Picture | None, scale: int, low: Path) -> str:
+    """Why two do not go together, or nothing."""
+    if partner is None:
+        return f"has no pair of its name in '{low}'"
+    wanted = picture.width, picture.height
+    if (partner.width * scale, partner.height * scale) != wanted:
+        return (
+            f"has {wanted[0]} x {wanted[1]} px and its pair {partner.width} x {partner.height}: not exactly "
+            f"{scale} times smaller"
+        )
+    return ""
