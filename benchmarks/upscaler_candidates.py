@@ -2,9 +2,9 @@
 
     python benchmarks/upscaler_candidates.py --pictures DIR --test DIR --seconds 180 --threads 1 --json FILE
 
-Each learns L1 on the same windows in the same order with the same Adam, whose rate falls as a cosine over the
-given time, and is averaged; the clock counts training alone. Measured as the papers do: PSNR-Y on the pictures
-of `--test`, bicubic x4.
+Each learns L1 on the same windows in the same order with the same Adam, whose rate falls as a cosine over
+the given time, and is averaged; the clock counts training alone. Measured as the papers do: PSNR-Y on the
+pictures of `--test`, bicubic x4. `compact-narrow` is our own network, trained as it is deployed.
 """
 
 import argparse

@@ -112,9 +112,8 @@ class SafmnBlock(nn.Module):
         self.norms = nn.ModuleList(nn.GroupNorm(1, channels) for _ in range(2))
         self.scales = nn.ModuleList(conv(quarter, quarter, groups=quarter) for _ in range(4))
         self.gather = nn.Conv2d(channels, channels, 1)
-        self.mix = nn.Sequential(
-            conv(channels, 2 * channels), nn.GELU(), nn.Conv2d(2 * channels, channels, 1)
-        )
+        wide = 2 * channels
+        self.mix = nn.Sequential(conv(channels, wide), nn.GELU(), nn.Conv2d(wide, channels, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[2:]
