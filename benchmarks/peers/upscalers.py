@@ -143,7 +143,7 @@ def make(name: str) -> nn.Module:
         case "compact":
             return build_upscaler(CompactConfig(channels=32, convolutions=13))
         case "compact-narrow":
-            return build_upscaler(CompactConfig(channels=32, convolutions=13), wide=False)
+            return build_upscaler(CompactConfig(channels=32, convolutions=13)).deployed()
         case "plain":
             return Plain(32, 13)
         case "residual":

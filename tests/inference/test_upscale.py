@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import time
 
 import numpy as np
 import pytest
@@ -184,9 +185,10 @@ def test_animations_frame_by_frame(upscaler, tmp_path, suffix, scale):
 def test_other_modes_become_what_they_show(upscaler, tmp_path, kind):
     source = tmp_path / ("a.jpg" if kind == "CMYK" else "a.png")
     Image.fromarray(painting()).convert(kind).save(source)
-    made = upscaler(source)
-    assert made.size == (224, 160)
-    assert made.mode in ("RGB", "L")
+    for picture in (source, Image.fromarray(painting()).convert(kind)):
+        made = upscaler(picture)
+        assert made.size == (224, 160)
+        assert made.mode in ("RGB", "L")
 
 
 # --- memory and disk
@@ -345,6 +347,22 @@ def test_a_full_disk_costs_the_picture(upscaler, folder, tmp_path, monkeypatch):
     monkeypatch.setattr(upscale, "write", full)
     (outcome,) = upscale_all(upscaler, plan_jobs([str(folder / "a.png")], tmp_path / "out"))
     assert "No space left" in outcome.error
+
+
+def test_pictures_take_turns_in_the_engine(upscaler, folder, tmp_path):
+    inside, real = [], upscaler.engine
+
+    def alone(pictures):
+        inside.append(1)
+        time.sleep(0.01)
+        assert inside == [1]
+        made = real(pictures)
+        inside.pop()
+        return made
+
+    upscaler.engine = alone
+    outcomes = upscale_all(upscaler, plan_jobs([str(folder)], tmp_path / "out"), workers=4)
+    assert all(outcome.size for outcome in outcomes)
 
 
 # --- models

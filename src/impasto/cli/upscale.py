@@ -23,7 +23,7 @@ def upscale(
     out: Annotated[str, typer.Option(metavar="DIR", help="Where they go; - for standard output.")],
     model: Annotated[
         str, typer.Option(help="A name of ours, a run, or a community .pth or .safetensors.")
-    ] = "photo-x4",
+    ] = "photo-x4-fidelity",
     scale: Annotated[
         float | None, typer.Option(help="How many times larger, e.g. 2.7.  [default: the model's]")
     ] = None,

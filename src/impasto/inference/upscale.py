@@ -1,9 +1,10 @@
 """One picture, larger: its tiles through an engine, put together row by row in bounded memory."""
 
 import math
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -27,6 +28,7 @@ Progress = Callable[[int, int], None]
 LARGEST_TILE = 640  # some hundred MB inside a network of 64 channels
 STRIP_BYTES = 384 * 2**20  # of one row of tiles, enlarged, in float32
 MOST_SCALE = 64.0
+_PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
 MOST_OUTPUT_PIXELS = 2**34
 
 
@@ -43,6 +45,8 @@ class PictureUpscaler:
     choice: Choice
     tile: int | None = None  # None: as large as is good
     warn: Callable[[str], None] = print
+    # One tile at a time: it has all threads, and OpenVINO allows no more.
+    _turn: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def __call__(self, picture: "str | Source | Image.Image", scale: float | None = None) -> Image.Image:
         """The picture `scale` times larger (the network's own scale when left out), 8 bits, as RGB or grey.
@@ -53,8 +57,9 @@ class PictureUpscaler:
             path = Path(folder) / "picture.png"
             source = Path(picture) if isinstance(picture, str) else picture
             if isinstance(source, Image.Image):
-                source.save(Path(folder) / "given.png")
+                given = source if source.mode in _PNG_MODES else source.convert("RGB")
                 source = Path(folder) / "given.png"
+                given.save(source)
             self.file(source, path, scale=scale)
             with Image.open(path) as made:
                 made.load()
@@ -155,7 +160,8 @@ class PictureUpscaler:
     def _run(self, signed: NDArray[np.float32]) -> NDArray[np.float32]:
         """(h, w, 1 or 3) in [-1, 1] through the engine; what is grey goes in as colour and comes out grey."""
         planes = np.broadcast_to(signed, (*signed.shape[:2], 3)).transpose(2, 0, 1)[None]
-        made = self.engine(np.array(planes, np.float32, order="C"))[0].transpose(1, 2, 0)
+        with self._turn:
+            made = self.engine(np.array(planes, np.float32, order="C"))[0].transpose(1, 2, 0)
         grey: NDArray[np.float32] = made.mean(2, keepdims=True)
         return grey if signed.shape[2] == 1 else made
 

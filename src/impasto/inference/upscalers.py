@@ -18,7 +18,7 @@ from impasto.inference.upscale import PictureUpscaler
 from impasto.models.build import build_upscaler
 from impasto.models.upscaler import Upscaler
 
-DEFAULT = "photo-x4"
+DEFAULT = "photo-x4-fidelity"
 COMMUNITY_REACH = 24  # px: such networks do not say; most look at that much or less with any weight
 _COMMUNITY_SUFFIXES = (".pth", ".pt", ".ckpt", ".safetensors")
 
