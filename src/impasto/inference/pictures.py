@@ -67,16 +67,6 @@ class Picture:
         """Of one frame, in pixels."""
         return int(self.image.height) // self.frames
 
-    @property
-    def deep(self) -> bool:
-        """Whether values have 16 bits."""
-        return bool(self.image.format == "ushort")
-
-    @property
-    def alpha(self) -> bool:
-        """Whether the last band is alpha."""
-        return self.image.bands in (2, 4)
-
 
 def opened(source: Source, max_pixels: int = MAX_PIXELS) -> Picture:
     """A picture to read from, upright. Raises `ImageError`, here or while its rows are read."""
