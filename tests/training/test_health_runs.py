@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 import impasto
 from impasto.config import load_config
 from impasto.errors import TrainingError
-from impasto.training import engine, events, health, repairs, vitals
+from impasto.training import events, generation, health, repairs, vitals
 from impasto.training import state as states
 from impasto.training.checkup import check_up
 from impasto.training.engine import Engine
@@ -217,7 +217,7 @@ def test_the_clock_never_goes_back_and_the_best_is_kept(shapes, tmp_path, monkey
         trouble = bool(evaluations) and evaluations[-1].distance == 0.1
         return [health.Verdict("collapse", "trouble", "All 16 are alike.", "...")] if trouble else []
 
-    clock, back, weights, play = [], repairs.roll_back, [], engine.gan_step
+    clock, back, weights, play = [], repairs.roll_back, [], generation.gan_step
 
     def timed(state, *a):
         clock.append(state.seconds)
@@ -228,7 +228,7 @@ def test_the_clock_never_goes_back_and_the_best_is_kept(shapes, tmp_path, monkey
         weights.append(loss.r1_weight)
         return play(fabric, state, pictures, loss, *a)
 
-    monkeypatch.setattr(engine, "gan_step", playing)
+    monkeypatch.setattr(generation, "gan_step", playing)
     monkeypatch.setattr(Judge, "measure", measured)
     monkeypatch.setattr(health, "judge", ill)
     monkeypatch.setattr(repairs, "roll_back", timed)

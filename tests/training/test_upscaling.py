@@ -1,17 +1,20 @@
 """Upscalers in training: the step, what they learn, resuming, the game, and what a run leaves behind."""
 
+import io
 import json
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from rich.console import Console
 from safetensors.torch import load_file
 
 import impasto
 from impasto.config import RestorationConfig, load_config
 from impasto.data.degrade import MARGIN
 from impasto.errors import ConfigError, DataError
+from impasto.training.sinks import TerminalSink
 from impasto.training.upscale_step import turned
 from impasto.training.upscaling import Yardstick
 from tests.inference.conftest import painting
@@ -202,3 +205,13 @@ def test_turned():
     rng = torch.Generator().manual_seed(0)
     seen = {tuple(turned(x, rng).flatten().tolist()) for _ in range(200)}
     assert len(seen) == 8
+
+
+def test_the_terminal_speaks_of_likeness(photos, tmp_path):
+    text = io.StringIO()
+    with TerminalSink(Console(file=text, width=200), plain_every_seconds=0.0) as sink:
+        train(photos, tmp_path / "run", images=40, sinks=[sink])
+    assert "unlikeness 0." in text.getvalue()
+    assert "held-out PSNR-Y" in text.getvalue()
+    assert "KID" not in text.getvalue()
+    assert "D right" not in text.getvalue()

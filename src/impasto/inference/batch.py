@@ -85,7 +85,7 @@ def _found(inputs: Sequence[str]) -> Iterator[tuple[Path, Path]]:
     for text in inputs:
         path = Path(text)
         if path.is_dir():
-            files = sorted(p for p in path.rglob("*") if _is_picture(p))
+            files = sorted(p for p in path.rglob("*") if _is_picture(p, path))
             if not files:
                 raise InputError(f"there are no pictures in '{path}'", "give a folder that holds some")
             yield from ((file, file.relative_to(path)) for file in files)
@@ -100,8 +100,8 @@ def _found(inputs: Sequence[str]) -> Iterator[tuple[Path, Path]]:
             )
 
 
-def _is_picture(path: Path) -> bool:
-    hidden = any(part.startswith(".") for part in path.parts if part not in (".", ".."))
+def _is_picture(path: Path, root: Path) -> bool:
+    hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
     return not hidden and path.suffix.lower() in images.SUFFIXES and path.is_file()
 
 

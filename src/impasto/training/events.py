@@ -21,6 +21,7 @@ class Event:
 class Started(Event):
     """Training begins, or goes on."""
 
+    task: str  # "generation" or "upscaling"
     preset: str
     preset_reason: str  # why this one
     device: str

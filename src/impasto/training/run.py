@@ -147,6 +147,7 @@ def train(
         every_sink: list[Sink] = [*sinks, jsonl, tensorboard]
         started = Started(
             state.images_seen,
+            task="generation" if isinstance(config.model, GeneratorConfig) else "upscaling",
             preset=config.preset,
             preset_reason=why,
             device=choice.device,

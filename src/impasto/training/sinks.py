@@ -36,6 +36,8 @@ class TerminalSink:
         self.plain_every_seconds = plain_every_seconds
         self._last_plain = 0.0
         self._evaluated: Evaluated | None = None
+        self._compared: Compared | None = None
+        self._enlarges = False
 
     def __enter__(self) -> Self:
         if self.live:
@@ -52,6 +54,7 @@ class TerminalSink:
         """Show one event."""
         match event:
             case Started():
+                self._enlarges = event.task == "upscaling"
                 went = "goes on" if event.resumed else "starts"
                 self._line(f"Preset {event.preset} ({event.preset_reason}).")
                 self._line(
@@ -70,6 +73,7 @@ class TerminalSink:
                     f"{'  (best so far)' if event.best else ''}"
                 )
             case Compared():
+                self._compared = event
                 self._line(
                     f"{event.images_seen:>9,} images  held-out PSNR-Y {event.psnr:.2f} dB (bicubic "
                     f"{event.bicubic_psnr:.2f}), distance in features {event.feature_distance:.4f} (bicubic "
@@ -93,11 +97,19 @@ class TerminalSink:
             self._line("  ".join(f"{name} {value}" for name, value in self._cells(event).items()))
 
     def _cells(self, event: Progress) -> dict[str, str]:
-        distance = f"{self._evaluated.distance:.4f}" if self._evaluated else "-"
-        return {
+        how_far = {
             "images": f"{event.images_seen:,}",
             "images/s": f"{event.images_per_second:.1f}",
             "left": _duration(event.eta_seconds),
+        }
+        if self._enlarges:
+            plays = {"D loss": f"{event.discriminator_loss:.3f}", "G loss": f"{event.generator_loss:.3f}"}
+            psnr = f"{self._compared.psnr:.2f} dB" if self._compared else "-"
+            unlike = {"unlikeness": f"{event.reconstruction:.4f}"}
+            return {**how_far, **unlike, **(plays if event.discriminator_loss else {}), "PSNR-Y": psnr}
+        distance = f"{self._evaluated.distance:.4f}" if self._evaluated else "-"
+        return {
+            **how_far,
             "D loss": f"{event.discriminator_loss:.3f}",
             "G loss": f"{event.generator_loss:.3f}",
             "D right on real": f"{event.real_accuracy:.0%}",

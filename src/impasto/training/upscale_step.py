@@ -40,16 +40,8 @@ def upscale_step(
     if plays:
         stats |= discriminator_round(fabric, state, sharp, made.detach(), loss)
 
-    reconstruction = cfg.pixels * absolute_difference(made, sharp).mean()
-    if cfg.frequencies:
-        reconstruction = reconstruction + cfg.frequencies * frequency_difference(made, sharp).mean()
-    if features is not None and cfg.features:
-        with fabric.autocast():
-            seen = features(made)
-            with torch.no_grad():
-                meant = features(sharp)
-        scales = [1 / float(m.abs().mean().clamp_min(1e-6)) for m in meant]
-        reconstruction = reconstruction + cfg.features * map_difference(seen, meant, scales).mean()
+    with fabric.autocast():
+        reconstruction = unlikeness(made, sharp, cfg, features)
     total, g_loss = reconstruction, torch.zeros_like(reconstruction)
     if plays:
         D.requires_grad_(False)
@@ -66,6 +58,19 @@ def upscale_step(
     D.requires_grad_(True)
     stats |= {"generator_loss": g_loss.detach(), "reconstruction": reconstruction.detach()}
     return StepStats(**stats)
+
+
+def unlikeness(made: Tensor, sharp: Tensor, cfg: RestorationConfig, features: Pyramid | None) -> Tensor:
+    """How far enlarged windows (B, 3, s, s) are from the sharp ones in all that `cfg` weighs: a scalar."""
+    total = cfg.pixels * absolute_difference(made, sharp).mean()
+    if cfg.frequencies:
+        total = total + cfg.frequencies * frequency_difference(made, sharp).mean()
+    if features is not None and cfg.features:
+        with torch.no_grad():
+            meant = features(sharp)
+        scales = [1 / float(m.abs().mean().clamp_min(1e-6)) for m in meant]
+        total = total + cfg.features * map_difference(features(made), meant, scales).mean()
+    return total
 
 
 def discriminator_round(
