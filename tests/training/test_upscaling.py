@@ -14,6 +14,7 @@ import impasto
 from impasto.config import RestorationConfig, load_config
 from impasto.data.degrade import MARGIN
 from impasto.errors import ConfigError, DataError
+from impasto.training import engine
 from impasto.training.sinks import TerminalSink
 from impasto.training.upscale_step import turned
 from impasto.training.upscaling import Yardstick
@@ -207,7 +208,8 @@ def test_turned():
     assert len(seen) == 8
 
 
-def test_the_terminal_speaks_of_likeness(photos, tmp_path):
+def test_the_terminal_speaks_of_likeness(photos, tmp_path, monkeypatch):
+    monkeypatch.setattr(engine, "PROGRESS_EVERY_SECONDS", 0.0)
     text = io.StringIO()
     with TerminalSink(Console(file=text, width=200), plain_every_seconds=0.0) as sink:
         train(photos, tmp_path / "run", images=40, sinks=[sink])
