@@ -440,3 +440,18 @@ def test_animations_hold_every_frame(tmp_path: Path, suffix: str, count: int) ->
         assert film.size == (16, 16)
     with pytest.raises(InputError):
         images.save_animation(frames, tmp_path / "film.mp4")
+
+
+def test_what_libvips_does_not_know_is_recognised_whatever_other_threads_do(tmp_path, monkeypatch):
+    """Its error log is shared between threads: the detail of an error may be gone, or another file's."""
+    import pyvips
+
+    from impasto.decoding import open_image
+
+    Image.fromarray(np.full((4, 5, 3), 90, np.uint8)).save(tmp_path / "a.bmp")
+    whole = pyvips.Error.__init__
+    monkeypatch.setattr(
+        pyvips.Error, "__init__", lambda self, message, detail=None: whole(self, message, "?")
+    )
+    image = open_image((tmp_path / "a.bmp").read_bytes())
+    assert (image.width, image.height) == (5, 4)

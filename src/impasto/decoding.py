@@ -111,7 +111,9 @@ def open_image(data: bytes, max_pixels: int = MAX_PIXELS, **options: Any) -> Any
         # ignores this option, which is why it is not used here.
         image = pyvips.Image.new_from_buffer(data, "", access="sequential", fail_on="error", **options)
     except pyvips.Error as error:
-        if "not in a known format" not in error.detail:
+        # The message is the binding's own; the detail comes from a log that all threads share and clear, and
+        # may be another file's or nothing.
+        if error.message != "unable to load from buffer":
             raise
         return _open_with_pillow(data, max_pixels)
     if _format(image) not in _VIPS_FORMATS:  # libvips also takes its own files, tables and raw numbers

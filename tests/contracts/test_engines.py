@@ -8,6 +8,7 @@ from impasto.descriptors import CompactConfig, SrresnetConfig
 from impasto.errors import InputError, MissingDependencyError
 from impasto.inference import engines
 from impasto.inference.engines import PARITY_DB, choose_engine, installed, open_engine, parity_db
+from impasto.inference.export import to_onnx
 from impasto.models.build import build_upscaler
 
 SIZES = [(1, 1), (1, 9), (7, 3), (30, 41)]
@@ -24,10 +25,23 @@ def network(request):
     return build_upscaler(request.param).deployed().eval().requires_grad_(False)
 
 
+@pytest.fixture(scope="module")
+def exported():
+    """ONNX models by weights: an export takes seconds, and two engines come from each."""
+    return {}
+
+
 @pytest.mark.parametrize("name", ["torch", "onnxruntime", "openvino"])
-def test_every_engine_makes_pytorchs_picture(name, network):
+def test_every_engine_makes_pytorchs_picture(name, network, exported, monkeypatch):
     if name not in installed():
         pytest.skip(f"{name} is not installed")
+
+    def once(net):
+        if id(net) not in exported:
+            exported[id(net)] = to_onnx(net)
+        return exported[id(net)]
+
+    monkeypatch.setattr(engines, "_onnx", once)
     engine = open_engine(name, network)
     assert engine.name == name
     rng = np.random.default_rng(0)
