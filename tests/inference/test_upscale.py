@@ -436,7 +436,7 @@ def test_a_good_tile_wastes_little(height, width):
         )
 
     tile = good_tile(height, width, reach, most=10_000)
-    assert smallest_tile(reach) <= tile <= 640
-    assert computed(tile) <= 1.4 * height * width
+    assert smallest_tile(reach) <= tile <= 384
+    assert computed(tile) <= 1.5 * height * width
     assert good_tile(height, width, reach, most=100) <= 100
     assert good_tile(height, width, reach, most=1) == smallest_tile(reach)

@@ -25,8 +25,8 @@ from impasto.models.upscaler import Upscaler
 Progress = Callable[[int, int], None]
 """Called as `progress(done, total)` in pixels of the picture, once for each tile."""
 
-LARGEST_TILE = 640  # some hundred MB inside a network of 64 channels
-STRIP_BYTES = 384 * 2**20  # of one row of tiles, enlarged, in float32
+LARGEST_TILE = 384  # some hundred MB inside a network of 64 channels, whatever the engine
+STRIP_BYTES = 192 * 2**20  # of one row of tiles, enlarged, in float32
 MOST_SCALE = 64.0
 _PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
 MOST_OUTPUT_PIXELS = 2**34
@@ -121,7 +121,10 @@ class PictureUpscaler:
                         progress(frames * height * image.width * done // total, frames * height * image.width)
                 last = index == len(cut.rows) - 1
                 finished = len(strip) if last else (cut.rows[index + 1].start - row.start) * scale
-                yield np.rint(strip[:finished]).clip(0, _top(image)).astype(source.dtype)
+                ready = strip[:finished]
+                np.rint(ready, out=ready)  # in place: a strip may have hundreds of MB
+                np.clip(ready, 0, _top(image), out=ready)
+                yield ready.astype(source.dtype)
                 carried = strip[finished:]
 
     def _begin(self, reader: RowReader, height: int) -> tuple[Plan, NDArray[np.float32]]:
