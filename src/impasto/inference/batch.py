@@ -124,7 +124,7 @@ def upscale_all(
     """
     tally = Tally(len(jobs), started=time.monotonic())
     lock = threading.Lock()
-    pixels = dict(zip(jobs, images_sizes(jobs), strict=True))
+    pixels = dict(zip(jobs, _areas(jobs), strict=True))
     tally.pixels = sum(pixels.values())
 
     def one(job: Job) -> Outcome:
@@ -204,7 +204,7 @@ def _one(
     return Outcome(job, size)
 
 
-def images_sizes(jobs: Iterable[Job]) -> Iterator[int]:
+def _areas(jobs: Iterable[Job]) -> Iterator[int]:
     """Pixels of each picture by its header; 0 for what cannot be read."""
     for job in jobs:
         try:

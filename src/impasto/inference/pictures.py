@@ -28,7 +28,6 @@ from impasto.decoding import (
 from impasto.errors import ImageError, InputError
 from impasto.files import replacing
 
-Rows = NDArray[np.float32]
 IN_MEMORY_BYTES = 128 * 2**20  # of an enlarged picture; a larger one goes through a file
 _KEPT = ("exif-data", "xmp-data", "iptc-data", "icc-profile-data")
 _PAGES = ("delay", "loop", "n-pages")

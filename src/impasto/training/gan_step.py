@@ -46,13 +46,25 @@ def discriminator_step(
 
     Returns what `StepStats` says of D.
     """
-    G, D = cast(Generator, state.generator), state.discriminator
+    G = cast(Generator, state.generator)
     z = G.sample_latents(len(real), state.rng).to(real)
     with torch.no_grad():
         fake = G(z)
     spread = spread_of(fake, real)  # before augmentation adds its own
-    real = augment(real, changes, state.rng).requires_grad_(differentiates(loss, loss.r1_weight))
-    fake = augment(fake, changes, state.rng).requires_grad_(differentiates(loss, loss.r2_weight))
+    real, fake = augment(real, changes, state.rng), augment(fake, changes, state.rng)
+    return update_discriminator(fabric, state, real, fake, loss) | {"spread": spread}
+
+
+def update_discriminator(
+    fabric: Fabric, state: TrainingState, real: Tensor, fake: Tensor, loss: LossConfig
+) -> dict[str, Tensor]:
+    """One update of D on real and generated pictures (B, C, H, W), neither with a history.
+
+    Returns what `StepStats` says of D, but for the spread.
+    """
+    D = state.discriminator
+    real.requires_grad_(differentiates(loss, loss.r1_weight))
+    fake.requires_grad_(differentiates(loss, loss.r2_weight))
     real_logits, fake_logits = D(real), D(fake)
 
     d_loss = discriminator_loss(loss.adversarial, real_logits, fake_logits).mean()
@@ -62,7 +74,7 @@ def discriminator_step(
     fabric.backward(d_loss + penalty.weighted(loss))
     state.discriminator_optimizer.step()
 
-    return observe(D, loss, real_logits, fake_logits, d_loss, penalty) | {"spread": spread}
+    return observe(D, loss, real_logits, fake_logits, d_loss, penalty)
 
 
 def observe(

@@ -9,13 +9,12 @@ from torch import Tensor
 
 from impasto.config import LossConfig, RestorationConfig
 from impasto.data.degrade import pair_of
-from impasto.losses.adversarial import discriminator_loss, generator_compares, generator_loss
+from impasto.losses.adversarial import generator_compares, generator_loss
 from impasto.losses.matching import map_difference
-from impasto.losses.penalties import differentiates, penalties
 from impasto.losses.reconstruction import absolute_difference, frequency_difference
 from impasto.models.pyramid import Pyramid
 from impasto.models.upscaler import Upscaler
-from impasto.training.gan_step import StepStats, observe, spread_of
+from impasto.training.gan_step import StepStats, spread_of, update_discriminator
 from impasto.training.state import TrainingState
 
 
@@ -38,7 +37,7 @@ def upscale_step(
     stats = untouched(made, sharp)
     plays = cfg.adversarial > 0 and state.images_seen >= cfg.adversarial_from_images
     if plays:
-        stats |= discriminator_round(fabric, state, sharp, made.detach(), loss)
+        stats |= update_discriminator(fabric, state, sharp.detach(), made.detach(), loss)
 
     with fabric.autocast():
         reconstruction = unlikeness(made, sharp, cfg, features)
@@ -71,22 +70,6 @@ def unlikeness(made: Tensor, sharp: Tensor, cfg: RestorationConfig, features: Py
         scales = [1 / float(m.abs().mean().clamp_min(1e-6)) for m in meant]
         total = total + cfg.features * map_difference(features(made), meant, scales).mean()
     return total
-
-
-def discriminator_round(
-    fabric: Fabric, state: TrainingState, sharp: Tensor, made: Tensor, loss: LossConfig
-) -> dict[str, Tensor]:
-    """D learns once from windows (B, 3, s, s) of either kind. Returns what `StepStats` says of it."""
-    D = state.discriminator
-    real = sharp.clone().requires_grad_(differentiates(loss, loss.r1_weight))
-    fake = made.requires_grad_(differentiates(loss, loss.r2_weight))
-    real_logits, fake_logits = D(real), D(fake)
-    d_loss = discriminator_loss(loss.adversarial, real_logits, fake_logits).mean()
-    penalty = penalties(D, real, fake, real_logits, fake_logits, loss, state.rng)
-    state.discriminator_optimizer.zero_grad()
-    fabric.backward(d_loss + penalty.weighted(loss))
-    state.discriminator_optimizer.step()
-    return observe(D, loss, real_logits, fake_logits, d_loss, penalty)
 
 
 def untouched(made: Tensor, sharp: Tensor) -> dict[str, Tensor]:
