@@ -20,7 +20,7 @@ demo: $(STAMP) ## real drawings, two minutes of training, new pictures, honest f
 	$(BIN)/impasto demo
 
 test: check ## checks, then every test that takes seconds
-	$(BIN)/python -m pytest -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical -m "not slow"
 
 check: $(STAMP) ## lint, format and types
 	$(BIN)/ruff check .

@@ -70,7 +70,8 @@ def speed(megapixels: float, rounds: int) -> dict[str, Any]:
         ways: dict[str, Callable[[], None]] = {"peer": lambda: as_its_tool(net, source, target)}
         for name in installed():
             network = realesrgan.Ours(net)
-            ours = PictureUpscaler(network, "peer", open_engine(name, network), Choice(name, "measured"))
+            engine = realesrgan.OursByNcnn() if name == "ncnn" else open_engine(name, network)
+            ours = PictureUpscaler(network, "peer", engine, Choice(name, "measured"))
             ways[name] = lambda ours=ours: ours.file(source, target)  # type: ignore[misc]
         seconds = {name: float("inf") for name in ways}
         for _ in range(rounds):

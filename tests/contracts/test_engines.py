@@ -10,6 +10,7 @@ from impasto.inference import engines
 from impasto.inference.engines import PARITY_DB, choose_engine, installed, open_engine, parity_db
 from impasto.inference.export import to_onnx
 from impasto.models.build import build_upscaler
+from impasto.models.upscaler import CompactUpscaler
 
 SIZES = [(1, 1), (1, 9), (7, 3), (30, 41)]
 NETWORKS = [
@@ -31,7 +32,7 @@ def exported():
     return {}
 
 
-@pytest.mark.parametrize("name", ["torch", "onnxruntime", "openvino"])
+@pytest.mark.parametrize("name", ["torch", "onnxruntime", "openvino", "ncnn"])
 def test_every_engine_makes_pytorchs_picture(name, network, exported, monkeypatch):
     if name not in installed():
         pytest.skip(f"{name} is not installed")
@@ -42,6 +43,10 @@ def test_every_engine_makes_pytorchs_picture(name, network, exported, monkeypatc
         return exported[id(net)]
 
     monkeypatch.setattr(engines, "_onnx", once)
+    if name == "ncnn" and not isinstance(network, CompactUpscaler):
+        with pytest.raises(InputError, match="compact upscalers alone"):
+            open_engine(name, network)
+        return
     engine = open_engine(name, network)
     assert engine.name == name
     rng = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""What runs an upscaler: PyTorch, ONNX Runtime or OpenVINO behind one small protocol, and which is fastest.
+"""What runs an upscaler: PyTorch, ONNX Runtime, OpenVINO or ncnn behind one protocol, and which is fastest.
 
 An engine takes and gives numpy arrays, (1, 3, h, w) -> (1, 3, scale h, scale w) float32 in [-1, 1].
 """
@@ -24,10 +24,11 @@ from impasto.arithmetic import best_seconds, bfloat16_speedup
 from impasto.errors import InputError, MissingDependencyError
 from impasto.files import cache_folder, write_bytes_atomically
 from impasto.inference.export import to_onnx
+from impasto.inference.ncnn import BLOBS, NcnnNetwork, to_ncnn
 from impasto.models.upscaler import Upscaler
 
 Picture = NDArray[np.float32]
-EngineName = Literal["torch", "onnxruntime", "openvino"]
+EngineName = Literal["torch", "onnxruntime", "openvino", "ncnn"]
 PARITY_DB = 45.0  # an engine whose pictures differ more than this from float32's is not chosen
 TRIED_PX = 96
 
@@ -109,13 +110,31 @@ class OpenvinoEngine:
         return np.asarray(self.model(pictures)[0])
 
 
+class NcnnEngine:
+    """ncnn on the CPU, for compact upscalers: Winograd's convolutions, in float32."""
+
+    name: EngineName = "ncnn"
+
+    def __init__(self, network: Upscaler) -> None:
+        self.network = NcnnNetwork(*to_ncnn(network), torch.get_num_threads(), BLOBS)
+        self.scale, self.multiple = network.scale, getattr(network, "unshuffle", 1)
+
+    def __call__(self, pictures: Picture) -> Picture:
+        """See `Engine`."""
+        height, width = pictures.shape[2:]
+        unit = pictures[0] * np.float32(0.5) + np.float32(0.5)
+        beyond = ((0, 0), (0, -height % self.multiple), (0, -width % self.multiple))
+        made = self.network(np.pad(unit, beyond, mode="edge"))
+        return (made * 2 - 1)[None, :, : height * self.scale, : width * self.scale]
+
+
 def installed() -> list[EngineName]:
-    """The engines that can run here. All but PyTorch need the package `onnxscript` as well, to export."""
+    """The engines that can run here. Two of them need the package `onnxscript` as well, to export."""
     able = importlib.util.find_spec("onnxscript") is not None
     return [
         name
         for name in get_args(EngineName)
-        if name == "torch" or (able and importlib.util.find_spec(name) is not None)
+        if name == "torch" or ((able or name == "ncnn") and importlib.util.find_spec(name) is not None)
     ]
 
 
@@ -134,6 +153,8 @@ def open_engine(name: EngineName, network: Upscaler, device: str = "cpu") -> Eng
             return OnnxEngine(network)
         case "openvino":
             return OpenvinoEngine(network)
+        case "ncnn":
+            return NcnnEngine(network)
 
 
 def choose_engine(network: Upscaler) -> Choice:
@@ -144,7 +165,7 @@ def choose_engine(network: Upscaler) -> Choice:
     """
     names = installed()
     if names == ["torch"]:
-        return Choice("torch", "the only engine installed; impasto[engines] has two more")
+        return Choice("torch", "the only engine installed; impasto[engines] has three more")
     path = cache_folder() / "engines" / f"{_machine_and(network, names)}.json"
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         found = json.loads(path.read_text())

@@ -1,23 +1,28 @@
-"""Upscalers for other programs: ONNX and OpenVINO files, checked against PyTorch before they are written."""
+"""Upscalers for other programs: ONNX, OpenVINO, ncnn; checked against PyTorch before they are written."""
 
 import contextlib
 import io
 import logging
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from impasto.errors import ExportError, MissingDependencyError
 from impasto.files import write_bytes_atomically
+from impasto.inference.ncnn import BLOBS, NcnnNetwork, to_ncnn
 from impasto.models.upscaler import Upscaler
 
+Kind = Literal["onnx", "openvino", "ncnn"]
 OPSET = 18
 TOLERANCE = 1e-3  # of values in [-1, 1]: a tenth of an 8-bit level
 _CHECKED = ((24, 40), (7, 3), (1, 1))  # pixels, none of them the size it is exported with
+_CHECKED_EVEN = ((24, 40), (6, 2), (2, 2))
 
 
 def to_onnx(network: Upscaler) -> bytes:
@@ -50,11 +55,13 @@ def to_onnx(network: Upscaler) -> bytes:
     return data
 
 
-def export(network: Upscaler, to: Literal["onnx", "openvino"], out: Path) -> list[Path]:
-    """Write `out`.onnx, or `out`.xml and `out`.bin; returns what was written.
+def export(network: Upscaler, to: Kind, out: Path) -> list[Path]:
+    """Write `out`.onnx, `out`.xml and `out`.bin, or `out`.param and `out`.bin; returns what was written.
 
     Raises `ExportError`, and writes nothing, where the exported network's pictures are not PyTorch's.
     """
+    if to == "ncnn":
+        return _export_ncnn(network, out)
     data = to_onnx(network)
     check(network, data)
     if to == "onnx":
@@ -84,10 +91,33 @@ def check(network: Upscaler, data: bytes) -> None:
             "the exported model cannot be checked without onnxruntime", "pip install 'impasto[engines]'"
         ) from None
     session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    _compare(network, lambda picture: session.run(None, {"pictures": picture})[0], _CHECKED)
+
+
+def _export_ncnn(network: Upscaler, out: Path) -> list[Path]:
+    layers, numbers = to_ncnn(network)
+    try:
+        made = NcnnNetwork(layers, numbers, torch.get_num_threads(), BLOBS)
+    except ImportError:
+        raise MissingDependencyError(
+            "the exported model cannot be checked without ncnn", "pip install 'impasto[engines]'"
+        ) from None
+    _compare(network, lambda picture: made(picture[0] * 0.5 + 0.5)[None] * 2 - 1, _CHECKED_EVEN)
+    param, weights = (out.with_name(f"{out.name}.{suffix}") for suffix in ("param", "bin"))
+    write_bytes_atomically(weights, numbers)
+    write_bytes_atomically(param, layers.encode())
+    return [param, weights]
+
+
+def _compare(
+    network: Upscaler,
+    exported: Callable[[NDArray[np.float32]], NDArray[np.float32]],
+    sizes: tuple[tuple[int, int], ...],
+) -> None:
     rng = np.random.default_rng(0)
-    for height, width in _CHECKED:
+    for height, width in sizes:
         picture = rng.random((1, 3, height, width), np.float32) * 2 - 1
-        made = session.run(None, {"pictures": picture})[0]
+        made = exported(picture)
         with torch.inference_mode():
             right = network(torch.from_numpy(picture)).numpy()
         if made.shape != right.shape or float(np.abs(made - right).max()) > TOLERANCE:
