@@ -312,6 +312,19 @@ def test_patterns_files_and_formats(folder, tmp_path):
     assert plan_jobs([str(folder / "**" / "*.webp")], out)[0].target == out / "c.webp"
 
 
+def test_one_name_with_several_suffixes(tmp_path):
+    (tmp_path / "given").mkdir()
+    for name in ("a.bmp", "a.png", "a.jpg", "b.bmp"):
+        Image.fromarray(painting(8, 8)).save(tmp_path / "given" / name)
+
+    def names(*options):
+        return [job.target.name for job in plan_jobs([str(tmp_path / "given")], tmp_path / "out", *options)]
+
+    assert names() == ["a.bmp.png", "a.jpg", "a.png", "b.png"]
+    assert names("png") == ["a.bmp.png", "a.jpg.png", "a.png", "b.png"]
+    assert names("webp") == ["a.bmp.webp", "a.jpg.webp", "a.png.webp", "b.webp"]
+
+
 @pytest.mark.parametrize(
     ("inputs", "out", "words"),
     [

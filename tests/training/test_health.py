@@ -326,6 +326,40 @@ def test_vitals_survive_json():
     assert Vitals.of(stored) == STEADY
 
 
+# --- upscalers
+
+
+@pytest.mark.parametrize(
+    ("ratios", "images", "severity"),
+    [
+        ([], LATE, None),
+        ([1.2], LATE, None),  # once is no verdict
+        ([1.2, 1.1], 7_000, None),  # nor is it early
+        ([1.2, 1.1], LATE, "notice"),
+        ([0.95, 1.0, 1.1], LATE, "notice"),
+        ([0.8, 1.0, 1.1], LATE, "trouble"),  # it was better, and is no more
+        ([0.8, 1.1, 0.9], LATE, None),
+        ([1.2, 0.99], LATE, None),
+    ],
+)
+def test_an_upscaler_no_better_than_bicubic(ratios, images, severity):
+    verdicts = judge(STEADY, [], images, ratios=ratios)
+    assert [v.severity for v in verdicts] == ([severity] if severity else [])
+    if severity:
+        assert verdicts[0].kind == "useless"
+        assert f"{ratios[-1]:.2f} times bicubic's" in verdicts[0].evidence
+
+
+def test_evaluations_of_upscalers():
+    records = [
+        {"images_seen": 100, "against_bicubic": 3.0},  # too early
+        {"images_seen": 9_000, "against_bicubic": 1.5},
+        {"images_seen": 9_500, "against_bicubic": 1.4, "extra": True},
+        {"images_seen": 9_900, "distance": 1.0},  # a generator's
+    ]
+    assert health.against_bicubic(records) == [1.5]
+
+
 # --- the signs of an evaluation
 
 

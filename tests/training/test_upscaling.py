@@ -199,6 +199,11 @@ def test_the_yardstick_by_hand():
     assert bicubic.psnr == pytest.approx(bicubic.bicubic_psnr)
     assert bicubic.feature_distance == pytest.approx(bicubic.bicubic_feature_distance, rel=1e-4)
     assert bicubic.distance > perfect.distance
+    assert perfect.against_bicubic == 0
+    assert bicubic.against_bicubic == pytest.approx(1)
+    by_features = Yardstick(pictures, 4, RestorationConfig(features=1.0), torch.device("cpu"))
+    assert by_features.measure(Answer(by_features._bicubic)).against_bicubic == pytest.approx(1, rel=1e-4)
+    assert bicubic.record()["against_bicubic"] == bicubic.against_bicubic
 
 
 def test_turned():

@@ -3,6 +3,7 @@
 import glob
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -63,11 +64,14 @@ def plan_jobs(inputs: Sequence[str], out: Path, format_: str | None = None) -> l
         raise InputError(f"pictures cannot be written as '{format_}'", f"one of: {', '.join(FORMATS)}")
     if out.exists() and not out.is_dir():
         raise InputError(f"'{out}' is a file, not a folder", "choose another --out")
+    found = list(_found(inputs))
+    named = Counter(_target(below, format_) for below in {below for _, below in found})
     jobs: dict[Path, Job] = {}
-    for source, below in _found(inputs):
-        suffix = FORMATS.get(format_ or source.suffix.lower().removeprefix("."), "png")
-        kept = source.suffix if format_ is None and source.suffix.lower()[1:] in FORMATS else f".{suffix}"
-        target = out / below.with_name(f"{below.stem}{kept}")
+    for source, below in found:
+        target = _target(below, format_)
+        if named[target] > 1 and target.suffix != source.suffix:  # a.bmp beside a.png: a.bmp.png
+            target = target.with_name(f"{below.name}{target.suffix}")
+        target = out / target
         other = jobs.get(target)
         if other is not None and other.source.resolve() != source.resolve():
             raise InputError(
@@ -78,6 +82,13 @@ def plan_jobs(inputs: Sequence[str], out: Path, format_: str | None = None) -> l
             raise InputError(f"'{source}' would be written over", "choose another --out")
         jobs[target] = Job(source, target)
     return list(jobs.values())
+
+
+def _target(below: Path, format_: str | None) -> Path:
+    """What the enlarged picture is called, and where it lies below the output folder."""
+    if format_ is None and below.suffix.lower()[1:] in FORMATS:
+        return below
+    return below.with_suffix(f".{FORMATS[format_ or 'png']}")
 
 
 def _found(inputs: Sequence[str]) -> Iterator[tuple[Path, Path]]:

@@ -15,6 +15,7 @@ NAMES: Mapping[str, str] = {
     "memorisation": "memorisation",
     "vanishing": "a generator without a signal",
     "oscillation": "oscillation",
+    "useless": "an upscaler no better than bicubic",
 }
 # What is always looked at, in the order of the report, and how good and bad read.
 SIGNS = {
@@ -23,6 +24,7 @@ SIGNS = {
     "coverage": "held-out pictures covered",
     "overfitting": "D overfitted (r_v), 0 = not, 1 = wholly",
     "memorised": "samples nearer to a training picture than new ones come",
+    "against_bicubic": "error of enlarged pictures, bicubic's = 1",
 }
 
 
@@ -64,7 +66,7 @@ def summarise(records: Iterable[Mapping[str, Any]]) -> Checkup:
         match record["event"]:
             case "started":
                 ended = None
-            case "evaluated":
+            case "evaluated" | "compared":
                 signs = {name: record.get(name) for name in SIGNS if name in record}
             case "verdict":
                 standing[record["kind"]] = record

@@ -89,6 +89,7 @@ class Compared(Event):
     feature_distance: float
     bicubic_psnr: float
     bicubic_feature_distance: float
+    against_bicubic: float
     pictures: int
     best: bool
 

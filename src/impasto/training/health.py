@@ -16,7 +16,7 @@ from typing import Any, Literal
 from impasto.training.evaluation import Signs
 from impasto.training.vitals import GRACE_IMAGES, Vitals
 
-Kind = Literal["collapse", "divergence", "overfitting", "memorisation", "vanishing", "oscillation"]
+Kind = Literal["collapse", "divergence", "overfitting", "memorisation", "vanishing", "oscillation", "useless"]
 Severity = Literal["notice", "trouble"]
 
 # Divergence. A logit of 17 is certainty to float32, and healthy runs stay below 50; a mean of 300 is a
@@ -54,6 +54,10 @@ SATURATED_LOSS = 1e-4  # D's probabilities are past 0.9999: a cross-entropy has 
 SWINGS = 6
 WIDE_SWING, TURNING_BACK = 0.5, -0.3
 
+# An upscaler's error against bicubic's. Ours are below it after 1,500 windows, and 0.75 of it in the end.
+LATE_IMAGES = 8_000
+LOST_AGAIN = 0.9  # better than this once, and now no better than bicubic
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -84,12 +88,27 @@ def examined(evaluations: Sequence[Mapping[str, Any]]) -> list[Examined]:
     ]
 
 
+def against_bicubic(evaluations: Sequence[Mapping[str, Any]]) -> list[float]:
+    """Of those evaluations that count: the error of enlarged pictures, bicubic's being 1; upscalers alone."""
+    return [
+        e["against_bicubic"]
+        for e in evaluations
+        if "against_bicubic" in e and not e.get("extra") and e["images_seen"] >= GRACE_IMAGES
+    ]
+
+
 def judge(
-    vitals: Vitals, evaluations: Sequence[Examined], images_seen: int, *, linear: bool = False
+    vitals: Vitals,
+    evaluations: Sequence[Examined],
+    images_seen: int,
+    *,
+    linear: bool = False,
+    ratios: Sequence[float] = (),
 ) -> list[Verdict]:
     """What is wrong now: at most one verdict of each kind, trouble first.
 
-    `linear`: G's loss is linear in D's logits, so a D that is certain of everything still teaches.
+    `linear`: G's loss is linear in D's logits, so a D that is certain of everything still teaches. `ratios`:
+    see `against_bicubic`.
 
     Where the numbers themselves have gone there is nothing else to say.
     """
@@ -103,6 +122,7 @@ def judge(
         *memorisation(late),
         *overfitting(late),
         *oscillation(late),
+        *useless(ratios, images_seen),
     ]
     found.sort(key=lambda v: v.severity != "trouble")
     return [v for i, v in enumerate(found) if v.kind not in {w.kind for w in found[:i]}]
@@ -269,3 +289,20 @@ def oscillation(evaluations: Sequence[Examined]) -> Iterator[Verdict]:
         )
         advice = "Lower the learning rates or raise ema.halflife_images, which averages swings away."
         yield Verdict("oscillation", "notice", evidence, advice)
+
+
+def useless(ratios: Sequence[float], images_seen: int) -> Iterator[Verdict]:
+    """An upscaler that does no better than bicubic, or no longer does. Twice in a row."""
+    if len(ratios) < 2 or min(ratios[-2:]) < 1 or images_seen < LATE_IMAGES:
+        return
+    best = min(ratios)
+    evidence = f"On held-out pictures the error is {ratios[-1]:.2f} times bicubic's"
+    if best < LOST_AGAIN:
+        advice = "Lower optimizer.generator_lr; with a game, lower restoration.adversarial as well."
+        yield Verdict("useless", "trouble", f"{evidence}, and was {best:.2f} times it.", advice)
+    else:
+        advice = (
+            "Begin anew --from an upscaler that works, or with a lower optimizer.generator_lr; look at the "
+            "newest picture under samples/."
+        )
+        yield Verdict("useless", "notice", f"{evidence} after {images_seen:,} windows.", advice)

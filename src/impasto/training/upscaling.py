@@ -72,6 +72,7 @@ class Comparison:
     feature_distance: float
     bicubic_psnr: float  # what bicubic gets on the same
     bicubic_feature_distance: float
+    against_bicubic: float  # `distance`, bicubic's being 1
     pictures: int
 
     def record(self) -> dict[str, Any]:
@@ -85,7 +86,11 @@ class Comparison:
             "distance of bicubic": round(self.bicubic_feature_distance, 5),
             "hold-out pictures": self.pictures,
         }
-        return {"distance": self.distance, "figures": figures}
+        return {
+            "distance": self.distance,
+            "against_bicubic": self.against_bicubic,
+            "figures": figures,
+        }
 
     def event(self, images_seen: int, best: bool) -> Compared:
         """For whoever watches."""
@@ -112,8 +117,10 @@ class Yardstick:
         self._scale, self._by_features = scale, bool(cfg.features or cfg.adversarial)
         self._net = FeatureMaps().to(device)
         self._bicubic = F.interpolate(self._low, scale_factor=scale, mode="bicubic").clamp(-1, 1)
-        self._bicubic_psnr = self._psnr(self._bicubic).mean()
+        errors = self._psnr(self._bicubic)
+        self._bicubic_psnr = errors.mean()
         self._bicubic_distance = self._distance(self._bicubic).mean()
+        self._bicubic_level = float(error_levels(errors).mean())
 
     @torch.no_grad()
     def measure(self, network: Upscaler) -> Comparison:
@@ -123,9 +130,13 @@ class Yardstick:
         shape = tuple(self._low.shape[-1:])
         again = bicubic(made, *shape)
         apart = float(self._distance(made).mean())
-        level = float((255 * 10 ** (-errors / 20)).mean())
+        level = float(error_levels(errors).mean())
+        distance, bicubic_distance = level, self._bicubic_level
+        if self._by_features:
+            distance, bicubic_distance = apart, float(self._bicubic_distance)
         return Comparison(
-            distance=apart if self._by_features else level,
+            distance=distance,
+            against_bicubic=distance / max(bicubic_distance, 1e-9),
             psnr=float(errors.mean()),
             ssim=float(ssim(*(luma(shaved(x, self._scale)) for x in (made, self._sharp))).mean()),
             consistency=float(psnr(luma(again), luma(self._low)).mean()),
@@ -158,6 +169,12 @@ class Yardstick:
     def _distance(self, made: Tensor) -> Tensor:
         pairs = zip(made, self._sharp, strict=True)
         return torch.cat([feature_distance(self._net, a[None], b[None]) for a, b in pairs])
+
+
+def error_levels(decibels: Tensor) -> Tensor:
+    """Root mean square errors, in levels of 8 bits, of so many dB."""
+    levels: Tensor = 255 * 10 ** (-decibels / 20)
+    return levels
 
 
 def average(state: TrainingState) -> Upscaler:

@@ -63,7 +63,8 @@ class Ward:
         state, seen = self.state, self.state.images_seen
         linear = generator_is_linear(self.config.loss.adversarial)
         examined = health.examined(state.evaluations)
-        verdicts = health.judge(state.vitals, examined, seen, linear=linear)
+        ratios = health.against_bicubic(state.evaluations)
+        verdicts = health.judge(state.vitals, examined, seen, linear=linear, ratios=ratios)
         for verdict in verdicts:
             if state.standing.get(verdict.kind) != verdict.severity:
                 self.emit(events.Verdict(seen, **vars(verdict)))
