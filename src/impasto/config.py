@@ -157,12 +157,13 @@ class AugmentConfig(Frozen):
 
 
 class OptimizerConfig(Frozen):
-    """Adam for both networks.
+    """Adam for both networks, or Muon for the generator.
 
     Learning rates rise over `warmup_images`; after `decay_from_images`, where that is not 0, they fall with
     the square root of the images seen (Karras et al. 2024, section B.4), which needs no end to be known.
     """
 
+    generator: Literal["adam", "muon"] = "adam"  # see training/muon.py
     generator_lr: PositiveFloat = 2e-4
     discriminator_lr: PositiveFloat = 2e-4
     beta1: Beta = 0.5

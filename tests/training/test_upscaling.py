@@ -92,7 +92,10 @@ def test_it_learns(tmp_path):
     assert run.best["distance"] == min(e["distance"] for e in run.evaluations)
 
 
-@pytest.mark.parametrize("overrides", [{}, GAME, {"restoration.degradation": "photo"}], ids=str)
+MUON = {"optimizer.generator": "muon"}
+
+
+@pytest.mark.parametrize("overrides", [{}, MUON, GAME | MUON, {"restoration.degradation": "photo"}], ids=str)
 def test_resuming_is_a_theorem(photos, tmp_path, overrides):
     train(photos, tmp_path / "whole", images=48, overrides=overrides)
     train(photos, tmp_path / "parts", images=24, overrides=overrides)
