@@ -136,6 +136,7 @@ class RestorationConfig(Frozen):
     pixels: NonNegative = 1.0
     frequencies: NonNegative = 0.0
     features: NonNegative = 0.0
+    feature_network: Literal["lite1", "vgg19"] = "lite1"  # vgg19: where torchvision's file is on the disk
     adversarial: NonNegative = 0.0
     adversarial_from_images: Annotated[int, Field(ge=0)] = 0
 

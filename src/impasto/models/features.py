@@ -16,27 +16,22 @@ from torch.nn.functional import interpolate
 
 from impasto.errors import InputError, MissingDependencyError
 from impasto.images import to_tensor
+from impasto.models.frozen import Frozen, FrozenMaps
 
 INPUT_SIZE = 128
 FEATURES = 1280
 
 
-class Lite0(nn.Module):
+class Lite0(Frozen):
     """Pictures (B, C, H, W) in [-1, 1], C of 1, 3 or 4 -> features (B, 1280) float32, each in [0, 6].
 
-    Frozen: it is always in evaluation mode and its weights take no gradient, but pictures do. It computes in
-    float32 whatever autocast says, so that figures agree between machines.
+    It computes in float32 whatever autocast says, so that figures agree between machines.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.net = folded_network("lite0")
-        self.requires_grad_(False)
-        self.eval()
-
-    def train(self, mode: bool = True) -> "Lite0":
-        """Stays in evaluation mode, also inside a model that is put into training mode."""
-        return super().train(False)
+        self.freeze()
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, C, H, W) in [-1, 1] -> (B, 1280) in [0, 6]. Raises `InputError` for another shape."""
@@ -67,26 +62,16 @@ def prepare(images: Tensor, side: int | None = INPUT_SIZE) -> Tensor:
     return normalised.contiguous(memory_format=torch.channels_last)
 
 
-class FeatureMaps(nn.Module):
+class FeatureMaps(FrozenMaps):
     """Pictures (B, C, H, W) in [-1, 1] at their own size -> Lite0's maps at strides 2, 4, 8 and 16.
 
-    Frozen as `Lite0` is, for what pairs of pictures of one size look like to it (metrics/fidelity.py).
+    For what pairs of pictures of one size look like to it (metrics/fidelity.py).
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.net = folded_network("lite0")
-        self.requires_grad_(False)
-        self.eval()
-
-    def train(self, mode: bool = True) -> "FeatureMaps":
-        """Stays in evaluation mode."""
-        return super().train(False)
-
-    def __call__(self, images: Tensor) -> list[Tensor]:
-        """(B, C, H, W) in [-1, 1] -> four maps, finest first. Raises `InputError` for another shape."""
-        maps: list[Tensor] = super().__call__(images)
-        return maps
+        self.freeze()
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """The same; use the call."""

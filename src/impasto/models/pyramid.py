@@ -6,38 +6,27 @@ Lite1, never the judge's Lite0: a network that helps to train must not measure (
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from impasto.models.features import folded_network, prepare
+from impasto.models.frozen import FrozenMaps
 
 CHANNELS = (24, 40, 112, 320)  # of the maps at strides 4, 8, 16 and 32
 STAGES = (1, 2, 4, 6)  # the last block of the network at each of these strides
 
 
-class Pyramid(nn.Module):
+class Pyramid(FrozenMaps):
     """Pictures (B, C, H, W) in [-1, 1] -> maps (B, 24, s/4, s/4) ... (B, 320, s/32, s/32), s = `side_px`.
 
     With `side_px` of None pictures keep their size.
-    Frozen: it is always in evaluation mode and its weights take no gradient, but pictures do. The weights
-    come from an installed package, so they are no part of any checkpoint.
     """  # fmt: skip
 
     def __init__(self, side_px: int | None) -> None:
         super().__init__()
         self.side_px = side_px
         self.net = folded_network("lite1")
-        self.requires_grad_(False)
-        self.eval()
-
-    def train(self, mode: bool = True) -> "Pyramid":
-        """Stays in evaluation mode, also inside a model that is put into training mode."""
-        return super().train(False)
-
-    def __call__(self, images: Tensor) -> list[Tensor]:
-        """(B, C, H, W) in [-1, 1] -> four maps, finest first. Raises `InputError` for another shape."""
-        maps: list[Tensor] = super().__call__(images)
-        return maps
+        self.freeze()
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """The same; use the call."""

@@ -23,7 +23,7 @@ import torch
 from filelock import FileLock, Timeout
 from lightning_fabric import Fabric
 
-from impasto.config import Config, load_config, override, parse_config
+from impasto.config import Config, RestorationConfig, load_config, override, parse_config
 from impasto.data.folder import Dataset, open_folder, scan_pictures
 from impasto.data.inspect import choose_preset
 from impasto.data.pairs import open_pairs
@@ -31,7 +31,9 @@ from impasto.descriptors import GeneratorConfig, ProjectedConfig
 from impasto.errors import ConfigError, InputError
 from impasto.files import remove_leftovers, write_bytes_atomically
 from impasto.images import to_tensor
+from impasto.models.frozen import FrozenMaps
 from impasto.models.pyramid import Pyramid
+from impasto.models.vgg import Vgg19
 from impasto.overrides import parse_overrides
 from impasto.training import device as devices
 from impasto.training import state as states
@@ -241,8 +243,15 @@ def _task(
         return Generation(fabric, judge, len(dataset.train_indices), reference)
     holdout = dataset.holdout_windows(MOST_COMPARED, COMPARED_PX)
     yardstick = Yardstick(holdout, config.model.scale, config.restoration, fabric.device)
-    features = Pyramid(None).to(fabric.device) if config.restoration.features else None
-    return Upscaling(fabric, yardstick, features)
+    return Upscaling(fabric, yardstick, _feature_network(config.restoration, fabric))
+
+
+def _feature_network(cfg: RestorationConfig, fabric: Fabric) -> FrozenMaps | None:
+    """The network of the feature loss, where that has any weight."""
+    if not cfg.features:
+        return None
+    network = Vgg19() if cfg.feature_network == "vgg19" else Pyramid(None)
+    return network.to(device=fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
 def _reference(

@@ -12,7 +12,7 @@ from impasto.data.degrade import pair_of
 from impasto.losses.adversarial import generator_compares, generator_loss
 from impasto.losses.matching import map_difference
 from impasto.losses.reconstruction import absolute_difference, frequency_difference
-from impasto.models.pyramid import Pyramid
+from impasto.models.frozen import FrozenMaps
 from impasto.models.upscaler import Upscaler
 from impasto.training.gan_step import StepStats, spread_of, update_discriminator
 from impasto.training.state import TrainingState
@@ -24,7 +24,7 @@ def upscale_step(
     next_batch: Callable[[], Tensor],
     loss: LossConfig,
     cfg: RestorationConfig,
-    features: Pyramid | None,
+    features: FrozenMaps | None,
 ) -> StepStats:
     """G learns to enlarge; D, once its time has come, to tell what is enlarged from what is sharp.
 
@@ -59,7 +59,7 @@ def upscale_step(
     return StepStats(**stats)
 
 
-def unlikeness(made: Tensor, sharp: Tensor, cfg: RestorationConfig, features: Pyramid | None) -> Tensor:
+def unlikeness(made: Tensor, sharp: Tensor, cfg: RestorationConfig, features: FrozenMaps | None) -> Tensor:
     """How far enlarged windows (B, 3, s, s) are from the sharp ones in all that `cfg` weighs: a scalar."""
     total = cfg.pixels * absolute_difference(made, sharp).mean()
     if cfg.frequencies:

@@ -18,7 +18,7 @@ from impasto.image_files import grid, save
 from impasto.images import to_tensor, to_uint8
 from impasto.metrics.fidelity import feature_distance, luma, psnr, shaved, ssim
 from impasto.models.features import FeatureMaps
-from impasto.models.pyramid import Pyramid
+from impasto.models.frozen import FrozenMaps
 from impasto.models.upscaler import CompactUpscaler, Upscaler
 from impasto.training.events import Compared
 from impasto.training.gan_step import StepStats
@@ -36,7 +36,7 @@ class Upscaling:
 
     fabric: Fabric
     yardstick: "Yardstick"
-    features: Pyramid | None  # of the feature loss
+    features: FrozenMaps | None  # of the feature loss
 
     def step(self, state: TrainingState, config: Config, next_batch: Callable[[], Tensor]) -> StepStats:
         """G learns once, and D if it plays yet."""
