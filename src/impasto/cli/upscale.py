@@ -28,7 +28,7 @@ def upscale(
         float | None, typer.Option(help="How many times larger, e.g. 2.7.  [default: the model's]")
     ] = None,
     fit: Annotated[str | None, typer.Option(metavar="WxH", help="As large as fits, e.g. 3840x2160.")] = None,
-    engine: Annotated[str, typer.Option(help="auto, torch, onnxruntime, openvino or ncnn.")] = "auto",
+    engine: Annotated[str, typer.Option(help="auto, or one by name: torch, ncnn, openvino ...")] = "auto",
     tile: Annotated[str, typer.Option(help="Pixels that are computed at once: auto, or a side.")] = "auto",
     format_: Annotated[
         str | None,

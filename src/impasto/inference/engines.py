@@ -24,13 +24,21 @@ from impasto.arithmetic import best_seconds, bfloat16_speedup
 from impasto.errors import InputError, MissingDependencyError
 from impasto.files import cache_folder, write_bytes_atomically
 from impasto.inference.export import to_onnx
+from impasto.inference.int8 import dead_leaves, quantised
 from impasto.inference.ncnn import BLOBS, NcnnNetwork, to_ncnn
 from impasto.models.upscaler import Upscaler
 
 Picture = NDArray[np.float32]
-EngineName = Literal["torch", "onnxruntime", "openvino", "ncnn"]
+EngineName = Literal["torch", "onnxruntime", "openvino", "openvino-int8", "ncnn"]
+PACKAGES: dict[EngineName, tuple[str, ...]] = {
+    "torch": (),
+    "onnxruntime": ("onnxruntime", "onnxscript"),
+    "openvino": ("openvino", "onnxscript"),
+    "openvino-int8": ("openvino", "onnxruntime", "onnxscript"),
+    "ncnn": ("ncnn",),
+}
 PARITY_DB = 45.0  # an engine whose pictures differ more than this from float32's is not chosen
-TRIED_PX = 96
+TRIED_PX, TRIED_PICTURES = 96, 3
 
 
 class Engine(Protocol):
@@ -94,16 +102,16 @@ class OnnxEngine:
 
 
 class OpenvinoEngine:
-    """OpenVINO on the CPU; it chooses bfloat16 by itself where the processor has it."""
+    """OpenVINO on the CPU; it chooses bfloat16 by itself where the processor has it, or has eight bits."""
 
-    name: EngineName = "openvino"
-
-    def __init__(self, network: Upscaler) -> None:
+    def __init__(self, network: Upscaler, *, int8: bool = False) -> None:
         import openvino
 
+        self.name: EngineName = "openvino-int8" if int8 else "openvino"
         core = openvino.Core()
         settings = {"INFERENCE_NUM_THREADS": torch.get_num_threads(), "PERFORMANCE_HINT": "LATENCY"}
-        self.model = core.compile_model(core.read_model(_onnx(network)), "CPU", settings)
+        onnx = _int8(network) if int8 else _onnx(network)
+        self.model = core.compile_model(core.read_model(onnx), "CPU", settings)
 
     def __call__(self, pictures: Picture) -> Picture:
         """See `Engine`."""
@@ -129,12 +137,11 @@ class NcnnEngine:
 
 
 def installed() -> list[EngineName]:
-    """The engines that can run here. Two of them need the package `onnxscript` as well, to export."""
-    able = importlib.util.find_spec("onnxscript") is not None
+    """The engines that can run here. What runs ONNX models needs the package `onnxscript` to make them."""
     return [
         name
-        for name in get_args(EngineName)
-        if name == "torch" or ((able or name == "ncnn") and importlib.util.find_spec(name) is not None)
+        for name, packages in PACKAGES.items()
+        if all(importlib.util.find_spec(package) is not None for package in packages)
     ]
 
 
@@ -153,6 +160,8 @@ def open_engine(name: EngineName, network: Upscaler, device: str = "cpu") -> Eng
             return OnnxEngine(network)
         case "openvino":
             return OpenvinoEngine(network)
+        case "openvino-int8":
+            return OpenvinoEngine(network, int8=True)
         case "ncnn":
             return NcnnEngine(network)
 
@@ -165,7 +174,7 @@ def choose_engine(network: Upscaler) -> Choice:
     """
     names = installed()
     if names == ["torch"]:
-        return Choice("torch", "the only engine installed; impasto[engines] has three more")
+        return Choice("torch", "the only engine installed; impasto[engines] has more")
     path = cache_folder() / "engines" / f"{_machine_and(network, names)}.json"
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         found = json.loads(path.read_text())
@@ -180,21 +189,22 @@ def choose_engine(network: Upscaler) -> Choice:
 
 
 def _try_all(network: Upscaler, names: list[EngineName]) -> dict[EngineName, float]:
-    """Seconds for a tile, of each engine that works and whose picture is the right one."""
-    picture = np.random.default_rng(0).random((1, 3, TRIED_PX, TRIED_PX), np.float32) * 2 - 1
+    """Seconds for a tile, of each engine that works and whose pictures are the right ones."""
+    rng = np.random.default_rng(1)
+    pictures = [dead_leaves(rng, TRIED_PX) for _ in range(TRIED_PICTURES)]
     with torch.inference_mode():
-        right = network(torch.from_numpy(picture)).float().numpy()
+        right = [network(torch.from_numpy(picture)).float().numpy() for picture in pictures]
     seconds: dict[EngineName, float] = {}
     for name in names:
         try:
             engine = open_engine(name, network)
-            made = engine(picture)
+            made = [engine(picture) for picture in pictures]
         except Exception:  # an engine that cannot run this network is not an engine for it
             if name == "torch":
                 raise
             continue
-        if parity_db(made, right) >= PARITY_DB:
-            seconds[name] = best_seconds(functools.partial(engine, picture), times=3)
+        if parity_db(np.concatenate(made), np.concatenate(right)) >= PARITY_DB:
+            seconds[name] = best_seconds(functools.partial(engine, pictures[0]), times=3)
     return seconds or {"torch": 0.0}
 
 
@@ -205,7 +215,8 @@ def parity_db(made: Picture, right: Picture) -> float:
 
 
 def _machine_and(network: Upscaler, names: list[EngineName]) -> str:
-    versions = [importlib.metadata.version(name) for name in names]
+    packages = sorted({package for name in names for package in ("torch", *PACKAGES[name])})
+    versions = [*names, *map(importlib.metadata.version, packages)]
     parts = [_weights_hash(network), platform.processor(), platform.node(), os.cpu_count(), versions]
     return hashlib.blake2b(repr([*parts, torch.get_num_threads()]).encode(), digest_size=12).hexdigest()
 
@@ -219,10 +230,19 @@ def _weights_hash(network: Upscaler) -> str:
 
 def _onnx(network: Upscaler) -> bytes:
     """The network as ONNX, made once (seconds) and kept in the cache folder."""
-    path = cache_folder() / "onnx" / f"{_weights_hash(network)}.onnx"
+    return _kept(f"{_weights_hash(network)}.onnx", lambda: to_onnx(network))
+
+
+def _int8(network: Upscaler) -> bytes:
+    """The same in eight bits."""
+    return _kept(f"{_weights_hash(network)}-int8.onnx", lambda: quantised(_onnx(network)))
+
+
+def _kept(name: str, make: Callable[[], bytes]) -> bytes:
+    path = cache_folder() / "onnx" / name
     with contextlib.suppress(OSError):
         return path.read_bytes()
-    data = to_onnx(network)
+    data = make()
     with contextlib.suppress(OSError):
         write_bytes_atomically(path, data, durable=False)
     return data

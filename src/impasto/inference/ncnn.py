@@ -31,7 +31,7 @@ def to_ncnn(network: Upscaler) -> tuple[str, bytes]:
     """
     if not isinstance(network, CompactUpscaler):
         raise InputError("ncnn runs compact upscalers alone", "choose another engine")
-    network = network.deployed() if not isinstance(network.layers[0], nn.Conv2d) else network
+    network = network.deployed()
     return _listed(list(_lines(network))), b"".join(_numbers(network))
 
 

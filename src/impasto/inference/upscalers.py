@@ -34,8 +34,8 @@ def load_upscaler(
     """An upscaler, ready for pictures: `load_upscaler("photo-x4")("small.jpg")` is a PIL picture.
 
     `model` is one of `zoo_names()`, the folder of a run or a model, or a .pth or .safetensors file that the
-    package spandrel knows; nothing in such a file is executed. `engine` is auto, torch,
-    onnxruntime, openvino or ncnn; `tile` the side of what is computed at once, in px. Raises
+    package spandrel knows; nothing in such a file is executed. `engine` is auto or one of
+    `engines.EngineName`; `tile` the side of what is computed at once, in px. Raises
     `CheckpointError` for a model that cannot be used and `InputError` for the rest.
     """
     network, name = load_network(model)

@@ -76,7 +76,9 @@ class CompactUpscaler(Upscaler):
         return added + F.interpolate(images, scale_factor=self.scale, mode="nearest")
 
     def deployed(self) -> "CompactUpscaler":
-        """Every product of convolutions multiplied out."""
+        """Every product of convolutions multiplied out; itself where that is done."""
+        if not isinstance(self.layers[0], WideConv):
+            return self
         narrow = CompactUpscaler(self.cfg, wide=False)
         narrow.load_state_dict(self.deployed_weights())
         return narrow.to(next(self.parameters()).device)
