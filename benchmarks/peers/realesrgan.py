@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from impasto.errors import MissingDependencyError
-from impasto.inference.engines import EngineName, Picture
+from impasto.inference.engines import SMALL_TILE, EngineName, Picture
 from impasto.inference.ncnn import BLOBS, NcnnNetwork
 from impasto.models.upscaler import Upscaler
 
@@ -57,6 +57,7 @@ class OursByNcnn:
     """Impasto's ncnn engine on the package's own files."""
 
     name: EngineName = "ncnn"
+    tile_pixels = SMALL_TILE
 
     def __init__(self) -> None:
         param, numbers = (folder() / f"{NAME}.{suffix}" for suffix in ("param", "bin"))

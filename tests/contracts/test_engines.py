@@ -96,6 +96,14 @@ def test_the_fastest_right_engine_is_chosen_and_remembered(network, monkeypatch)
     assert len(tried) == 3
 
 
+@pytest.mark.parametrize(("eighth", "chosen"), [(0.9, "torch"), (0.7, "openvino-int8")])
+def test_eight_bits_must_be_worth_it(network, monkeypatch, eighth, chosen):
+    monkeypatch.setattr(engines, "installed", lambda: ["torch", "openvino-int8"])
+    monkeypatch.setattr(engines.importlib.metadata, "version", lambda name: str(eighth))
+    monkeypatch.setattr(engines, "_try_all", lambda *_: {"torch": 1.0, "openvino-int8": eighth})
+    assert choose_engine(network).name == chosen
+
+
 def test_alone_pytorch_is_not_measured(network, monkeypatch):
     monkeypatch.setattr(engines, "installed", lambda: ["torch"])
     assert choose_engine(network).name == "torch"

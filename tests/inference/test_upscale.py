@@ -15,8 +15,7 @@ import impasto
 from impasto.errors import CheckpointError, ImageError, InputError
 from impasto.inference import batch, upscale
 from impasto.inference.batch import plan_jobs, upscale_all
-from impasto.inference.tiles import plan, smallest_tile
-from impasto.inference.upscale import good_tile, spread_colour
+from impasto.inference.upscale import spread_colour
 from impasto.inference.upscalers import load_upscaler, zoo_names
 from tests.inference.conftest import painting, tiny_model
 
@@ -43,7 +42,7 @@ def test_a_picture_becomes_a_larger_one(upscaler, tmp_path):
     assert all(np.array_equal(made[0], other) for other in made[1:])
     with torch.inference_mode():
         x = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 127.5 - 1
-        right = upscaler.network(x).add(1).mul(127.5).round().clamp(0, 255).byte()
+        right = upscaler.network(x).add(1).mul(127.5).add(0.5).floor().clamp(0, 255).byte()
     assert np.array_equal(made[0], right[0].permute(1, 2, 0).numpy())
 
 
@@ -217,6 +216,7 @@ def test_without_memory_the_tile_is_halved(upscaler, tmp_path):
 
     class Small:
         name = "torch"
+        tile_pixels = 10_000
 
         def __call__(self, pictures):
             if pictures.shape[2] > 60:
@@ -225,14 +225,18 @@ def test_without_memory_the_tile_is_halved(upscaler, tmp_path):
 
     upscaler.engine, upscaler.warn, upscaler.tile = Small(), told.append, 100
     assert upscaler(Image.fromarray(painting(130, 130))).size == (520, 520)
-    assert told == ["there is no memory for tiles of 100 px: they have 50 px now"]
+    assert told == ["there is no memory for tiles of 100 x 100 px: they have 50 x 50 px now"]
 
 
 def test_another_failure_of_the_engine_is_not_hidden(upscaler):
-    def fail(pictures):
-        raise RuntimeError("broken")
+    class Fails:
+        name = "torch"
+        tile_pixels = 10_000
 
-    upscaler.engine = fail
+        def __call__(self, pictures):
+            raise RuntimeError("broken")
+
+    upscaler.engine = Fails()
     with pytest.raises(RuntimeError, match="broken"):
         upscaler(Image.fromarray(painting()))
 
@@ -365,15 +369,19 @@ def test_a_full_disk_costs_the_picture(upscaler, folder, tmp_path, monkeypatch):
 def test_pictures_take_turns_in_the_engine(upscaler, folder, tmp_path):
     inside, real = [], upscaler.engine
 
-    def alone(pictures):
-        inside.append(1)
-        time.sleep(0.01)
-        assert inside == [1]
-        made = real(pictures)
-        inside.pop()
-        return made
+    class Alone:
+        name = "torch"
+        tile_pixels = 10_000
 
-    upscaler.engine = alone
+        def __call__(self, pictures):
+            inside.append(1)
+            time.sleep(0.01)
+            assert inside == [1]
+            made = real(pictures)
+            inside.pop()
+            return made
+
+    upscaler.engine = Alone()
     outcomes = upscale_all(upscaler, plan_jobs([str(folder)], tmp_path / "out"), workers=4)
     assert all(outcome.size for outcome in outcomes)
 
@@ -437,19 +445,3 @@ def test_bytes_are_a_picture_too(upscaler):
     buffer = io.BytesIO()
     Image.fromarray(painting(6, 5)).save(buffer, "PNG")
     assert upscaler(buffer.getvalue()).size == (20, 24)
-
-
-@pytest.mark.parametrize(("height", "width"), [(316, 316), (40, 3000), (5, 5), (1500, 1100)])
-def test_a_good_tile_wastes_little(height, width):
-    reach = 18
-
-    def computed(tile):
-        return sum(
-            (r.stop - r.start) * (c.stop - c.start) for r, c in plan(height, width, tile, reach).tiles()
-        )
-
-    tile = good_tile(height, width, reach, most=10_000)
-    assert smallest_tile(reach) <= tile <= 384
-    assert computed(tile) <= 1.5 * height * width
-    assert good_tile(height, width, reach, most=100) <= 100
-    assert good_tile(height, width, reach, most=1) == smallest_tile(reach)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from impasto.errors import MissingDependencyError
 
-CALIBRATION_PICTURES, CALIBRATION_PX = 12, 96
+CALIBRATION_PICTURES, CALIBRATION_PX = 12, 64
 DISCS, LEAST_RADIUS_PX, GRAIN, FINER = 400, 1.0, 0.3, 4
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from impasto.errors import InputError
 
 Weights = NDArray[np.float32]
+FEATHER = 8  # px of the input over which one tile fades into the next
 
 
 @dataclass(frozen=True)
@@ -45,32 +46,69 @@ class Plan:
                 yield row, column
 
 
-def plan(height: int, width: int, tile: int, reach: int, feather: int = 8) -> Plan:
-    """Tiles of at most `tile` px for a picture of (height, width).
+def plan(height: int, width: int, tile: tuple[int, int], reach: int, feather: int = FEATHER) -> Plan:
+    """Tiles of at most `tile` px, height and width, for a picture of (height, width).
 
     Of each tile `reach` px are dropped at every edge that is not the picture's, and the next `feather` px
     fade into the neighbour. Raises `InputError` for a tile that would have nothing left.
     """
     if min(height, width) < 1:
         raise InputError(f"a picture of {width} x {height} px has nothing to enlarge")
-    if tile < smallest_tile(reach, feather):
-        least = smallest_tile(reach, feather)
-        raise InputError(f"tiles of {tile} px are too small for this model", f"--tile {least} or more")
+    least = smallest_tile(reach, feather)
+    if min(tile) < least:
+        raise InputError(f"tiles of {min(tile)} px are too small for this model", f"--tile {least} or more")
+    down, across = (
+        tuple(_spans(length, side, shared(reach, feather), feather))
+        for length, side in zip((height, width), tile, strict=True)
+    )
+    return Plan(down, across)
+
+
+def smallest_tile(reach: int, feather: int = FEATHER) -> int:
+    """The least side of a `tile` of `plan`."""
+    return shared(reach, feather) + 2 * feather + 2  # or one fading would run into the next
+
+
+def shared(reach: int, feather: int = FEATHER) -> int:
+    """How many pixels two neighbours both see: what each drops, and the fading."""
     # At least one is dropped: `enlarged` interpolates over half a pixel beyond the fading.
-    return Plan(*(tuple(_spans(length, tile, max(1, reach), feather)) for length in (height, width)))
+    return 2 * max(1, reach) + feather
 
 
-def smallest_tile(reach: int, feather: int = 8) -> int:
-    """The least `tile` of `plan`."""
-    return 2 * max(1, reach) + 3 * feather + 2  # or one fading would run into the next
+def good_tile(height: int, width: int, reach: int, *, pixels: int, rows: int) -> tuple[int, int]:
+    """The tile with which the fewest pixels are computed, overlaps counted: its height and width.
+
+    It has at most so many `pixels` and `rows`, unless that is less than `smallest_tile`.
+    """
+    overlap, least = shared(reach), smallest_tile(reach)
+
+    def sides(length: int) -> Iterator[tuple[int, int]]:
+        """How many tiles there would be along an axis, and their side: for 1 tile, for 2, and so on."""
+        count = 1
+        while True:
+            side = -(-(length + (count - 1) * overlap) // count)
+            if count > 1 and side < least:
+                return
+            yield count, side
+            count += 1
+
+    fitting = [
+        (down * tall * across * wide, tall * wide, tall, wide)
+        for down, tall in sides(height)
+        for across, wide in sides(width)
+        if tall <= rows and tall * wide <= pixels
+    ]
+    if not fitting:
+        return least, least
+    _, _, tall, wide = min(fitting)
+    return max(tall, least), max(wide, least)
 
 
-def _spans(length: int, tile: int, reach: int, feather: int) -> Iterator[Span]:
+def _spans(length: int, tile: int, overlap: int, feather: int) -> Iterator[Span]:
     if length <= tile:
         yield Span(0, length, np.ones(length, np.float32))
         return
-    step = tile - 2 * reach - feather  # neighbours share the dropped parts and the fading
-    count = math.ceil((length - tile) / step) + 1
+    count = math.ceil((length - tile) / (tile - overlap)) + 1
     # Evenly, so that the last tile is not nearly all overlap.
     starts = [round(i * (length - tile) / (count - 1)) for i in range(count)]
     # Where each fades into the next: `feather` px in the middle of what both see.

@@ -19,14 +19,15 @@ from impasto.decoding import MAX_PIXELS, Source, vips
 from impasto.errors import InputError
 from impasto.inference.engines import Choice, Engine
 from impasto.inference.pictures import FORMATS, Picture, RowReader, collected, opened, resized, write
-from impasto.inference.tiles import Plan, enlarged, plan, smallest_tile
+from impasto.inference.tiles import Plan, Span, enlarged, good_tile, plan, smallest_tile
 from impasto.models.upscaler import Upscaler
 
 Progress = Callable[[int, int], None]
 """Called as `progress(done, total)` in pixels of the picture, once for each tile."""
 
-LARGEST_TILE = 384  # some hundred MB inside a network of 64 channels, whatever the engine
-STRIP_BYTES = 192 * 2**20  # of one row of tiles, enlarged, in float32
+STRIP_BYTES = 192 * 2**20  # of one row of tiles, enlarged
+BAND_ROWS = 128  # what is converted at once: a whole tile's temporaries would be larger than its network's
+FINER = 256  # 8-bit values are added up in 16 bits, in units of 1/256
 MOST_SCALE = 64.0
 _PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
 MOST_OUTPUT_PIXELS = 2**34
@@ -106,32 +107,29 @@ class PictureUpscaler:
         cut, corner = self._begin(reader, height)
         done, total = 0, frames * len(cut.rows) * len(cut.columns)
         for frame in range(frames):
-            carried = np.zeros((0, image.width * scale, image.bands), np.float32)
+            strip = Strip(image, scale)
             for index, row in enumerate(cut.rows):
                 source = reader.take(frame * height + row.start, frame * height + row.stop)
-                strip = np.zeros((len(source) * scale, *carried.shape[1:]), np.float32)
-                strip[: len(carried)] = carried
+                strip.extend(len(source) * scale)
                 for column in cut.columns:
                     made = corner if done == 0 else self._tile(source[:, column.start : column.stop])
-                    made *= enlarged(row.weights, scale)[:, None, None]
-                    made *= enlarged(column.weights, scale)[None, :, None]
-                    strip[:, column.start * scale : column.stop * scale] += made
+                    strip.add(made, row, column)
                     done += 1
                     if progress:
                         progress(frames * height * image.width * done // total, frames * height * image.width)
                 last = index == len(cut.rows) - 1
-                finished = len(strip) if last else (cut.rows[index + 1].start - row.start) * scale
-                ready = strip[:finished]
-                np.rint(ready, out=ready)  # in place: a strip may have hundreds of MB
-                np.clip(ready, 0, _top(image), out=ready)
-                yield ready.astype(source.dtype)
-                carried = strip[finished:]
+                yield from strip.take(
+                    len(source) * scale if last else (cut.rows[index + 1].start - row.start) * scale
+                )
 
     def _begin(self, reader: RowReader, height: int) -> tuple[Plan, NDArray[np.float32]]:
         """The plan of a frame of `height` that there is memory for, and its first tile, enlarged."""
         reach, width = self.network.reach, reader.image.width
-        row_bytes = 4 * reader.image.bands * width * self.network.scale**2
-        tile = self.tile or good_tile(height, width, reach, most=STRIP_BYTES // row_bytes)
+        row_bytes = Strip(reader.image, self.network.scale).row_bytes * self.network.scale
+        tile = (self.tile, self.tile) if self.tile else None
+        if tile is None:
+            rows = STRIP_BYTES // row_bytes
+            tile = good_tile(height, width, reach, pixels=self.engine.tile_pixels, rows=rows)
         while True:
             cut = plan(height, width, tile, reach)
             source = reader.take(0, cut.rows[0].stop)[:, : cut.columns[0].stop]
@@ -139,45 +137,79 @@ class PictureUpscaler:
                 return cut, self._tile(source)
             except (MemoryError, RuntimeError) as error:
                 words = f"{error} {type(error).__name__}".lower()
-                if "memory" not in words or tile // 2 < smallest_tile(reach):
+                smaller = max(tile[0] // 2, smallest_tile(reach)), max(tile[1] // 2, smallest_tile(reach))
+                if "memory" not in words or smaller == tile:
                     raise
-                tile //= 2
-                self.warn(f"there is no memory for tiles of {2 * tile} px: they have {tile} px now")
+                before, now = (f"{sides[1]} x {sides[0]}" for sides in (tile, smaller))
+                self.warn(f"there is no memory for tiles of {before} px: they have {now} px now")
+                tile = smaller
 
     def _tile(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
-        """(h, w, 1..4) of 8 or 16 bits -> (scale h, scale w, 1..4) float32 in the same units, a copy."""
+        """(h, w, 1..4) of 8 or 16 bits -> (1..4, scale h, scale w) float32 around [-1, 1]."""
         top = np.float32(65535 if pixels.dtype == np.uint16 else 255)
         signed = pixels.astype(np.float32) * (2 / top) - 1
         bands = pixels.shape[2]
         colour, alpha = (signed[:, :, : bands - 1], signed[:, :, -1:]) if bands in (2, 4) else (signed, None)
         if alpha is not None and (alpha < 1).any():
             made = self._run(spread_colour(colour, (alpha + 1) * np.float32(0.5)))
-            made = np.concatenate((made, self._run(alpha)), 2)
-        elif alpha is not None:
-            made = self._run(colour)
-            made = np.concatenate((made, np.ones_like(made[:, :, :1])), 2)
-        else:
-            made = self._run(colour)
-        return ((made + 1) * (top / 2)).clip(0, top)
+            return np.concatenate((made, self._run(alpha)))
+        made = self._run(colour)
+        return made if alpha is None else np.concatenate((made, np.ones_like(made[:1])))
 
     def _run(self, signed: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(h, w, 1 or 3) in [-1, 1] through the engine; what is grey goes in as colour and comes out grey."""
+        """(h, w, 1 or 3) in [-1, 1] through the engine: (1 or 3, H, W); grey goes in as colour."""
         planes = np.broadcast_to(signed, (*signed.shape[:2], 3)).transpose(2, 0, 1)[None]
         with self._turn:
-            made = self.engine(np.array(planes, np.float32, order="C"))[0].transpose(1, 2, 0)
-        grey: NDArray[np.float32] = made.mean(2, keepdims=True)
-        return grey if signed.shape[2] == 1 else made
+            made: NDArray[np.float32] = self.engine(np.array(planes, np.float32, order="C"))[0]
+        if signed.shape[2] == 3:
+            return made
+        grey: NDArray[np.float32] = made.mean(0, keepdims=True)
+        return grey
 
 
-def good_tile(height: int, width: int, reach: int, most: int) -> int:
-    """The tile with which the fewest pixels are computed, overlaps counted, and no larger than `most`."""
-    least = smallest_tile(reach)
+class Strip:
+    """Rows of the enlarged picture that tiles are added to until they are finished."""
 
-    def computed(tile: int) -> int:
-        cut = plan(height, width, tile, reach)
-        return sum((r.stop - r.start) * (c.stop - c.start) for r, c in cut.tiles())
+    def __init__(self, image: Any, scale: int) -> None:
+        self.scale = scale
+        self.deep = image.format == "ushort"
+        self._rows = np.zeros((0, image.width * scale, image.bands), np.float32 if self.deep else np.uint16)
 
-    return min(range(least, max(least, min(LARGEST_TILE, most)) + 1, 32), key=lambda t: (computed(t), t))
+    @property
+    def row_bytes(self) -> int:
+        """Of one row."""
+        return int(self._rows.itemsize * self._rows.shape[1] * self._rows.shape[2])
+
+    def extend(self, count: int) -> None:
+        """Have `count` rows; those that are new are black."""
+        held = self._rows
+        self._rows = np.zeros((count, *held.shape[1:]), held.dtype)
+        self._rows[: len(held)] = held
+
+    def add(self, made: NDArray[np.float32], row: Span, column: Span) -> None:
+        """Add a tile (bands, H, W) around [-1, 1], as much of each pixel as is its own."""
+        top = np.float32(65535 if self.deep else 255 * FINER)
+        down, across = enlarged(row.weights, self.scale), enlarged(column.weights, self.scale)
+        left = column.start * self.scale
+        for start in range(0, made.shape[1], BAND_ROWS):
+            band = made[:, start : start + BAND_ROWS].transpose(1, 2, 0) + np.float32(1)
+            band *= top / 2
+            np.clip(band, 0, top, out=band)
+            band *= down[start : start + BAND_ROWS, None, None]
+            band *= across[None, :, None]
+            # Rounded down here, rounding to the nearest level in `take` comes to the same as without FINER.
+            target = self._rows[start : start + len(band), left : left + band.shape[1]]
+            target += band.astype(target.dtype, copy=False)
+
+    def take(self, count: int) -> Iterator[NDArray[Any]]:
+        """The first `count` rows, in parts, as they are written; the strip goes on below them."""
+        for start in range(0, count, BAND_ROWS):
+            part = self._rows[start : min(count, start + BAND_ROWS)]
+            if self.deep:
+                yield np.rint(part).clip(0, 65535).astype(np.uint16)
+            else:
+                yield ((part + np.uint16(FINER // 2)) // np.uint16(FINER)).astype(np.uint8)
+        self._rows = self._rows[count:]
 
 
 def wanted_size(
@@ -224,7 +256,3 @@ def spread_colour(colour: NDArray[np.float32], alpha: NDArray[np.float32]) -> ND
         known = known | found
     spread: NDArray[np.float32] = seen[0].permute(1, 2, 0).numpy()
     return spread
-
-
-def _top(image: Any) -> int:
-    return 65535 if image.format == "ushort" else 255
