@@ -162,6 +162,8 @@ class OptimizerConfig(Frozen):
 
     Learning rates rise over `warmup_images`; after `decay_from_images`, where that is not 0, they fall with
     the square root of the images seen (Karras et al. 2024, section B.4), which needs no end to be known.
+    Where a limit of the run is known they fall to nothing, evenly, in the last `cooldown` of it (Haegele et
+    al. 2024); a run that is given a new limit goes on from where it was with rates as they would have been.
     """
 
     generator: Literal["adam", "muon"] = "adam"  # see training/muon.py
@@ -171,6 +173,7 @@ class OptimizerConfig(Frozen):
     beta2: Beta = 0.999
     warmup_images: Annotated[int, Field(ge=0)] = 0
     decay_from_images: Annotated[int, Field(ge=0)] = 0
+    cooldown: Share = 0.0
 
 
 class EmaConfig(Frozen):

@@ -1,6 +1,9 @@
 import itertools
 
-from impasto.training.engine import due
+import pytest
+
+from impasto.config import OptimizerConfig
+from impasto.training.engine import due, rate_share
 
 
 def test_even_at_first_then_in_proportion():
@@ -13,3 +16,22 @@ def test_even_at_first_then_in_proportion():
 def test_a_long_step_counts_once():
     assert due(0, 1600, 500)
     assert not due(501, 999, 500)
+
+
+@pytest.mark.parametrize(
+    ("settings", "seen", "done", "share"),
+    [
+        ({}, 5, 0.5, 1.0),
+        ({"warmup_images": 100}, 25, None, 0.25),
+        ({"warmup_images": 100}, 200, None, 1.0),
+        ({"decay_from_images": 1000}, 500, None, 1.0),
+        ({"decay_from_images": 1000}, 4000, None, 0.5),
+        ({"cooldown": 0.25}, 10, 0.75, 1.0),
+        ({"cooldown": 0.25}, 10, 0.9, 0.4),
+        ({"cooldown": 0.25}, 10, 1.0, 0.0),
+        ({"cooldown": 0.25}, 10, None, 1.0),  # without an end there is no last quarter
+        ({"cooldown": 0.5, "decay_from_images": 1000}, 4000, 0.75, 0.25),
+    ],
+)
+def test_how_learning_rates_go(settings, seen, done, share):
+    assert rate_share(OptimizerConfig(**settings), seen, done) == pytest.approx(share)

@@ -15,7 +15,7 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from impasto.checkpoints import ModelInfo, save_model
-from impasto.config import Config
+from impasto.config import Config, OptimizerConfig
 from impasto.errors import TrainingError
 from impasto.images import to_tensor
 from impasto.training import events, previews
@@ -89,7 +89,7 @@ class Engine:
 
     def _step(self) -> StepStats:
         config, state = self.ward.treated, self.state
-        self._warm_up()
+        self._set_rates()
         size, rounds = config.train.batch_size, config.train.discriminator_steps
         stats = self.task.step(state, config, self._next_batch)
         state.images_seen += size * rounds
@@ -105,13 +105,10 @@ class Engine:
         images = to_tensor(self.state.batches.next()).to(self.fabric.device)
         return images.contiguous(memory_format=torch.channels_last)
 
-    def _warm_up(self) -> None:
-        """Learning rates rise, stay, and may fall, as `OptimizerConfig` says."""
+    def _set_rates(self) -> None:
         cfg, state = self.ward.treated.optimizer, self.state
         seen = state.images_seen + self.config.train.batch_size
-        share = min(1.0, seen / cfg.warmup_images) if cfg.warmup_images else 1.0
-        if cfg.decay_from_images:
-            share *= min(1.0, cfg.decay_from_images / seen) ** 0.5
+        share = rate_share(cfg, seen, share_done(self.config.stop, self._progressed()))
         for optimizer, lr in (
             (state.generator_optimizer, cfg.generator_lr),
             (state.discriminator_optimizer, cfg.discriminator_lr),
@@ -238,6 +235,19 @@ def stopping_on_signals() -> Iterator[threading.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def rate_share(cfg: OptimizerConfig, images_seen: int, done: float | None) -> float:
+    """What part of the learning rates holds: they rise, stay, and may fall, as `OptimizerConfig` says.
+
+    `done` is how much of the run is over, in [0, 1]; None without a known end.
+    """
+    share = min(1.0, images_seen / cfg.warmup_images) if cfg.warmup_images else 1.0
+    if cfg.decay_from_images:
+        share *= min(1.0, cfg.decay_from_images / images_seen) ** 0.5
+    if cfg.cooldown and done is not None:
+        share *= min(1.0, (1 - done) / cfg.cooldown)
+    return share
 
 
 def due(before: int, after: int, every: int) -> bool:

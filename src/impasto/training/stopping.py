@@ -94,7 +94,7 @@ def _patience_is_over(cfg: StopConfig, evaluations: Sequence[Mapping[str, Any]])
         return None
     best = min(distances[: -cfg.patience_evaluations])
     if best <= min(distances[-cfg.patience_evaluations :]):
-        since = f"{cfg.patience_evaluations} evaluations brought nothing better than KID-lite0 {best:.4f}"
+        since = f"{cfg.patience_evaluations} evaluations brought nothing better than a distance of {best:.4f}"
         return Reason("converged", f"converged: {since}")
     return None
 
