@@ -128,13 +128,15 @@ class MatchingConfig(Frozen):
 class RestorationConfig(Frozen):
     """What an upscaler learns (training/upscale_step.py): to undo a `degradation` (data/degrade.py).
 
-    Weights of the mean absolute difference in pixels, of that of the spectra, and of that in the maps of a
-    frozen network; and, once `adversarial_from_images` were seen, of the game.
+    Weights of the mean absolute difference in pixels, of that of the spectra, of that of both made as small
+    as what was given, and of that in the maps of a frozen network; and, once `adversarial_from_images` were
+    seen, of the game.
     """
 
     degradation: Literal["bicubic", "photo"] = "bicubic"
     pixels: NonNegative = 1.0
     frequencies: NonNegative = 0.0
+    consistency: NonNegative = 0.0
     features: NonNegative = 0.0
     feature_network: Literal["lite1", "vgg19"] = "lite1"  # vgg19: where torchvision's file is on the disk
     adversarial: NonNegative = 0.0

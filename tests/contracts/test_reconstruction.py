@@ -3,9 +3,18 @@
 import pytest
 import torch
 
-from impasto.losses.reconstruction import absolute_difference, frequency_difference
+from impasto.losses.reconstruction import (
+    absolute_difference,
+    frequency_difference,
+    reduced_difference,
+)
 
-LOSSES = [absolute_difference, frequency_difference]
+
+def reduced_by_two(made, meant):
+    return reduced_difference(made, meant, 2)
+
+
+LOSSES = [absolute_difference, frequency_difference, reduced_by_two]
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -21,6 +30,11 @@ def test_nothing_between_equals_and_the_same_both_ways(loss):
 def test_absolute_difference_by_hand():
     made = torch.tensor([[[[1.0, -1.0], [0.0, 0.5]]]])
     assert absolute_difference(made, torch.zeros(1, 1, 2, 2)).item() == pytest.approx(2.5 / 4)
+
+
+def test_reduced_difference_by_hand():
+    made = torch.tensor([[[[1.0, -1.0, 0.5, 0.5], [0.0, 0.0, 0.5, 0.5]]]])  # means 0 and 0.5
+    assert reduced_difference(made, torch.zeros(1, 1, 2, 4), 2).item() == pytest.approx(0.25)
 
 
 def test_frequency_difference_by_hand():

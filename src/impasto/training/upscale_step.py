@@ -11,7 +11,11 @@ from impasto.config import LossConfig, RestorationConfig
 from impasto.data.degrade import pair_of
 from impasto.losses.adversarial import generator_compares, generator_loss
 from impasto.losses.matching import map_difference
-from impasto.losses.reconstruction import absolute_difference, frequency_difference
+from impasto.losses.reconstruction import (
+    absolute_difference,
+    frequency_difference,
+    reduced_difference,
+)
 from impasto.models.frozen import FrozenMaps
 from impasto.models.upscaler import Upscaler
 from impasto.training.gan_step import StepStats, spread_of, update_discriminator
@@ -40,7 +44,7 @@ def upscale_step(
         stats |= update_discriminator(fabric, state, sharp.detach(), made.detach(), loss)
 
     with fabric.autocast():
-        reconstruction = unlikeness(made, sharp, cfg, features)
+        reconstruction = unlikeness(made, sharp, cfg, features, G.scale)
     total, g_loss = reconstruction, torch.zeros_like(reconstruction)
     if plays:
         D.requires_grad_(False)
@@ -59,11 +63,15 @@ def upscale_step(
     return StepStats(**stats)
 
 
-def unlikeness(made: Tensor, sharp: Tensor, cfg: RestorationConfig, features: FrozenMaps | None) -> Tensor:
+def unlikeness(
+    made: Tensor, sharp: Tensor, cfg: RestorationConfig, features: FrozenMaps | None, scale: int
+) -> Tensor:
     """How far enlarged windows (B, 3, s, s) are from the sharp ones in all that `cfg` weighs: a scalar."""
     total = cfg.pixels * absolute_difference(made, sharp).mean()
     if cfg.frequencies:
         total = total + cfg.frequencies * frequency_difference(made, sharp).mean()
+    if cfg.consistency:
+        total = total + cfg.consistency * reduced_difference(made, sharp, scale).mean()
     if features is not None and cfg.features:
         with torch.no_grad():
             meant = features(sharp)
