@@ -8,9 +8,10 @@ import torch
 from PIL import Image
 
 import upscaler_candidates
+import upscaler_crops
 from peers import realesrgan
 from peers.upscalers import CANDIDATES, make
-from tests.inference.conftest import painting
+from tests.inference.conftest import painting, tiny_model
 
 
 @pytest.mark.parametrize("name", CANDIDATES)
@@ -69,3 +70,23 @@ def test_the_peers_weights_come_back(half):
 
 def test_the_peer_has_the_published_size():
     assert sum(p.numel() for p in realesrgan.Compact().parameters()) == 621_424
+
+
+def test_crops_lie_side_by_side(tmp_path, capsys):
+    """The window is the busy one, and each way shows the same place."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    calm = np.full((240, 320, 3), 90, np.uint8)
+    calm[100:196, 204:300] = painting(96, 96)
+    Image.fromarray(calm).save(folder / "0.png")
+    model = tiny_model(tmp_path / "tiny")
+    given = ["--pictures", str(folder), "--model", str(model), "--side", "96", "--rows", "1", "--every", "1"]
+    upscaler_crops.main([*given, "--out", str(tmp_path / "crops.png")])
+    assert capsys.readouterr().out.strip().endswith("bicubic, tiny, the original")
+    sheet = np.asarray(Image.open(tmp_path / "crops.png")).astype(float)
+    assert sheet.shape == (96, 3 * 96 + 2 * 2, 3)
+    shown = [sheet[:, i * 98 : i * 98 + 96] for i in range(3)]
+    assert np.abs(shown[2] - 90).mean() > 20
+    for way in shown[:2]:  # and not a pixel beside it
+        there, beside = (np.abs(way - np.roll(shown[2], n, 1))[8:-8, 8:-8].mean() for n in (0, 4))
+        assert there < beside

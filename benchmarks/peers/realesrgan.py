@@ -7,6 +7,7 @@ that is needed to put them into PyTorch.
 """
 
 import importlib.util
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +16,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from impasto.errors import MissingDependencyError
+from impasto.image_files import Pixels
 from impasto.inference.engines import SMALL_TILE, EngineName, Picture
 from impasto.inference.ncnn import BLOBS, NcnnNetwork
 from impasto.models.upscaler import Upscaler
 
-NAME = "realesr-animevideov3-x4"
+NAME, LARGE = "realesr-animevideov3-x4", "realesrgan-x4plus"
 _HALF, _FULL = 0x01306B47, 0
 WIDTH, CONVOLUTIONS, SCALE = 64, 16, 4
 
@@ -65,6 +67,18 @@ class OursByNcnn:
 
     def __call__(self, pictures: Picture) -> Picture:
         return self.net(pictures[0] * np.float32(0.5) + np.float32(0.5))[None] * 2 - 1
+
+
+def x4plus() -> Callable[[Pixels], Pixels]:
+    """Real-ESRGAN's large network on (h, w, 3) uint8, four times larger. Raises `MissingDependencyError`."""
+    param, numbers = (folder() / f"{LARGE}.{suffix}" for suffix in ("param", "bin"))
+    net = NcnnNetwork(param.read_text(), numbers.read_bytes(), torch.get_num_threads(), BLOBS)
+
+    def enlarged(low: Pixels) -> Pixels:
+        made = net((low.astype(np.float32) / 255).transpose(2, 0, 1))
+        return (made.clip(0, 1) * 255).round().astype(np.uint8).transpose(1, 2, 0)
+
+    return enlarged
 
 
 def load() -> Compact:
