@@ -35,7 +35,8 @@ def main() -> None:
             if row.method in ("bicubic", args.name):
                 metrics[f"{test.name}, {row.method}: PSNR-Y, dB"] = round(row.psnr, 2)
                 metrics[f"{test.name}, {row.method}: SSIM-Y"] = round(row.ssim, 4)
-                metrics[f"{test.name}, {row.method}: distance in features"] = round(row.feature_distance, 4)
+                metrics[f"{test.name}, {row.method}: distance in texture"] = round(row.texture, 4)
+                metrics[f"{test.name}, {row.method}: distance in structure"] = round(row.structure, 4)
     shipped = dataclasses.replace(info, licence=licence, metrics=metrics or info.metrics)
     save_model(folder, {k: t.half() for k, t in weights.items()}, shipped)
     list_sums()

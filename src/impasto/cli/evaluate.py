@@ -69,11 +69,9 @@ def _compare(
 
     rows = compare(load_upscaler(model), against, progress=show)
     table.show_header = True
-    for name in ("", "PSNR-Y, dB", "SSIM-Y", "consistency, dB", "distance in features"):
+    for name in ("", "PSNR-Y, dB", "SSIM-Y", "consistency, dB", "texture", "structure"):
         table.add_column(name, justify="right" if name else "left")
     for row in rows:
-        consistency = f"{row.consistency:.1f}"
-        table.add_row(
-            row.method, f"{row.psnr:.2f}", f"{row.ssim:.4f}", consistency, f"{row.feature_distance:.4f}"
-        )
+        figures = (f"{row.psnr:.2f}", f"{row.ssim:.4f}", f"{row.consistency:.1f}")
+        table.add_row(row.method, *figures, f"{row.texture:.4f}", f"{row.structure:.4f}")
     return [row.to_dict() for row in rows]

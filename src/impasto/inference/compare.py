@@ -15,7 +15,7 @@ from impasto.data.scan import scan_folder
 from impasto.image_files import to_pil
 from impasto.images import to_tensor
 from impasto.inference.upscale import PictureUpscaler
-from impasto.metrics.fidelity import feature_distance, luma, psnr, shaved, ssim
+from impasto.metrics.fidelity import likeness_in_features, luma, psnr, shaved, ssim
 from impasto.models.features import FeatureMaps
 
 Pixels = NDArray[np.uint8]
@@ -35,7 +35,8 @@ class Row:
     psnr: float  # dB, of luma
     ssim: float
     consistency: float  # dB, of the picture made small again to what was given
-    feature_distance: float  # Lite0's; smaller is better
+    texture: float  # distance in features: how much there is of what (metrics/fidelity.py)
+    structure: float  # ... and what lies where
 
     def to_dict(self) -> dict[str, Any]:
         """Ready for JSON."""
@@ -84,13 +85,10 @@ def _resampling(scale: int, kind: Image.Resampling) -> Callable[[Pixels], Pixels
 
 
 @torch.inference_mode()
-def _measure(
-    net: FeatureMaps, made: Pixels, sharp: Pixels, low: Pixels, scale: int
-) -> tuple[float, float, float, float]:
+def _measure(net: FeatureMaps, made: Pixels, sharp: Pixels, low: Pixels, scale: int) -> tuple[float, ...]:
     a, b = (to_tensor(pixels[None]) for pixels in (made, sharp))
     y_a, y_b = (luma(shaved(x, scale)) for x in (a, b))
     again = to_tensor(resampled(made, low.shape[1], low.shape[0], Image.Resampling.BICUBIC)[None])
     same = psnr(luma(again), luma(to_tensor(low[None])))
-    found = (psnr(y_a, y_b), ssim(y_a, y_b), same, feature_distance(net, a, b))
-    first, second, third, fourth = (float(value) for value in found)
-    return first, second, third, fourth
+    found = (psnr(y_a, y_b), ssim(y_a, y_b), same, *likeness_in_features(net, a, b))
+    return tuple(float(value) for value in found)

@@ -63,8 +63,10 @@ def prepare(images: Tensor, side: int | None = INPUT_SIZE) -> Tensor:
 
 
 class FeatureMaps(FrozenMaps):
-    """Pictures (B, C, H, W) in [-1, 1] at their own size -> Lite0's maps at strides 2, 4, 8 and 16.
+    """Pictures (B, C, H, W) in [-1, 1] at their own size -> Lite0's maps in [0, 6], strides 2, 4, 8 and 16.
 
+    The maps are those that a stage of blocks widens its input to: after an activation, so that their means
+    say how much there is of something.
     For what pairs of pictures of one size look like to it (metrics/fidelity.py).
     """
 
@@ -78,10 +80,10 @@ class FeatureMaps(FrozenMaps):
         with torch.autocast(images.device.type, enabled=False), _full_float32(images.device):
             x = self.net.bn1(self.net.conv_stem(prepare(images, None)))  # type: ignore[operator]
             maps = []
-            for index, block in enumerate(self.net.blocks[:5]):  # type: ignore[index]
-                x = block(x)
-                if index in (0, 1, 2, 4):
-                    maps.append(x)
+            for index, stage in enumerate(self.net.blocks[:6]):  # type: ignore[index]
+                if index in (1, 2, 3, 5):
+                    maps.append(stage[0].bn1(stage[0].conv_pw(x)))
+                x = stage(x)
         return maps
 
 
