@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         ways["Real-ESRGAN x4plus"] = realesrgan.x4plus()
     for model in args.model:
         upscaler = load_upscaler(model, engine="torch")
-        ways[upscaler.name] = lambda low, run=upscaler: np.asarray(run(to_pil(low)))  # type: ignore[misc]
+        ways[model] = lambda low, run=upscaler: np.asarray(run(to_pil(low)))  # type: ignore[misc]
     shown: list[Pixels] = []
     for picture in scan_folder(args.pictures, min_side_px=args.side).pictures[:: args.every][: args.rows]:
         sharp = images.read(args.pictures / picture.path)

@@ -82,7 +82,7 @@ def test_crops_lie_side_by_side(tmp_path, capsys):
     model = tiny_model(tmp_path / "tiny")
     given = ["--pictures", str(folder), "--model", str(model), "--side", "96", "--rows", "1", "--every", "1"]
     upscaler_crops.main([*given, "--out", str(tmp_path / "crops.png")])
-    assert capsys.readouterr().out.strip().endswith("bicubic, tiny, the original")
+    assert capsys.readouterr().out.strip().endswith(f"bicubic, {model}, the original")
     sheet = np.asarray(Image.open(tmp_path / "crops.png")).astype(float)
     assert sheet.shape == (96, 3 * 96 + 2 * 2, 3)
     shown = [sheet[:, i * 98 : i * 98 + 96] for i in range(3)]
