@@ -47,10 +47,12 @@ def dead_leaves(rng: np.random.Generator, side: int) -> NDArray[np.float32]:
 def quantised(onnx: bytes) -> bytes:
     """The ONNX model of an upscaler (see `export.to_onnx`) with convolutions of eight bits.
 
-    Ranges are those of `dead_leaves` pictures, less the outermost values. Weights get seven bits: processors
+    The first and the last stay as they are: a twentieth of the work, and a decibel. Ranges are those of
+    `dead_leaves` pictures, less the outermost values. Weights get seven bits: processors
     without VNNI would overflow with eight. Raises `MissingDependencyError` without onnxruntime and onnx.
     """
     try:
+        from onnx import load_from_string
         from onnxruntime import quantization
     except ImportError:
         raise MissingDependencyError(
@@ -68,6 +70,8 @@ def quantised(onnx: bytes) -> bytes:
             return next(self._left, None)
 
     with TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()), _silent():
+        nodes = load_from_string(onnx).graph.node
+        convolutions = [node.name for node in nodes if node.op_type == "Conv"]
         given, made = Path(folder) / "given.onnx", Path(folder) / "made.onnx"
         given.write_bytes(onnx)
         quantization.quantize_static(
@@ -76,6 +80,7 @@ def quantised(onnx: bytes) -> bytes:
             Pictures(),
             quant_format=quantization.QuantFormat.QDQ,
             op_types_to_quantize=["Conv"],
+            nodes_to_exclude=[convolutions[0], convolutions[-1]],
             per_channel=True,
             reduce_range=True,
             activation_type=quantization.QuantType.QUInt8,
