@@ -27,6 +27,7 @@ def test_a_model_of_the_zoo(name):
     card = (folder / "README.md").read_text()
     for words in ("Learnt from", "passed on under", "Trained by", "Known faults", "set5"):
         assert words in card
+    assert json.loads((folder / "model.json").read_text())["config"]["train"]["begin_with"] is None
     upscaler = load_upscaler(name, engine="torch")
     picture = painting(20, 30)
     made = np.asarray(upscaler(Image.fromarray(picture)), float)

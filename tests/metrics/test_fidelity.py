@@ -9,7 +9,7 @@ from PIL import Image
 from torchmetrics.functional.image import structural_similarity_index_measure as their_ssim
 
 from impasto.images import to_tensor
-from impasto.metrics.fidelity import feature_distance, likeness_in_features, luma, psnr, shaved, ssim
+from impasto.metrics.fidelity import feature_distance, luma, psnr, shaved, ssim, texture_and_structure
 from impasto.models.features import FeatureMaps
 
 
@@ -72,10 +72,10 @@ def test_texture_and_structure_by_hand():
 
     a = torch.tensor([1.0, 3.0, 1.0, 3.0]).view(1, 1, 2, 2)
     b = torch.tensor([3.0, 1.0, 3.0, 1.0]).view(1, 1, 2, 2)
-    texture, structure = likeness_in_features(Maps(), a, b)  # the same things at other places
+    texture, structure = texture_and_structure(Maps(), a, b)  # the same things at other places
     assert float(texture) == pytest.approx(0, abs=1e-6)
     assert float(structure) == pytest.approx(2, abs=1e-5)
-    texture, structure = likeness_in_features(Maps(), a, 2 * a)
+    texture, structure = texture_and_structure(Maps(), a, 2 * a)
     assert float(texture) == pytest.approx(1 - 2 * 2 * 4 / (4 + 16))
     assert float(structure) == pytest.approx(1 - 2 * 2 / (1 + 4), abs=1e-5)
 
@@ -87,7 +87,7 @@ def test_moved_texture_is_not_far_and_blurred_texture_is():
     moved = grain.roll(5, 3)
     blurred = torch.nn.functional.avg_pool2d(grain, 5, stride=1, padding=2)
     with torch.no_grad():
-        texture = [float(likeness_in_features(net, other, grain)[0]) for other in (moved, blurred)]
+        texture = [float(texture_and_structure(net, other, grain)[0]) for other in (moved, blurred)]
     assert texture[0] < 0.3 * texture[1]
     assert (moved - grain).abs().mean() > (blurred - grain).abs().mean()
 

@@ -15,7 +15,7 @@ from impasto.data.scan import scan_folder
 from impasto.image_files import to_pil
 from impasto.images import to_tensor
 from impasto.inference.upscale import PictureUpscaler
-from impasto.metrics.fidelity import likeness_in_features, luma, psnr, shaved, ssim
+from impasto.metrics.fidelity import luma, psnr, shaved, ssim, texture_and_structure
 from impasto.models.features import FeatureMaps
 
 Pixels = NDArray[np.uint8]
@@ -90,5 +90,5 @@ def _measure(net: FeatureMaps, made: Pixels, sharp: Pixels, low: Pixels, scale: 
     y_a, y_b = (luma(shaved(x, scale)) for x in (a, b))
     again = to_tensor(resampled(made, low.shape[1], low.shape[0], Image.Resampling.BICUBIC)[None])
     same = psnr(luma(again), luma(to_tensor(low[None])))
-    found = (psnr(y_a, y_b), ssim(y_a, y_b), same, *likeness_in_features(net, a, b))
+    found = (psnr(y_a, y_b), ssim(y_a, y_b), same, *texture_and_structure(net, a, b))
     return tuple(float(value) for value in found)

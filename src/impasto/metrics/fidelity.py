@@ -63,7 +63,7 @@ def ssim(made: Tensor, meant: Tensor) -> Tensor:
     return likeness.mean((1, 2, 3))
 
 
-def likeness_in_features(net: FeatureMaps, made: Tensor, meant: Tensor) -> tuple[Tensor, Tensor]:
+def texture_and_structure(net: FeatureMaps, made: Tensor, meant: Tensor) -> tuple[Tensor, Tensor]:
     """How a frozen network sees pairs of pictures (B, 3, H, W) in [-1, 1]: texture and structure, (B,) each.
 
     Both are distances, 0 for equal pictures. Texture compares the means of each map, wherever in the picture
@@ -85,5 +85,5 @@ def likeness_in_features(net: FeatureMaps, made: Tensor, meant: Tensor) -> tuple
 
 def feature_distance(net: FeatureMaps, made: Tensor, meant: Tensor) -> Tensor:
     """Texture and structure in equal parts (DISTS, Ding et al. 2020): (B,), 0 for equal pictures."""
-    texture, structure = likeness_in_features(net, made, meant)
+    texture, structure = texture_and_structure(net, made, meant)
     return (texture + structure) / 2

@@ -66,8 +66,7 @@ class FeatureMaps(FrozenMaps):
     """Pictures (B, C, H, W) in [-1, 1] at their own size -> Lite0's maps in [0, 6], strides 2, 4, 8 and 16.
 
     The maps are those that a stage of blocks widens its input to: after an activation, so that their means
-    say how much there is of something.
-    For what pairs of pictures of one size look like to it (metrics/fidelity.py).
+    say how much there is of something; metrics/fidelity.py compares pairs of pictures by them.
     """
 
     def __init__(self) -> None:
