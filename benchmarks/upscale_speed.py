@@ -2,11 +2,14 @@
 
     python benchmarks/upscale_speed.py --megapixels 1 --threads 2 --json benchmarks/upscale_speed.json
     python benchmarks/upscale_speed.py --memory 25 --model RUN
+    python benchmarks/upscale_speed.py --batch 1000 --side 64 --model RUN --engine ncnn --threads 2
 
 The same network and weights on both sides, file to file: PyTorch in float32 and its default layout on the
 whole picture, with Pillow reading and writing; and `impasto upscale` with each engine that is installed. The
 order alternates and the best of several rounds counts. `--memory` enlarges one picture of so many
 megapixels in a process of its own and reports what it held at most, and seconds for each megapixel.
+`--batch` enlarges a folder of so many small pictures and reports how much of the time a network was at work:
+of the clock, and of what as many threads as it may have had to give.
 """
 
 import argparse
@@ -14,6 +17,7 @@ import json
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -26,8 +30,10 @@ from PIL import Image
 from impasto.errors import ImpastoError
 from impasto.files import write_bytes_atomically
 from impasto.image_files import to_pil
-from impasto.inference.engines import Choice, installed, open_engine
+from impasto.inference.batch import plan_jobs, upscale_all
+from impasto.inference.engines import Choice, Engine, installed, open_engine
 from impasto.inference.upscale import PictureUpscaler
+from impasto.inference.upscalers import DEFAULT, load_upscaler
 from kit import machine
 from peers import realesrgan
 
@@ -49,7 +55,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         torch.set_num_threads(args.threads)
     try:
         results = {"machine": machine.describe()}
-        if args.memory:
+        if args.batch:
+            results["batch"] = batch(args.batch, args.side, args.model, args.engine, args.workers)
+        elif args.memory:
             results["memory"] = [memory(m, args.model, args.engine, args.out) for m in args.memory]
         else:
             results |= speed(args.megapixels, args.rounds)
@@ -115,9 +123,64 @@ def memory(megapixels: float, model: str, engine: str, out: Path) -> dict[str, A
     return {"megapixels": side**2 / 1e6, **found, "seconds_per_megapixel": found["seconds"] * 1e6 / side**2}
 
 
-def picture(height: int, width: int) -> np.ndarray:
+def batch(count: int, side: int, model: str, engine: str, workers: int) -> dict[str, Any]:
+    """A folder of pictures of `side` px, file to file."""
+    upscaler = load_upscaler(model, engine=engine)
+    watched = Watched(upscaler.engine)
+    upscaler.engine = watched
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = Path(folder) / "small", Path(folder) / "large"
+        source.mkdir()
+        for i in range(count):
+            to_pil(picture(side, side, seed=i)).save(source / f"{i:05}.png")
+        upscaler(source / "00000.png")  # engines prepare themselves for a size
+        watched.clear()
+        start = time.perf_counter()
+        outcomes = upscale_all(upscaler, plan_jobs([str(source)], target), workers=workers)
+        seconds = time.perf_counter() - start
+    assert all(outcome.size for outcome in outcomes)
+    return {
+        "pictures": count,
+        "side": side,
+        "engine": watched.name,
+        "workers": workers,
+        "seconds": seconds,
+        "share_of_clock": watched.clock_seconds / seconds,
+        "share_of_turns": watched.seconds / seconds / watched.at_once,
+    }
+
+
+class Watched:
+    """An engine, and how long it was at work."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine, self.name = engine, engine.name
+        self.tile_pixels, self.at_once = engine.tile_pixels, engine.at_once
+        self._lock = threading.Lock()
+        self.clear()
+
+    def clear(self) -> None:
+        self.seconds, self.clock_seconds, self._inside, self._since = 0.0, 0.0, 0, 0.0
+
+    def __call__(self, pictures: np.ndarray) -> np.ndarray:
+        start = time.perf_counter()
+        with self._lock:
+            if not self._inside:
+                self._since = start
+            self._inside += 1
+        made = self.engine(pictures)
+        end = time.perf_counter()
+        with self._lock:
+            self._inside -= 1
+            self.seconds += end - start
+            if not self._inside:
+                self.clock_seconds += end - self._since
+        return made
+
+
+def picture(height: int, width: int, seed: int = 0) -> np.ndarray:
     """(height, width, 3) uint8: smooth colours with a little grain, so that it compresses as a photo does."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     coarse = Image.fromarray(rng.integers(0, 256, (height // 40 + 2, width // 40 + 2, 3), np.uint8))
     smooth = np.asarray(coarse.resize((width, height), Image.Resampling.BICUBIC)).astype(np.int16)
     grain = rng.integers(-4, 5, (height, width, 1), np.int16)
@@ -134,8 +197,11 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--memory", type=float, nargs="+", help="megapixels of pictures to measure memory with"
     )
-    parser.add_argument("--model", default="photo-x4", help="for --memory")
-    parser.add_argument("--engine", default="torch", help="for --memory")
+    parser.add_argument("--batch", type=int, help="how many small pictures to enlarge")
+    parser.add_argument("--side", type=int, default=64, help="of these, in px")
+    parser.add_argument("--workers", type=int, default=3, help="pictures in work at a time, of these")
+    parser.add_argument("--model", default=DEFAULT, help="for --memory and --batch")
+    parser.add_argument("--engine", default="torch", help="for --memory and --batch")
     parser.add_argument("--out", type=Path, default=Path("runs/upscale-speed"))
     parser.add_argument("--json", type=Path)
     return parser.parse_args(arguments)

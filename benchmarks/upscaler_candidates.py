@@ -2,13 +2,15 @@
 
     python benchmarks/upscaler_candidates.py --pictures DIR --test DIR --seconds 180 --threads 1 --json FILE
 
-Each learns L1 on the same windows in the same order with the same Adam, whose rate falls as a cosine over
-the given time, and is averaged; the clock counts training alone. Measured as the papers do: PSNR-Y on the
-pictures of `--test`, bicubic x4. `compact-narrow` is our own network, trained as it is deployed.
+Each learns L1 on the same windows in the same order with the same optimizer, whose rate falls as a cosine
+over the given time, and is averaged; the clock counts training alone. Measured as the papers do: PSNR-Y on
+the pictures of `--test`, bicubic x4. `compact-narrow` is our own network, trained as it is deployed. On a
+machine that others use too, `--steps` in place of seconds; `--optimizer adam muon` compares these two.
 """
 
 import argparse
 import copy
+import itertools
 import json
 import math
 import time
@@ -30,10 +32,12 @@ from impasto.files import write_bytes_atomically
 from impasto.images import to_tensor
 from impasto.inference.compare import resampled
 from impasto.metrics.fidelity import luma, psnr, shaved
+from impasto.training.muon import Muon
 from kit import machine
 from peers.upscalers import CANDIDATES, SCALE, make
 
-RATE, BATCH, WARMUP_STEPS, HALFLIFE_IMAGES = 1e-3, 4, 100, 2_000
+RATES = {"adam": 1e-3, "muon": 2e-3}
+BATCH, WARMUP_STEPS, HALFLIFE_IMAGES = 4, 100, 2_000
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -43,43 +47,57 @@ def main(arguments: Sequence[str] | None = None) -> None:
     config = load_config("upscale-x4", {"data.holdout_min_pictures": 2, "data.holdout_share": 0.01})
     dataset = open_folder(args.pictures, config.data, config.image, seed=0)
     tests = pairs_of(args.test)
-    results: dict[str, Any] = {"machine": machine.describe(), "seconds": args.seconds, "candidates": {}}
-    for name in args.candidate or CANDIDATES:
-        found = [train(name, dataset, tests, args.seconds, seed) for seed in args.seeds]
-        results["candidates"][name] = found
+    length = {"steps": args.steps} if args.steps else {"seconds": args.seconds}
+    results: dict[str, Any] = {"machine": machine.describe(), **length, "candidates": {}}
+    for name, optimizer in itertools.product(args.candidate or CANDIDATES, args.optimizer):
+        label = name if args.optimizer == ["adam"] else f"{name}, {optimizer}"
+        found = [train(name, optimizer, dataset, tests, seed, **length) for seed in args.seeds]
+        results["candidates"][label] = found
         for one in found:
-            print(f"{name}: {one['psnr']:.2f} dB after {one['steps']} steps", flush=True)
+            print(f"{label}: {one['psnr']:.2f} dB after {one['steps']} steps", flush=True)
         if args.json:
             write_bytes_atomically(args.json, json.dumps(results, indent=1).encode() + b"\n")
 
 
 def train(
-    name: str, dataset: Dataset, tests: list[tuple[torch.Tensor, torch.Tensor]], seconds: float, seed: int
+    name: str,
+    optimizer_name: str,
+    dataset: Dataset,
+    tests: list[tuple[torch.Tensor, torch.Tensor]],
+    seed: int,
+    seconds: float = math.inf,
+    steps: float = math.inf,
 ) -> dict[str, Any]:
-    """Train one candidate for so long; its PSNR-Y, steps, and numbers."""
+    """Train one candidate for so many seconds or steps; its PSNR-Y, steps, and numbers."""
     torch.manual_seed(seed)
     network = make(name).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = copy.deepcopy(network)
-    optimizer = torch.optim.Adam(network.parameters(), lr=RATE, betas=(0.9, 0.99), fused=True)
+    peak = RATES[optimizer_name]
+    optimizer: torch.optim.Optimizer
+    if optimizer_name == "muon":
+        optimizer = Muon(network.parameters(), lr=peak)
+    else:
+        optimizer = torch.optim.Adam(network.parameters(), lr=peak, betas=(0.9, 0.99), fused=True)
     batches, rng = dataset.batches(BATCH, seed), torch.Generator().manual_seed(seed)
-    spent, steps = 0.0, 0
-    while spent < seconds:
+    spent, done = 0.0, 0
+    while (share := max(spent / seconds, done / steps)) < 1:
         start = time.perf_counter()
         low, sharp = degrade(to_tensor(batches.next()), SCALE, "bicubic", rng)
-        rate = RATE * min(1.0, (steps + 1) / WARMUP_STEPS) * (0.5 + 0.5 * math.cos(math.pi * spent / seconds))
+        rate = peak * min(1.0, (done + 1) / WARMUP_STEPS) * (0.5 + 0.5 * math.cos(math.pi * share))
         for group in optimizer.param_groups:
             group["lr"] = rate
         loss = (network(low.contiguous(memory_format=torch.channels_last)) - sharp).abs().mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        steps += 1
-        follow(average, network, 0.5 ** (BATCH / min(HALFLIFE_IMAGES, 0.05 * BATCH * steps)))
+        done += 1
+        follow(average, network, 0.5 ** (BATCH / min(HALFLIFE_IMAGES, 0.05 * BATCH * done)))
         spent += time.perf_counter() - start
     return {
         "seed": seed,
         "psnr": measure(average, tests),
-        "steps": steps,
+        "steps": done,
+        "training_seconds": round(spent, 1),
         "parameters": sum(p.numel() for p in network.parameters()),
     }
 
@@ -119,7 +137,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--pictures", type=Path, required=True, help="to learn from")
     parser.add_argument("--test", type=Path, required=True, help="to measure with")
     parser.add_argument("--candidate", action="append", help=f"of {', '.join(CANDIDATES)}; repeatable")
+    parser.add_argument("--optimizer", nargs="+", choices=sorted(RATES), default=["adam"])
     parser.add_argument("--seconds", type=float, default=180.0)
+    parser.add_argument("--steps", type=int, help="in place of --seconds")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--threads", type=int)
     parser.add_argument("--json", type=Path)

@@ -11,23 +11,16 @@ import dataclasses
 import hashlib
 from pathlib import Path
 
-import impasto
-from impasto.checkpoints import WEIGHTS, load_model, save_model
-from impasto.config import override
+from impasto.checkpoints import WEIGHTS, ZOO, find_model, load_model, save_model
 from impasto.files import write_bytes_atomically
 from impasto.inference.compare import compare
-from impasto.inference.sampler import find_model
 from impasto.inference.upscalers import load_upscaler
-
-ZOO = Path(impasto.__file__).parent / "zoo"
 
 
 def main() -> None:
     """See above."""
     args = parse()
     weights, info = load_model(find_model(args.run))
-    # Where the run it began with lay is nobody's business; the credit says how it was trained.
-    info = dataclasses.replace(info, config=override(info.config, {"train.begin_with": None}))
     folder = ZOO / args.name
     metrics: dict[str, float | str] = {}
     licence = args.credit.read_text(encoding="utf-8").strip()
@@ -38,6 +31,7 @@ def main() -> None:
             if row.method in ("bicubic", args.name):
                 metrics[f"{test.name}, {row.method}: PSNR-Y, dB"] = round(row.psnr, 2)
                 metrics[f"{test.name}, {row.method}: SSIM-Y"] = round(row.ssim, 4)
+                metrics[f"{test.name}, {row.method}: consistency, dB"] = round(row.consistency, 1)
                 metrics[f"{test.name}, {row.method}: distance in texture"] = round(row.texture, 4)
                 metrics[f"{test.name}, {row.method}: distance in structure"] = round(row.structure, 4)
     shipped = dataclasses.replace(info, licence=licence, metrics=metrics or info.metrics)

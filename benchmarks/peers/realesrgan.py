@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from impasto.errors import MissingDependencyError
 from impasto.image_files import Pixels
-from impasto.inference.engines import SMALL_TILE, EngineName, Picture
+from impasto.inference.engines import SMALL_TILE, EngineName, Picture, ncnn_at_once
 from impasto.inference.ncnn import BLOBS, NcnnNetwork
 from impasto.models.upscaler import Upscaler
 
@@ -63,7 +63,9 @@ class OursByNcnn:
 
     def __init__(self) -> None:
         param, numbers = (folder() / f"{NAME}.{suffix}" for suffix in ("param", "bin"))
-        self.net = NcnnNetwork(param.read_text(), numbers.read_bytes(), torch.get_num_threads(), BLOBS)
+        self.at_once = ncnn_at_once()
+        threads = torch.get_num_threads() // self.at_once
+        self.net = NcnnNetwork(param.read_text(), numbers.read_bytes(), threads, BLOBS)
 
     def __call__(self, pictures: Picture) -> Picture:
         return self.net(pictures[0] * np.float32(0.5) + np.float32(0.5))[None] * 2 - 1

@@ -28,6 +28,13 @@ MODEL_FORMAT, STATE_FORMAT, VERSION = "impasto-model", "impasto-training-state",
 WEIGHTS, CARD = "model.safetensors", "model.json"
 
 
+ZOO = Path(__file__).parent / "zoo"  # models that come with the package
+LICENCE = (
+    "The weights were trained on the pictures of whoever trained them. Whether they may be passed on "
+    "depends on those pictures' licences."
+)
+
+
 @dataclass(frozen=True)
 class ModelInfo:
     """What a model folder says about its weights (`model.json`)."""
@@ -37,10 +44,42 @@ class ModelInfo:
     data: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
     conditions: Mapping[str, Any] = field(default_factory=dict)
-    licence: str = (
-        "The weights were trained on the pictures of whoever trained them. Whether they may be passed on "
-        "depends on those pictures' licences."
+    licence: str = LICENCE
+
+
+def shipped_models() -> list[str]:
+    """Names of the models that come with the package, sorted."""
+    return sorted(path.parent.name for path in ZOO.glob(f"*/{CARD}"))
+
+
+def find_model(model: str | Path) -> Path:
+    """The folder that is meant: of a shipped model by its name, itself, or the best (else the last) of a run.
+
+    Raises `CheckpointError` where there is none.
+    """
+    if str(model) in shipped_models():
+        return ZOO / str(model)
+    folder = Path(model)
+    for candidate in (folder, folder / "best", folder / "last"):
+        if (candidate / CARD).is_file():
+            return candidate
+    if not folder.exists():
+        known = ", ".join(shipped_models())
+        raise CheckpointError(
+            f"there is no model '{folder}'", f"a folder that `impasto train --out` wrote, or one of: {known}"
+        )
+    raise CheckpointError(
+        f"'{folder}' holds no model",
+        "a run has one after its first snapshot; or give a folder with model.json",
     )
+
+
+def licence_after(begun_with: str | None) -> str:
+    """What holds for weights that were trained from those of `begun_with`, a shipped model or anything."""
+    if begun_with not in shipped_models():
+        return LICENCE
+    _, info = load_model(ZOO / str(begun_with))
+    return f"{LICENCE}\n\nThey began with those of {begun_with}, of which this holds: {info.licence}"
 
 
 def save_model(folder: Path, weights: Mapping[str, Tensor], info: ModelInfo) -> None:

@@ -129,18 +129,20 @@ class RestorationConfig(Frozen):
     """What an upscaler learns (training/upscale_step.py): to undo a `degradation` (data/degrade.py).
 
     Weights of the mean absolute difference in pixels, of that of the spectra, of that of both made as small
-    as what was given, and of that in the maps of a frozen network; and, once `adversarial_from_images` were
-    seen, of the game.
+    as what was given, of that in what comes back from cell to cell, and of that in the maps of a frozen
+    network; and, once `adversarial_from_images` were seen, of the game.
     """
 
     degradation: Literal["bicubic", "photo"] = "bicubic"
     pixels: NonNegative = 1.0
     frequencies: NonNegative = 0.0
     consistency: NonNegative = 0.0
+    lattice: NonNegative = 0.0
     features: NonNegative = 0.0
     feature_network: Literal["lite1", "vgg19"] = "lite1"  # vgg19: where torchvision's file is on the disk
     adversarial: NonNegative = 0.0
     adversarial_from_images: Annotated[int, Field(ge=0)] = 0
+    phases: Annotated[int, Field(ge=0, multiple_of=8)] = 0  # px that windows are moved by, for networks
 
 
 class GrowConfig(Frozen):
@@ -189,7 +191,7 @@ class TrainConfig(Frozen):
     """The loop."""
 
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    begin_with: str | None = None  # a run with the same networks, whose averaged generator to begin with
+    begin_with: str | None = None  # a run or model of the same networks, whose generator to begin with
     batch_size: Annotated[int, Field(ge=2)] = 64
     discriminator_steps: PositiveInt = 1
     device: str = "auto"

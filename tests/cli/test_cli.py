@@ -122,7 +122,7 @@ def test_evaluate_as_json_on_the_screen(run, shapes, monkeypatch, capsys):
         (["inspect", "{shapes}", "--degrade", "rain"], 2, "no degradation 'rain'"),
         (["inspect", "{shapes}", "--degrade", "photo"], 2, "too small"),
         (["train", "{shapes}", "--out", "{new}", "--preset", "upscale-x4"], 2, "too small"),
-        (["train", "{shapes}", "--out", "{new}", "--from", "{empty}", *FAST], 2, "there is no run"),
+        (["train", "{shapes}", "--out", "{new}", "--from", "{empty}", *FAST], 2, "holds no model"),
         (["upscale", "{file}", "--out", "{new}", "--model", "nope"], 2, "there is no model 'nope'"),
         (["upscale", "{file}", "--out", "{new}", "--model", "{run}"], 2, "makes new pictures"),
         (["upscale", "{file}", "--out", "{new}", "--scale", "2", "--fit", "9x9"], 2, "exclude each other"),

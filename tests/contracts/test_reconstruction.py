@@ -6,6 +6,7 @@ import torch
 from impasto.losses.reconstruction import (
     absolute_difference,
     frequency_difference,
+    lattice_difference,
     reduced_difference,
 )
 
@@ -14,7 +15,11 @@ def reduced_by_two(made, meant):
     return reduced_difference(made, meant, 2)
 
 
-LOSSES = [absolute_difference, frequency_difference, reduced_by_two]
+def lattice_of_two(made, meant):
+    return lattice_difference(made, meant, 2)
+
+
+LOSSES = [absolute_difference, frequency_difference, reduced_by_two, lattice_of_two]
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -35,6 +40,22 @@ def test_absolute_difference_by_hand():
 def test_reduced_difference_by_hand():
     made = torch.tensor([[[[1.0, -1.0, 0.5, 0.5], [0.0, 0.0, 0.5, 0.5]]]])  # means 0 and 0.5
     assert reduced_difference(made, torch.zeros(1, 1, 2, 4), 2).item() == pytest.approx(0.25)
+
+
+def test_lattice_difference_by_hand():
+    # Of each cell of 2 x 2 the first pixel is 0.8 too bright, in a picture of one neighbourhood.
+    made = torch.zeros(1, 1, 8, 8)
+    made[:, :, ::2, ::2] = 0.8
+    assert lattice_difference(made, torch.zeros(1, 1, 8, 8), 2).item() == pytest.approx(0.8 / 4)
+
+
+def test_a_lattice_counts_and_invented_detail_hardly():
+    rng = torch.Generator().manual_seed(0)
+    meant = torch.zeros(1, 1, 64, 64)
+    detail = torch.randn(1, 1, 64, 64, generator=rng)
+    lattice = torch.randn(1, 1, 4, 4, generator=rng).tile(16, 16)
+    lattice = lattice / lattice.square().mean().sqrt()
+    assert lattice_difference(lattice, meant, 4) > 3 * lattice_difference(detail, meant, 4)
 
 
 def test_frequency_difference_by_hand():

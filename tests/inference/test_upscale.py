@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import threading
 import time
 
 import numpy as np
@@ -15,7 +16,7 @@ import impasto
 from impasto.errors import CheckpointError, ImageError, InputError
 from impasto.inference import batch, upscale
 from impasto.inference.batch import plan_jobs, upscale_all
-from impasto.inference.upscale import spread_colour
+from impasto.inference.upscale import PictureUpscaler, spread_colour
 from impasto.inference.upscalers import load_upscaler, zoo_names
 from tests.inference.conftest import painting, tiny_model
 
@@ -216,7 +217,7 @@ def test_without_memory_the_tile_is_halved(upscaler, tmp_path):
 
     class Small:
         name = "torch"
-        tile_pixels = 10_000
+        tile_pixels, at_once = 10_000, 1
 
         def __call__(self, pictures):
             if pictures.shape[2] > 60:
@@ -228,10 +229,37 @@ def test_without_memory_the_tile_is_halved(upscaler, tmp_path):
     assert told == ["there is no memory for tiles of 100 x 100 px: they have 50 x 50 px now"]
 
 
+def test_an_engine_may_have_two_tiles_in_work(upscaler, tmp_path):
+    real, lock, inside, most = upscaler.engine, threading.Lock(), [], []
+    scarce = Image.fromarray(painting(130, 130))
+    upscaler.tile = 50
+    meant = upscaler(scarce)
+
+    class Two:
+        name, tile_pixels, at_once = "torch", 10_000, 2
+
+        def __call__(self, pictures):
+            with lock:
+                inside.append(1)
+                most.append(len(inside))
+            time.sleep(0.02)
+            with lock:
+                made = real(pictures)
+                inside.pop()
+            if len(most) > 6 and most[-1] == 2:  # there is memory for two no longer
+                raise MemoryError
+            return made
+
+    two = PictureUpscaler(upscaler.network, "two", Two(), upscaler.choice, tile=50)
+    assert np.array_equal(np.asarray(two(scarce)), np.asarray(meant))
+    assert max(most) == 2
+    assert most[-1] == 1
+
+
 def test_another_failure_of_the_engine_is_not_hidden(upscaler):
     class Fails:
         name = "torch"
-        tile_pixels = 10_000
+        tile_pixels, at_once = 10_000, 1
 
         def __call__(self, pictures):
             raise RuntimeError("broken")
@@ -371,7 +399,7 @@ def test_pictures_take_turns_in_the_engine(upscaler, folder, tmp_path):
 
     class Alone:
         name = "torch"
-        tile_pixels = 10_000
+        tile_pixels, at_once = 10_000, 1
 
         def __call__(self, pictures):
             inside.append(1)

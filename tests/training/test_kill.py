@@ -6,11 +6,12 @@ import random
 import signal
 import time
 
+import pytest
+
 import impasto
 from impasto.checkpoints import load_state
 from impasto.training import events
 
-KILLS = 20
 OVERRIDES = {
     "image.size": 16,
     "model.kind": "mlp",
@@ -40,11 +41,12 @@ def images_on_disk(out):
     return load_state(path)[1]["images_seen"] if path.exists() else 0
 
 
-def test_kill_nine_at_any_instant(shapes, tmp_path):
+@pytest.mark.parametrize("kills", [6, pytest.param(20, marks=pytest.mark.slow)])
+def test_kill_nine_at_any_instant(shapes, tmp_path, kills):
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["impasto.training.run", "impasto.models.features"])
     out, rng = tmp_path / "run", random.Random(0)
-    for _ in range(KILLS):
+    for _ in range(kills):
         before = images_on_disk(out)
         receiver, sender = context.Pipe(duplex=False)
         process = context.Process(target=go_on, args=(shapes, out, sender))

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -13,10 +14,10 @@ from safetensors.torch import load_file
 import impasto
 from impasto.config import RestorationConfig, load_config
 from impasto.data.degrade import MARGIN
-from impasto.errors import ConfigError, DataError
+from impasto.errors import CheckpointError, ConfigError, DataError
 from impasto.training import engine
 from impasto.training.sinks import TerminalSink
-from impasto.training.upscale_step import turned
+from impasto.training.upscale_step import phase, turned
 from impasto.training.upscaling import Yardstick
 from tests.inference.conftest import painting
 
@@ -35,6 +36,7 @@ GAME = {
     "restoration.features": 0.1,
     "restoration.adversarial": 0.1,
     "restoration.adversarial_from_images": 16,
+    "restoration.phases": 8,
 }
 
 
@@ -51,6 +53,11 @@ def photos(tmp_path_factory):
 def train(photos, out, preset="upscale-x4", **more):
     overrides = {**SMALL, **more.pop("overrides", {})}
     return impasto.train(photos, out, preset=preset, overrides=overrides, **more)
+
+
+def kept(run):
+    """The weights of a run's last model."""
+    return load_file(run / "last" / "model.safetensors")
 
 
 @pytest.mark.parametrize("preset", ["upscale-x4", "upscale-x2"])
@@ -116,6 +123,41 @@ def test_the_game_begins_when_its_time_has_come(photos, tmp_path):
     train(photos, tmp_path / "run", images=24, resume=True, overrides=GAME)
     played = discriminator(tmp_path / "run" / "state.safetensors")
     assert not all(torch.equal(before[k], played[k]) for k in before)
+
+
+def test_it_begins_with_another_run_and_does_not_tell_where_that_lies(photos, tmp_path):
+    train(photos, tmp_path / "first", images=8)
+    begun = {"train.begin_with": str(tmp_path / "first"), "optimizer.generator_lr": 1e-9}
+    train(photos, tmp_path / "second", images=8, overrides=begun)
+    first, second = kept(tmp_path / "first"), kept(tmp_path / "second")
+    torch.testing.assert_close(first, second, atol=1e-5, rtol=0)
+    assert str(tmp_path) not in (tmp_path / "second" / "last" / "model.json").read_text()
+
+
+def test_a_model_is_enough_to_begin_with_and_its_licence_holds_on(photos, tmp_path, monkeypatch):
+    train(photos, tmp_path / "first", images=8)
+    model = tmp_path / "zoo" / "ours"
+    shutil.copytree(tmp_path / "first" / "last", model)
+    card = json.loads((model / "model.json").read_text())
+    (model / "model.json").write_text(json.dumps(card | {"licence": "CC BY-SA 4.0, somebody"}))
+    monkeypatch.setattr("impasto.checkpoints.ZOO", tmp_path / "zoo")
+    begun = {"train.begin_with": "ours", "optimizer.generator_lr": 1e-9}
+    train(photos, tmp_path / "second", images=8, overrides=begun)
+    first, second = kept(tmp_path / "first"), kept(tmp_path / "second")
+    torch.testing.assert_close(first, second, atol=1e-5, rtol=0)
+    told = json.loads((tmp_path / "second" / "last" / "model.json").read_text())
+    assert told["config"]["train"]["begin_with"] == "ours"
+    assert "began with those of ours" in told["licence"]
+    assert "CC BY-SA 4.0, somebody" in told["licence"]
+    with pytest.raises(CheckpointError, match="other networks") as error:
+        train(photos, tmp_path / "third", images=8, overrides=begun | {"model.channels": 12})
+    assert "--set model.channels=8" in error.value.hint
+
+
+def test_the_start_speaks_of_the_weights_that_are_kept(photos, tmp_path):
+    train(photos, tmp_path / "run", images=8)
+    started = json.loads((tmp_path / "run" / "events.jsonl").read_text().splitlines()[0])
+    assert started["generator_parameters"] == sum(t.numel() for t in kept(tmp_path / "run").values())
 
 
 def test_srgan_trains(photos, tmp_path):
@@ -214,6 +256,16 @@ def test_turned():
     rng = torch.Generator().manual_seed(0)
     seen = {tuple(turned(x, rng).flatten().tolist()) for _ in range(200)}
     assert len(seen) == 8
+
+
+def test_networks_look_from_every_phase():
+    x = torch.arange(32.0 * 32).view(1, 1, 32, 32)
+    rng = torch.Generator().manual_seed(0)
+    seen = [x[phase(32, 8, rng)] for _ in range(500)]
+    assert {part.shape for part in seen} == {(1, 1, 24, 24)}
+    assert len({float(part[0, 0, 0, 0]) for part in seen}) == 81
+    assert x[..., :16, :16][phase(16, 8, rng)].shape == (1, 1, 16, 16)
+    assert x[phase(32, 0, rng)].shape == x.shape
 
 
 def test_the_terminal_speaks_of_likeness(photos, tmp_path, monkeypatch):

@@ -41,8 +41,8 @@ def train(
         typer.Option(help="warn, heal or stop, when training goes wrong.  [default: heal]"),
     ] = None,
     begin_with: Annotated[
-        Path | None,
-        typer.Option("--from", metavar="RUN", help="Begin with the generator of another run."),
+        str | None,
+        typer.Option("--from", metavar="MODEL", help="Begin with the generator of a run or a model."),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in RUN.")] = False,
 ) -> None:
@@ -65,7 +65,7 @@ def train(
     if checkpoint_every is not None:
         overrides["train.checkpoint_every_seconds"] = checkpoint_every
     if begin_with is not None:
-        overrides["train.begin_with"] = str(begin_with)
+        overrides["train.begin_with"] = begin_with
     if on_trouble is not None:
         overrides["train.on_trouble"] = on_trouble
     console = Console()

@@ -23,7 +23,7 @@ def upscale(
     out: Annotated[str, typer.Option(metavar="DIR", help="Where they go; - for standard output.")],
     model: Annotated[
         str, typer.Option(help="A name of ours, a run, or a community .pth or .safetensors.")
-    ] = "photo-x4-fidelity",
+    ] = "photo-x4",
     scale: Annotated[
         float | None, typer.Option(help="How many times larger, e.g. 2.7.  [default: the model's]")
     ] = None,
@@ -39,7 +39,7 @@ def upscale(
         bool, typer.Option("--skip-existing", help="Leave what is there already.")
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there already.")] = False,
-    jobs: Annotated[int, typer.Option(min=1, max=64, help="Pictures in work at a time.")] = 2,
+    jobs: Annotated[int, typer.Option(min=1, max=64, help="Pictures in work at a time.")] = 3,
     max_megapixels: Annotated[float, typer.Option(help="Refuse larger pictures.")] = 200.0,
     device: Annotated[str, typer.Option(help="cpu, cuda or mps.")] = "cpu",
 ) -> None:

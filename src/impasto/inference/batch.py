@@ -125,13 +125,14 @@ def upscale_all(
     quality: int = 95,
     existing: str = "refuse",
     max_pixels: int = images.MAX_PIXELS,
-    workers: int = 2,
+    workers: int = 3,
     watch: Watcher = lambda tally, outcome: None,
 ) -> list[Outcome]:
     """Enlarge every picture; one that fails costs itself alone. Outcomes in the order of `jobs`.
 
-    `existing` says what to do where a target is there: "refuse", "skip" or "replace". With two `workers` one
-    picture is decoded or written while another is computed. `watch` is told of every tile and every picture.
+    `existing` says what to do where a target is there: "refuse", "skip" or "replace". With more `workers`
+    than the engine has tiles in work, one picture is decoded or written while others are computed. `watch`
+    is told of every tile and every picture.
     """
     tally = Tally(len(jobs), started=time.monotonic())
     lock = threading.Lock()

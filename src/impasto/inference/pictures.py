@@ -202,7 +202,7 @@ def write(picture: Picture, image: Any, path: Path, format_: str, quality: int) 
 def _save(image: Any, path: str, format_: str, quality: int) -> None:
     match format_:
         case "png":
-            image.pngsave(path, compression=4)
+            image.pngsave(path, compression=3, filter="up")  # half the size of no filter, in half the time
         case "jpg":
             image.jpegsave(
                 path, Q=quality, optimize_coding=True, subsample_mode="off" if quality > 89 else "auto"

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from impasto import __version__
-from impasto.checkpoints import ModelInfo, load_model, load_weights
+from impasto.checkpoints import ModelInfo, find_model, load_model, load_weights
 from impasto.descriptors import GeneratorConfig
 from impasto.errors import CheckpointError, InputError
 from impasto.image_files import to_pil
@@ -93,21 +93,6 @@ def parse_seeds(text: str) -> list[int]:
             raise InputError(f"'{text}' names more than {MOST_SEEDS:,} seeds", "make them in several goes")
         seeds += range(first, last + 1)
     return seeds
-
-
-def find_model(folder: Path) -> Path:
-    """The model folder that `folder` means: itself, or the best (else the last) model of a run."""
-    for candidate in (folder, folder / "best", folder / "last"):
-        if (candidate / "model.json").is_file():
-            return candidate
-    if not folder.exists():
-        raise CheckpointError(
-            f"there is no model '{folder}'", "give a folder that `impasto train --out` wrote"
-        )
-    raise CheckpointError(
-        f"'{folder}' holds no model",
-        "a run has one after its first snapshot; or give a folder with model.json",
-    )
 
 
 def load(folder: str | Path, *, device: str = "cpu") -> Model:

@@ -2,9 +2,12 @@
 
 import math
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -25,7 +28,7 @@ from impasto.models.upscaler import Upscaler
 Progress = Callable[[int, int], None]
 """Called as `progress(done, total)` in pixels of the picture, once for each tile."""
 
-STRIP_BYTES = 192 * 2**20  # of one row of tiles, enlarged
+STRIP_BYTES = 128 * 2**20  # of one row of tiles, enlarged
 BAND_ROWS = 128  # what is converted at once: a whole tile's temporaries would be larger than its network's
 FINER = 256  # 8-bit values are added up in 16 bits, in units of 1/256
 MOST_SCALE = 64.0
@@ -46,8 +49,10 @@ class PictureUpscaler:
     choice: Choice
     tile: int | None = None  # None: as large as is good
     warn: Callable[[str], None] = print
-    # One tile at a time: it has all threads, and OpenVINO allows no more.
-    _turn: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _turn: threading.Semaphore = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._turn = threading.BoundedSemaphore(self.engine.at_once)
 
     def __call__(self, picture: "str | Source | Image.Image", scale: float | None = None) -> Image.Image:
         """The picture `scale` times larger (the network's own scale when left out), 8 bits, as RGB or grey.
@@ -104,26 +109,25 @@ class PictureUpscaler:
         """The enlarged rows, from the top: (n, scale W, bands) each, in as many bits as the image has."""
         image, scale = reader.image, self.network.scale
         height = image.height // frames
-        cut, corner = self._begin(reader, height)
-        done, total = 0, frames * len(cut.rows) * len(cut.columns)
-        for frame in range(frames):
-            strip = Strip(image, scale)
-            for index, row in enumerate(cut.rows):
-                source = reader.take(frame * height + row.start, frame * height + row.stop)
-                strip.extend(len(source) * scale)
-                for column in cut.columns:
-                    made = corner if done == 0 else self._tile(source[:, column.start : column.stop])
-                    strip.add(made, row, column)
-                    done += 1
-                    if progress:
-                        progress(frames * height * image.width * done // total, frames * height * image.width)
-                last = index == len(cut.rows) - 1
-                yield from strip.take(
-                    len(source) * scale if last else (cut.rows[index + 1].start - row.start) * scale
-                )
+        with ThreadPoolExecutor(self.engine.at_once) as pool:
+            cut, first = self._begin(reader, height, pool)
+            ahead = self._ahead(tiles_of(reader, cut, height, frames), first, pool)
+            done, total = 0, frames * len(cut.rows) * len(cut.columns)
+            for _ in range(frames):
+                strip = Strip(image, scale)
+                for row, below in zip_longest(cut.rows, cut.rows[1:]):
+                    strip.extend((row.stop - row.start) * scale)
+                    for column in cut.columns:
+                        strip.add(next(ahead), row, column)
+                        done += 1
+                        if progress:
+                            progress(image.height * image.width * done // total, image.height * image.width)
+                    yield from strip.take(((below.start if below else row.stop) - row.start) * scale)
 
-    def _begin(self, reader: RowReader, height: int) -> tuple[Plan, NDArray[np.float32]]:
-        """The plan of a frame of `height` that there is memory for, and its first tile, enlarged."""
+    def _begin(
+        self, reader: RowReader, height: int, pool: ThreadPoolExecutor
+    ) -> tuple[Plan, list[NDArray[np.float32]]]:
+        """The plan of a frame of `height` that there is memory for, and its first tiles, enlarged."""
         reach, width = self.network.reach, reader.image.width
         row_bytes = Strip(reader.image, self.network.scale).row_bytes * self.network.scale
         tile = (self.tile, self.tile) if self.tile else None
@@ -132,9 +136,11 @@ class PictureUpscaler:
             tile = good_tile(height, width, reach, pixels=self.engine.tile_pixels, rows=rows)
         while True:
             cut = plan(height, width, tile, reach)
-            source = reader.take(0, cut.rows[0].stop)[:, : cut.columns[0].stop]
+            source = reader.take(0, cut.rows[0].stop)
             try:
-                return cut, self._tile(source)
+                columns = cut.columns[: self.engine.at_once]
+                run = pool.map if len(columns) > 1 else map
+                return cut, list(run(self._tile, [source[:, c.start : c.stop] for c in columns]))
             except (MemoryError, RuntimeError) as error:
                 words = f"{error} {type(error).__name__}".lower()
                 smaller = max(tile[0] // 2, smallest_tile(reach)), max(tile[1] // 2, smallest_tile(reach))
@@ -143,6 +149,32 @@ class PictureUpscaler:
                 before, now = (f"{sides[1]} x {sides[0]}" for sides in (tile, smaller))
                 self.warn(f"there is no memory for tiles of {before} px: they have {now} px now")
                 tile = smaller
+
+    def _ahead(
+        self, tiles: Iterator[NDArray[Any]], first: list[NDArray[np.float32]], pool: ThreadPoolExecutor
+    ) -> Iterator[NDArray[np.float32]]:
+        """Each tile enlarged, in order, the next ones already in work. `first` are those that are done."""
+        yield from (made for made, _ in zip(first, tiles, strict=False))
+        if self.engine.at_once == 1:  # it has all threads: another beside it takes more than it gives
+            yield from map(self._tile, tiles)
+            return
+        begun: deque[tuple[NDArray[Any], Future[NDArray[np.float32]]]] = deque()
+        for pixels in tiles:
+            begun.append((pixels, pool.submit(self._tile, pixels)))
+            if len(begun) > self.engine.at_once:
+                yield self._finished(begun)
+        while begun:
+            yield self._finished(begun)
+
+    def _finished(
+        self, begun: deque[tuple[NDArray[Any], Future[NDArray[np.float32]]]]
+    ) -> NDArray[np.float32]:
+        pixels, future = begun.popleft()
+        try:
+            return future.result()
+        except MemoryError:  # alone there may be enough
+            wait([other for _, other in begun])
+            return self._tile(pixels)
 
     def _tile(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
         """(h, w, 1..4) of 8 or 16 bits -> (1..4, scale h, scale w) float32 around [-1, 1]."""
@@ -165,6 +197,14 @@ class PictureUpscaler:
             return made
         grey: NDArray[np.float32] = made.mean(0, keepdims=True)
         return grey
+
+
+def tiles_of(reader: RowReader, cut: Plan, height: int, frames: int) -> Iterator[NDArray[Any]]:
+    """The pixels of each tile of each frame of `height`, row by row."""
+    for top in range(0, frames * height, height):
+        for row in cut.rows:
+            source = reader.take(top + row.start, top + row.stop)
+            yield from (source[:, column.start : column.stop] for column in cut.columns)
 
 
 class Strip:
@@ -209,7 +249,7 @@ class Strip:
                 yield np.rint(part).clip(0, 65535).astype(np.uint16)
             else:
                 yield ((part + np.uint16(FINER // 2)) // np.uint16(FINER)).astype(np.uint8)
-        self._rows = self._rows[count:]
+        self._rows = self._rows[count:].copy()  # a view would keep all of it while the next is made
 
 
 def wanted_size(

@@ -2,23 +2,21 @@
 
 import json
 from collections.abc import Callable
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 from torch.nn import functional as F
 
-from impasto.checkpoints import load_model, load_weights
+from impasto.checkpoints import ZOO, find_model, load_model, load_weights, shipped_models
 from impasto.descriptors import GeneratorConfig
 from impasto.errors import CheckpointError, MissingDependencyError
 from impasto.inference.engines import Choice, choose_engine, open_engine
-from impasto.inference.sampler import find_model
 from impasto.inference.upscale import PictureUpscaler
 from impasto.models.build import build_upscaler
 from impasto.models.upscaler import Upscaler
 
-DEFAULT = "photo-x4-fidelity"
+DEFAULT = "photo-x4"
 COMMUNITY_REACH = 24  # px: such networks do not say; most look at that much or less with any weight
 _COMMUNITY_SUFFIXES = (".pth", ".pt", ".ckpt", ".safetensors")
 
@@ -50,42 +48,30 @@ def load_upscaler(
 def load_network(model: str | Path) -> tuple[Upscaler, str]:
     """The network in its deployed form, in evaluation mode, and its name. Raises `CheckpointError`."""
     path = Path(model)
-    if str(model) in zoo_names():
-        with resources.as_file(_zoo() / str(model)) as folder:
-            return _own(folder), str(model)
-    if path.is_file() and path.suffix.lower() in _COMMUNITY_SUFFIXES:
+    if path.is_file() and str(model) not in zoo_names() and path.suffix.lower() in _COMMUNITY_SUFFIXES:
         return _community(path), path.stem
-    if not path.exists():
-        known = ", ".join(zoo_names()) or "none is shipped yet"
+    if not path.exists() and str(model) not in zoo_names():
+        known = ", ".join(zoo_names())
         raise CheckpointError(f"there is no model '{model}'", f"a folder, a .pth file, or one of: {known}")
-    folder = find_model(path)
-    return _own(folder), path.resolve().name
+    return _own(find_model(model)), path.resolve().name
 
 
 def is_upscaler(model: str | Path) -> bool:
     """Whether a model enlarges pictures. Raises `CheckpointError` where there is none."""
     path = Path(model)
-    if str(model) in zoo_names() or (path.is_file() and path.suffix.lower() in _COMMUNITY_SUFFIXES):
+    if path.is_file() and path.suffix.lower() in _COMMUNITY_SUFFIXES:
         return True
-    tree = json.loads((find_model(path) / "model.json").read_text(encoding="utf-8"))
-    return "scale" in tree.get("config", {}).get("model", {})
+    return _enlarges(find_model(model))
 
 
 def zoo_names() -> list[str]:
     """Names of the upscalers that come with the package, sorted."""
-    zoo = _zoo()
-    if not zoo.is_dir():
-        return []
-    found = []
-    for folder in zoo.iterdir():
-        card = folder / "model.json"
-        if card.is_file() and "scale" in json.loads(card.read_text(encoding="utf-8"))["config"]["model"]:
-            found.append(folder.name)
-    return sorted(found)
+    return [name for name in shipped_models() if _enlarges(ZOO / name)]
 
 
-def _zoo() -> Any:
-    return resources.files("impasto") / "zoo"
+def _enlarges(folder: Path) -> bool:
+    tree = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    return "scale" in tree.get("config", {}).get("model", {})
 
 
 def _own(folder: Path) -> Upscaler:

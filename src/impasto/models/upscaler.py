@@ -4,6 +4,7 @@ What they add lies over the nearest-neighbour enlargement (compact) or is all th
 """
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -92,6 +93,16 @@ class CompactUpscaler(Upscaler):
                 weights |= {f"layers.{name}.weight": layer.kernel(), f"layers.{name}.bias": layer.bias}
         return {name: weight.detach().clone() for name, weight in weights.items()}
 
+    @torch.no_grad()
+    def hold(self, weights: Mapping[str, Tensor]) -> None:
+        """Become the function that `deployed_weights` are of, in this form: to learn on from there.
+
+        Raises `KeyError` or `RuntimeError` for those of another shape.
+        """
+        for name, layer in self.layers.named_children():
+            if isinstance(layer, WideConv):
+                layer.hold(weights[f"layers.{name}.weight"], weights[f"layers.{name}.bias"])
+
 
 class WideConv(nn.Module):
     """A 3x3 convolution whose kernel is the product of two wider ones, plus the identity.
@@ -117,9 +128,23 @@ class WideConv(nn.Module):
         """The kernel that the two amount to: (channels_out, channels_in, 3, 3)."""
         kernel = (self.narrow @ self.wide.flatten(1)).view(len(self.narrow), *self.wide.shape[1:])
         if self.identity:
-            middle = torch.eye(len(self.narrow), dtype=kernel.dtype, device=kernel.device)
-            kernel = kernel + F.pad(middle[:, :, None, None], (1, 1, 1, 1))
+            kernel = kernel + self._unit(kernel)
         return kernel
+
+    @staticmethod
+    def _unit(like: Tensor) -> Tensor:
+        """The kernel that changes nothing."""
+        middle = torch.eye(len(like), dtype=like.dtype, device=like.device)
+        return F.pad(middle[:, :, None, None], (1, 1, 1, 1))
+
+    def hold(self, kernel: Tensor, bias: Tensor) -> None:
+        """Become a product that amounts to `kernel`: the way back orthonormal, and the wide one the rest."""
+        if self.identity:
+            kernel = kernel - self._unit(kernel)
+        back = torch.linalg.qr(self.narrow.mT).Q.mT
+        self.narrow.copy_(back)
+        self.wide.copy_((back.mT @ kernel.flatten(1)).view_as(self.wide))
+        self.bias.copy_(bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, channels_in, H, W) -> (B, channels_out, H, W)."""

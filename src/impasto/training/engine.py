@@ -14,8 +14,8 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from impasto.checkpoints import ModelInfo, save_model
-from impasto.config import Config, OptimizerConfig
+from impasto.checkpoints import ModelInfo, licence_after, save_model, shipped_models
+from impasto.config import Config, OptimizerConfig, override
 from impasto.errors import TrainingError
 from impasto.images import to_tensor
 from impasto.training import events, previews
@@ -156,7 +156,11 @@ class Engine:
         state = self.state
         measured = [e for e in state.evaluations if e["images_seen"] == state.images_seen]
         figures = measured[0].get("figures", {}) if measured else {}
-        info = ModelInfo(self.config, state.images_seen, self.data, figures)
+        config, begun = self.config, self.config.train.begin_with
+        if begun not in shipped_models():
+            # Where the run it began with lies is of this machine alone, and the model goes to others.
+            config = override(config, {"train.begin_with": None})
+        info = ModelInfo(config, state.images_seen, self.data, figures, licence=licence_after(begun))
         save_model(self.out / name, self.task.weights(state), info)
 
     def _checkpoint(self) -> None:

@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from filelock import FileLock, Timeout
 from lightning_fabric import Fabric
+from torch import nn
 
 from impasto.config import Config, RestorationConfig, load_config, override, parse_config
 from impasto.data.folder import Dataset, open_folder, scan_pictures
@@ -33,6 +34,7 @@ from impasto.files import remove_leftovers, write_bytes_atomically
 from impasto.images import to_tensor
 from impasto.models.frozen import FrozenMaps
 from impasto.models.pyramid import Pyramid
+from impasto.models.upscaler import Upscaler
 from impasto.models.vgg import Vgg19
 from impasto.overrides import parse_overrides
 from impasto.training import device as devices
@@ -133,7 +135,7 @@ def train(
     dataset = _open(Path(directory), None if low is None else Path(low), config, progress)
     state = states.create_state(config, dataset.batches(config.train.batch_size, config.train.seed), fabric)
     if config.train.begin_with and not resuming:
-        states.begin_with(state, Path(config.train.begin_with))
+        states.begin_with(state, config.model, config.train.begin_with)
     with ExitStack() as stack:
         stack.enter_context(_alone_in(out))
         if resuming:
@@ -158,7 +160,7 @@ def train(
             threads=torch.get_num_threads(),
             train_pictures=len(dataset.train_indices),
             holdout_pictures=len(dataset.holdout_indices),
-            generator_parameters=sum(p.numel() for p in state.generator.parameters()),
+            generator_parameters=_deployed_parameters(state.average),
             discriminator_parameters=sum(p.numel() for p in state.discriminator.parameters()),
             resumed=resuming,
             stops_when=describe(config.stop),
@@ -169,6 +171,12 @@ def train(
         reason = engine.fit()
     enlarges = not isinstance(config.model, GeneratorConfig)
     return Run(out, reason, state.images_seen, state.seconds, state.evaluations, state.best, enlarges)
+
+
+def _deployed_parameters(generator: nn.Module) -> int:
+    """What will be kept: some upscalers train in more weights than they are in the end."""
+    network = generator.deployed() if isinstance(generator, Upscaler) else generator
+    return sum(p.numel() for p in network.parameters())
 
 
 def _open(

@@ -15,13 +15,21 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
-from impasto.checkpoints import load_state, load_weights, save_state
-from impasto.config import Config, EmaConfig, OptimizerConfig
+from impasto.checkpoints import (
+    find_model,
+    load_model,
+    load_state,
+    load_weights,
+    save_state,
+    shipped_models,
+)
+from impasto.config import Config, EmaConfig, OptimizerConfig, parse_config
 from impasto.data.batches import Batches
-from impasto.descriptors import GeneratorConfig
+from impasto.descriptors import GeneratorConfig, ModelConfig
 from impasto.errors import CheckpointError
 from impasto.models.build import build_discriminator, build_generator, build_upscaler
 from impasto.models.discriminator import Discriminator
+from impasto.models.upscaler import CompactUpscaler
 from impasto.training.muon import Muon
 from impasto.training.vitals import Vitals
 
@@ -156,19 +164,42 @@ def saved_config(path: Path) -> Mapping[str, Any]:
     return config
 
 
-def begin_with(state: TrainingState, run: Path) -> None:
-    """Give a fresh state's generator, and its average, the averaged weights of another run.
+def begin_with(state: TrainingState, model: ModelConfig, source: str) -> None:
+    """Give a fresh state's generator, and its average, the averaged weights of a run, or those of a model.
 
-    Raises `CheckpointError` where there is no such run, or its networks are others.
+    `source` is the folder of either, or the name of a model that comes with the package; `model` are the
+    networks of the state. Raises `CheckpointError` where there is none, or its networks are others.
     """
-    path = run / STATE_FILE
-    if not path.is_file():
+    path = Path(source) / STATE_FILE
+    if source not in shipped_models() and path.is_file():
+        tensors, values = load_state(path)
+        _check_shape(parse_config(values["config"]).model, model, source)
+        load_weights(state.average, _under(tensors, "average"), path)
+    else:
+        folder = find_model(source)
+        weights, info = load_model(folder)
+        _check_shape(info.config.model, model, source)
+        weights = {name: tensor.float() for name, tensor in weights.items()}
+        if isinstance(state.average, CompactUpscaler):
+            state.average.hold(weights)
+        else:
+            load_weights(state.average, weights, folder)
+    load_weights(state.generator, state.average.state_dict(), path)
+
+
+def _check_shape(theirs: ModelConfig, ours: ModelConfig, source: str) -> None:
+    """Raise `CheckpointError` where generators differ, with what to set."""
+    found, wanted = theirs.model_dump(), ours.model_dump()
+    others = {
+        name: value
+        for name, value in found.items()
+        if wanted.get(name) != value and not name.startswith(("discriminator", "spectral", "expand"))
+    }
+    if others:
+        settings = " ".join(f"--set model.{name}={value}" for name, value in others.items())
         raise CheckpointError(
-            f"there is no run '{run}' to begin with", "give what `impasto train --out` wrote"
+            f"'{source}' has other networks than this run", f"{settings}, or --set train.begin_with="
         )
-    tensors, _ = load_state(path)
-    for module in (state.generator, state.average):
-        load_weights(module, _under(tensors, "average"), path)
 
 
 def is_finite(state: TrainingState) -> bool:

@@ -1,6 +1,7 @@
 """One round of learning to enlarge: likeness to the sharp picture, to its features, and the game."""
 
 from collections.abc import Callable
+from types import EllipsisType
 from typing import cast
 
 import torch
@@ -14,12 +15,15 @@ from impasto.losses.matching import map_difference
 from impasto.losses.reconstruction import (
     absolute_difference,
     frequency_difference,
+    lattice_difference,
     reduced_difference,
 )
 from impasto.models.frozen import FrozenMaps
 from impasto.models.upscaler import Upscaler
 from impasto.training.gan_step import StepStats, spread_of, update_discriminator
 from impasto.training.state import TrainingState
+
+Window = tuple[EllipsisType, slice, slice]
 
 
 def upscale_step(
@@ -39,20 +43,21 @@ def upscale_step(
     low, sharp = pair_of(windows, G.scale, cfg.degradation, state.rng)
     made = G(low.contiguous(memory_format=torch.channels_last))
     stats = untouched(made, sharp)
+    at = phase(made.shape[-1], cfg.phases, state.rng)
     plays = cfg.adversarial > 0 and state.images_seen >= cfg.adversarial_from_images
     if plays:
-        stats |= update_discriminator(fabric, state, sharp.detach(), made.detach(), loss)
+        stats |= update_discriminator(fabric, state, sharp[at].detach(), made[at].detach(), loss)
 
     with fabric.autocast():
-        reconstruction = unlikeness(made, sharp, cfg, features, G.scale)
+        reconstruction = unlikeness(made, sharp, at, cfg, features, G.scale)
     total, g_loss = reconstruction, torch.zeros_like(reconstruction)
     if plays:
         D.requires_grad_(False)
-        fake_logits = D(made)
+        fake_logits = D(made[at])
         against = fake_logits.detach()
         if generator_compares(loss.adversarial):
             with torch.no_grad():
-                against = D(sharp)
+                against = D(sharp[at])
         g_loss = generator_loss(loss.adversarial, against, fake_logits).mean()
         total = total + cfg.adversarial * g_loss
     state.generator_optimizer.zero_grad()
@@ -63,20 +68,42 @@ def upscale_step(
     return StepStats(**stats)
 
 
+def phase(side: int, phases: int, rng: torch.Generator) -> Window:
+    """Which part of windows (B, 3, side, side) networks look at: all but `phases` px, at a corner by chance.
+
+    A network that halves its maps hears more of some pixels than of others, and an upscaler makes each of the
+    pixels of a pixel by weights of its own: without chance between them the one draws the other's lattice.
+    """
+    if not phases or side <= 2 * phases:
+        return (..., slice(None), slice(None))
+    top, left = (int(n) for n in torch.randint(0, phases + 1, (2,), generator=rng))
+    return (..., slice(top, top + side - phases), slice(left, left + side - phases))
+
+
 def unlikeness(
-    made: Tensor, sharp: Tensor, cfg: RestorationConfig, features: FrozenMaps | None, scale: int
+    made: Tensor,
+    sharp: Tensor,
+    at: Window,
+    cfg: RestorationConfig,
+    features: FrozenMaps | None,
+    scale: int,
 ) -> Tensor:
-    """How far enlarged windows (B, 3, s, s) are from the sharp ones in all that `cfg` weighs: a scalar."""
+    """How far enlarged windows (B, 3, s, s) are from the sharp ones in all that `cfg` weighs: a scalar.
+
+    Features are those of the part `at`, all else of the whole.
+    """
     total = cfg.pixels * absolute_difference(made, sharp).mean()
     if cfg.frequencies:
         total = total + cfg.frequencies * frequency_difference(made, sharp).mean()
     if cfg.consistency:
         total = total + cfg.consistency * reduced_difference(made, sharp, scale).mean()
+    if cfg.lattice:
+        total = total + cfg.lattice * lattice_difference(made, sharp, scale).mean()
     if features is not None and cfg.features:
         with torch.no_grad():
-            meant = features(sharp)
+            meant = features(sharp[at])
         scales = [1 / float(m.abs().mean().clamp_min(1e-6)) for m in meant]
-        total = total + cfg.features * map_difference(features(made), meant, scales).mean()
+        total = total + cfg.features * map_difference(features(made[at]), meant, scales).mean()
     return total
 
 
