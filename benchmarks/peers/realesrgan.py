@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from impasto.errors import MissingDependencyError
 from impasto.image_files import Pixels
-from impasto.inference.engines import SMALL_TILE, EngineName, Picture, ncnn_at_once
+from impasto.inference.engines import WINOGRAD_TILE, EngineName, Picture, turns
 from impasto.inference.ncnn import BLOBS, NcnnNetwork
 from impasto.models.upscaler import Upscaler
 
@@ -59,11 +59,11 @@ class OursByNcnn:
     """Impasto's ncnn engine on the package's own files."""
 
     name: EngineName = "ncnn"
-    tile_pixels = SMALL_TILE
+    tile_pixels = WINOGRAD_TILE
 
     def __init__(self) -> None:
         param, numbers = (folder() / f"{NAME}.{suffix}" for suffix in ("param", "bin"))
-        self.at_once = ncnn_at_once()
+        self.at_once = turns()
         threads = torch.get_num_threads() // self.at_once
         self.net = NcnnNetwork(param.read_text(), numbers.read_bytes(), threads, BLOBS)
 

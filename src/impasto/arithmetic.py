@@ -14,8 +14,8 @@ def bfloat16_speedup(device: str) -> float:
     from torch.nn import functional as F
 
     def convolution(dtype: "torch.dtype") -> Callable[[], Any]:
-        x = torch.ones(4, 32, 16, 16, device=device, dtype=dtype).to(memory_format=torch.channels_last)
-        weight = torch.ones(32, 32, 3, 3, device=device, dtype=dtype)
+        x = torch.ones(4, 64, 32, 32, device=device, dtype=dtype).to(memory_format=torch.channels_last)
+        weight = torch.ones(64, 64, 3, 3, device=device, dtype=dtype)
         return lambda: F.conv2d(x, weight, padding=1)
 
     return best_seconds(convolution(torch.float32)) / best_seconds(convolution(torch.bfloat16))

@@ -36,6 +36,7 @@ def vips_of(path):
 
 
 def test_a_picture_becomes_a_larger_one(upscaler, tmp_path):
+    upscaler.engine.low = False  # exactly, also where bfloat16 is quicker
     pixels = painting()
     given = (Image.fromarray(pixels), write(tmp_path / "a.png", pixels), str(tmp_path / "a.png"))
     made = [np.asarray(upscaler(picture)) for picture in given]
@@ -47,8 +48,10 @@ def test_a_picture_becomes_a_larger_one(upscaler, tmp_path):
     assert np.array_equal(made[0], right[0].permute(1, 2, 0).numpy())
 
 
-def test_no_seam(upscaler):
+@pytest.mark.parametrize("low", [False, True])
+def test_no_seam(upscaler, low):
     """The tiled picture is the untiled one to the level."""
+    upscaler.engine.low = low
     picture = Image.fromarray(painting(70, 90))
     whole = np.asarray(upscaler(picture)).astype(int)
     upscaler.tile = 36
@@ -194,22 +197,52 @@ def test_other_modes_become_what_they_show(upscaler, tmp_path, kind):
 # --- memory and disk
 
 
-def test_large_pictures_go_through_a_file(upscaler, tmp_path, monkeypatch):
-    source = write(tmp_path / "a.png", painting(64, 64))
-    upscaler.file(source, tmp_path / "whole.png")
-    seen = []
-    real = pyvips.Image.rawload
-
-    def spy(*arguments, **options):
-        seen.append(arguments)
-        return real(*arguments, **options)
-
-    monkeypatch.setattr(pyvips.Image, "rawload", spy)
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA", "I;16"])
+@pytest.mark.parametrize("scale", [4, 3.3, 6])
+def test_large_pictures_are_never_held_whole(upscaler, tmp_path, monkeypatch, mode, scale):
+    source = tmp_path / "a.png"
+    picture = Image.fromarray(painting(64, 32))
+    picture = (
+        Image.fromarray(np.asarray(picture.convert("L"), np.uint16) * 257) if mode == "I;16" else picture
+    )
+    picture.convert(mode).save(source)
+    upscaler.file(source, tmp_path / "whole.png", scale=scale)
+    used = []
+    for name in ("pngload_source", "rawload"):
+        real = getattr(pyvips.Image, name)
+        monkeypatch.setattr(
+            pyvips.Image, name, lambda *a, n=name, r=real, **k: (used.append(n), r(*a, **k))[1]
+        )
     monkeypatch.setattr("impasto.inference.pictures.IN_MEMORY_BYTES", 1000)
-    upscaler.file(source, tmp_path / "out" / "filed.png")
-    assert seen
-    assert (tmp_path / "out" / "filed.png").read_bytes() == (tmp_path / "whole.png").read_bytes()
-    assert [p.name for p in (tmp_path / "out").iterdir()] == ["filed.png"]
+    out = tmp_path / "out"
+    upscaler.file(source, out / "streamed.png", scale=scale)
+    assert used == (["rawload"] if scale > 4 else []) + ["pngload_source"]  # only the last pass is streamed
+    assert (out / "streamed.png").read_bytes() == (tmp_path / "whole.png").read_bytes()
+    assert [p.name for p in out.iterdir()] == ["streamed.png"]
+
+
+def test_a_stream_that_breaks_leaves_nothing(upscaler, tmp_path, monkeypatch):
+    monkeypatch.setattr("impasto.inference.pictures.IN_MEMORY_BYTES", 1000)
+    monkeypatch.setattr("impasto.inference.upscale.BAND_ROWS", 8)
+    picture, target = write(tmp_path / "a.png", painting(300, 20)), tmp_path / "b.png"
+    upscaler.tile = 40
+
+    def fail(done, total):
+        if done * 2 > total:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        upscaler.file(picture, target, progress=fail)
+    full = OSError(28, "No space left on device")
+    with monkeypatch.context() as patch:
+        patch.setattr("impasto.inference.pictures._save", lambda *_: (_ for _ in ()).throw(full))
+        with pytest.raises(OSError, match="No space left"):
+            upscaler.file(picture, target)
+    assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
+    assert not [t for t in threading.enumerate() if t.name.startswith("ThreadPool")]
+    upscaler.file(picture, target)
+    with Image.open(target) as made:
+        assert made.size == (80, 1200)
 
 
 def test_without_memory_the_tile_is_halved(upscaler, tmp_path):

@@ -24,6 +24,15 @@ def test_singular_values_are_brought_near_one(shape):
     assert torch.allclose(inside, torch.diag_embed(inside.diagonal(dim1=1, dim2=2)), atol=1e-4)
 
 
+def test_products_in_bfloat16_say_nearly_the_same():
+    matrices = torch.randn(5, 6, 20, generator=torch.Generator().manual_seed(0))
+    exact, made = orthogonal(matrices), orthogonal(matrices, torch.bfloat16)
+    assert made.dtype == torch.float32
+    assert not torch.equal(made, exact)
+    likeness = nn.functional.cosine_similarity(made.flatten(1), exact.flatten(1))
+    assert likeness.min() > 0.999
+
+
 def test_zeros_stay_zeros():
     assert orthogonal(torch.zeros(2, 3, 4)).abs().max() == 0
 

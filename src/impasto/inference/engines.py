@@ -11,7 +11,8 @@ import importlib.util
 import json
 import os
 import platform
-from collections.abc import Callable
+import queue
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, get_args
@@ -40,7 +41,9 @@ PACKAGES: dict[EngineName, tuple[str, ...]] = {
 }
 PARITY_DB = 45.0  # an engine whose pictures differ more than this from float32's is not chosen
 TRIED_PX, TRIED_PICTURES = 96, 3
-LARGE_TILE, SMALL_TILE = 280_000, 105_000  # pixels; Winograd's transforms take memory, and two are in work
+# Pixels. Winograd's transforms take memory; PyTorch's maps must stay below the 32 MB from which the system is
+# asked for each anew, page by page.
+LARGE_TILE, TORCH_TILE, WINOGRAD_TILE = 280_000, 125_000, 105_000
 INEXACT, WORTH_IT = "openvino-int8", 0.8  # eight bits cost a little likeness: only for a fifth of the time
 
 
@@ -68,23 +71,35 @@ class TorchEngine:
     """PyTorch, channels last; in bfloat16 where that is quicker."""
 
     name: EngineName = "torch"
-    tile_pixels = LARGE_TILE
-    at_once = 1
+    tile_pixels = TORCH_TILE
 
     def __init__(self, network: Upscaler, device: str = "cpu") -> None:
         self.device = torch.device(device)
         self.network = network.to(device=self.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
         self.low = bfloat16_speedup(self.device.type) > 1.3
+        self.at_once = turns() if self.device.type == "cpu" else 1
+        self.threads = torch.get_num_threads() // self.at_once
 
     @torch.inference_mode()
     def __call__(self, pictures: Picture) -> Picture:
         """See `Engine`."""
         x = torch.from_numpy(pictures).to(self.device).contiguous(memory_format=torch.channels_last)
         precise: Callable[..., Any] = functools.partial(torch.autocast, self.device.type, torch.bfloat16)
-        with precise() if self.low else contextlib.nullcontext():
+        with precise() if self.low else contextlib.nullcontext(), threads_here(self.threads):
             enlarged: Tensor = self.network(x)
         made: Picture = enlarged.float().cpu().numpy()
         return made
+
+
+@contextlib.contextmanager
+def threads_here(count: int) -> Iterator[None]:
+    """So many threads for what PyTorch computes in this thread."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 class OnnxEngine:
@@ -114,20 +129,28 @@ class OpenvinoEngine:
     """OpenVINO on the CPU; it chooses bfloat16 by itself where the processor has it, or has eight bits."""
 
     tile_pixels = LARGE_TILE
-    at_once = 1  # more it does not allow
 
     def __init__(self, network: Upscaler, *, int8: bool = False) -> None:
         import openvino
 
         self.name: EngineName = "openvino-int8" if int8 else "openvino"
+        self.at_once = turns()
         core = openvino.Core()
-        settings = {"INFERENCE_NUM_THREADS": torch.get_num_threads(), "PERFORMANCE_HINT": "LATENCY"}
+        settings = {"INFERENCE_NUM_THREADS": torch.get_num_threads(), "NUM_STREAMS": self.at_once}
         onnx = _int8(network) if int8 else _onnx(network)
-        self.model = core.compile_model(core.read_model(onnx), "CPU", settings)
+        model = core.compile_model(core.read_model(onnx), "CPU", settings)
+        self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()  # one request serves one call at a time
+        for _ in range(self.at_once):
+            self._idle.put(model.create_infer_request())
 
     def __call__(self, pictures: Picture) -> Picture:
         """See `Engine`."""
-        return np.asarray(self.model(pictures)[0])
+        request = self._idle.get()
+        try:
+            made: Picture = request.infer([pictures], share_inputs=True)[0]  # a copy
+        finally:
+            self._idle.put(request)
+        return made
 
 
 class NcnnEngine:
@@ -137,10 +160,10 @@ class NcnnEngine:
     """
 
     name: EngineName = "ncnn"
-    tile_pixels = SMALL_TILE
+    tile_pixels = WINOGRAD_TILE
 
     def __init__(self, network: Upscaler) -> None:
-        self.at_once = ncnn_at_once()
+        self.at_once = turns()
         self.network = NcnnNetwork(*to_ncnn(network), torch.get_num_threads() // self.at_once, BLOBS)
         self.scale, self.multiple = network.scale, getattr(network, "unshuffle", 1)
 
@@ -155,8 +178,8 @@ class NcnnEngine:
         return made[None, :, : height * self.scale, : width * self.scale]
 
 
-def ncnn_at_once() -> int:
-    """How many tiles ncnn has in work; each has its share of the threads."""
+def turns() -> int:
+    """How many tiles an engine has in work; each has its share of the threads, and none waits for another."""
     return min(2, torch.get_num_threads())
 
 

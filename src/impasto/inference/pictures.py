@@ -3,7 +3,11 @@
 Pixels stream through libvips row by row: neither what is read nor what is written must fit in memory.
 """
 
-from collections.abc import Iterator
+import queue
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +32,7 @@ from impasto.decoding import (
 from impasto.errors import ImageError, InputError
 from impasto.files import replacing
 
-IN_MEMORY_BYTES = 128 * 2**20  # of an enlarged picture; a larger one goes through a file
+IN_MEMORY_BYTES = 128 * 2**20  # of an enlarged picture; a larger one goes through a pipe or a file
 _KEPT = ("exif-data", "xmp-data", "iptc-data", "icc-profile-data")
 _PAGES = ("delay", "loop", "n-pages")
 _AS_THEY_ARE = ("b-w", "srgb", "grey16", "rgb16")
@@ -122,6 +126,11 @@ class RowReader:
         return self._held[: stop - start]
 
 
+def fits_in_memory(width: int, height: int, like: Any) -> bool:
+    """Whether an image of that size, of the kind that `like` is, may be held as a whole."""
+    return width * height * int(like.bands) * (2 if like.format == "ushort" else 1) <= IN_MEMORY_BYTES
+
+
 @contextmanager
 def collected(
     rows: Iterator[NDArray[Any]], width: int, height: int, like: Any, folder: Path
@@ -131,8 +140,7 @@ def collected(
     What would not fit well in memory goes through a file in `folder` that is removed afterwards.
     """
     pyvips = vips()
-    total = width * height * like.bands * (2 if like.format == "ushort" else 1)
-    if total <= IN_MEMORY_BYTES:
+    if fits_in_memory(width, height, like):
         data = b"".join(part.tobytes() for part in rows)
         image = pyvips.Image.new_from_memory(data, width, height, like.bands, like.format)
         yield image.copy(interpretation=like.interpretation)
@@ -147,6 +155,95 @@ def collected(
             str(path), width, height, like.bands, format=like.format, access="sequential"
         )
         yield image.copy(interpretation=like.interpretation)
+
+
+def piped(
+    rows: Iterator[NDArray[Any]], width: int, height: int, like: Any, save: Callable[[Any], None]
+) -> None:
+    """Have `save` write a libvips image of `rows`, (n, width, bands) each, while they are made.
+
+    Nothing of it is ever held as a whole, in memory or in a file. `save` runs in a thread of its own, so that
+    Ctrl-C is heard here. Raises what either side raises.
+    """
+    pipe = _Pipe()
+    with ThreadPoolExecutor(1) as pool:
+        saving = pool.submit(lambda: save(pipe.image()))
+        try:
+            for data in as_png(rows, width, height, like.bands, deep=like.format == "ushort"):
+                pipe.put(data, saving)
+        except BaseException:
+            pipe.cut = True  # what `save` has of the picture is no picture, and it says so
+            raise
+        finally:
+            pipe.close(saving)
+        saving.result()
+
+
+class _Pipe:
+    """From one thread to libvips's, with little in it at a time."""
+
+    def __init__(self) -> None:
+        self.cut = False
+        self._parts: queue.Queue[bytes | None] = queue.Queue(2)
+        self._part, self._at = b"", 0
+        self._source = vips().SourceCustom()  # must live as long as its image
+        self._source.on_read(self._read)
+
+    def image(self) -> Any:
+        """What is put in, as it comes."""
+        # Decoders wait for the whole only where they must; a PNG's rows are given as they come.
+        image = vips().Image.pngload_source(self._source, access="sequential", fail_on="truncated")
+        return image.copy(xres=1, yres=1)  # libvips's own, of an image that knows no size on paper
+
+    def put(self, data: bytes, reader: "Future[None]") -> None:
+        """Wait for room. Raises what the reader raised where it has given up."""
+        while True:
+            try:
+                self._parts.put(data, timeout=0.1)
+                return
+            except queue.Full:
+                if reader.done():
+                    reader.result()
+                    raise OSError("what writes the picture stopped before its end") from None
+
+    def close(self, reader: "Future[None]") -> None:
+        """Nothing more comes."""
+        while not reader.done():
+            try:
+                self._parts.put(None, timeout=0.1)
+                return
+            except queue.Full:
+                continue
+
+    def _read(self, size: int) -> bytes:
+        if self._at == len(self._part):
+            self._part, self._at = (None if self.cut else self._parts.get()) or b"", 0
+        data = self._part[self._at : self._at + size]
+        self._at += len(data)
+        return data
+
+
+def as_png(
+    rows: Iterator[NDArray[Any]], width: int, height: int, bands: int, *, deep: bool
+) -> Iterator[bytes]:
+    """The bytes of an uncompressed PNG of `rows`: the one format that libvips reads from a stream by rows.
+
+    PNG specification, third edition: 11.2.1 IHDR, 7.2 scanlines, 12.10 for compression of level 0.
+    """
+    colour = (0, 4, 2, 6)[bands - 1]
+    header = struct.pack(">IIBBBBB", width, height, 16 if deep else 8, colour, 0, 0, 0)
+    yield b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header)
+    stored = zlib.compressobj(0)
+    for part in rows:
+        ordered = part.astype(">u2") if deep else part
+        lines = np.zeros((len(part), 1 + width * bands * ordered.itemsize), np.uint8)  # filter: none
+        lines[:, 1:] = np.ascontiguousarray(ordered).reshape(len(part), -1).view(np.uint8)
+        yield _chunk(b"IDAT", stored.compress(lines.data))
+    yield _chunk(b"IDAT", stored.flush()) + _chunk(b"IEND", b"")
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(data, zlib.crc32(kind)))
 
 
 def resized(image: Any, width: int, height: int) -> Any:

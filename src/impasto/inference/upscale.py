@@ -21,7 +21,17 @@ from torch.nn import functional as F
 from impasto.decoding import MAX_PIXELS, Source, vips
 from impasto.errors import InputError
 from impasto.inference.engines import Choice, Engine
-from impasto.inference.pictures import FORMATS, Picture, RowReader, collected, opened, resized, write
+from impasto.inference.pictures import (
+    FORMATS,
+    Picture,
+    RowReader,
+    collected,
+    fits_in_memory,
+    opened,
+    piped,
+    resized,
+    write,
+)
 from impasto.inference.tiles import Plan, Span, enlarged, good_tile, plan, smallest_tile
 from impasto.models.upscaler import Upscaler
 
@@ -94,15 +104,23 @@ class PictureUpscaler:
         picture = opened(source, max_pixels)
         width, height = wanted_size(picture, self.network.scale, scale, fit)
         passes = max(1, math.ceil(math.log(width / picture.width, self.network.scale) - 1e-6))
+
+        def save(image: Any) -> None:
+            image = resized_frames(image, width, height, picture.frames)
+            write(picture, image, target, kind, quality)
+
         with ExitStack() as stack:
             image = picture.image
             for number in range(passes):
-                told = progress if number == passes - 1 else None  # the last is by far the longest
+                last = number == passes - 1
+                told = progress if last else None  # the last is by far the longest
                 rows = self._rows(RowReader(image, picture.data), picture.frames, told)
                 size = image.width * self.network.scale, image.height * self.network.scale
+                if last and picture.frames == 1 and not fits_in_memory(*size, image):
+                    piped(rows, *size, image, save)
+                    return width, height
                 image = stack.enter_context(collected(rows, *size, image, target.parent))
-            image = resized_frames(image, width, height, picture.frames)
-            write(picture, image, target, kind, quality)
+            save(image)
         return width, height
 
     def _rows(self, reader: RowReader, frames: int, progress: Progress | None) -> Iterator[NDArray[Any]]:
