@@ -2,8 +2,10 @@
 
 import json
 import signal
+import subprocess
 import sys
 import threading
+import time
 
 import pytest
 import torch
@@ -11,6 +13,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 import impasto
+from impasto.checkpoints import load_state
 from impasto.config import load_config
 from impasto.errors import (
     CheckpointError,
@@ -170,12 +173,34 @@ def test_the_discriminator_takes_k_steps_with_fresh_pictures(shapes, tmp_path, m
 def test_a_signal_saves_and_stops(shapes, tmp_path, number):
     def sink(event):
         if isinstance(event, events.Snapshot):
-            signal.raise_signal(number)  # to this thread: another may take it only after the next snapshot
+            signal.getsignal(number)(
+                number, None
+            )  # what the interpreter does: pytest's process gets no signal
 
+    before = signal.getsignal(number)
     run = train(shapes, tmp_path / "run", images=100_000, sinks=[sink])
     assert run.reason.condition == "interrupted"
+    assert signal.getsignal(number) == before
     resumed = train(shapes, tmp_path / "run", images=run.images_seen + 8, resume=True)
     assert resumed.images_seen == run.images_seen + 8
+
+
+def test_control_c_saves_and_stops(shapes, tmp_path):
+    out = tmp_path / "run"
+    asked = SMALL | NETWORKS["mlp"]
+    settings = [word for key, value in asked.items() for word in ("--set", f"{key}={value}")]
+    command = [sys.executable, "-m", "impasto", "train", str(shapes), "--out", str(out), "--preset", "mlp"]
+    with subprocess.Popen([*command, *settings], stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        while process.poll() is None and not list(out.glob("samples/*.png")):
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        said = process.communicate()[0].decode()
+    assert process.returncode == 130, said
+    assert "Traceback" not in said
+    seen = load_state(out / "state.safetensors")[1]["images_seen"]
+    assert seen > 0
+    resumed = train(shapes, out, "mlp", images=seen + 8, resume=True)
+    assert resumed.images_seen == seen + 8
 
 
 def test_training_works_outside_the_main_thread(shapes, tmp_path):
