@@ -140,8 +140,12 @@ class OpenvinoEngine:
         onnx = _int8(network) if int8 else _onnx(network)
         model = core.compile_model(core.read_model(onnx), "CPU", settings)
         self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()  # one request serves one call at a time
-        for _ in range(self.at_once):
-            self._idle.put(model.create_infer_request())
+        requests = [model.create_infer_request() for _ in range(self.at_once)]
+        # Once by one thread: at OpenVINO's first use of numpy two can wait for each other for ever, one with the
+        # interpreter's lock for what pybind11 makes once, the other with that for the lock.
+        requests[0].infer([np.zeros((1, 3, 8, 8), np.float32)])
+        for request in requests:
+            self._idle.put(request)
 
     def __call__(self, pictures: Picture) -> Picture:
         """See `Engine`."""

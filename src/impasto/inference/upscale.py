@@ -38,7 +38,7 @@ from impasto.models.upscaler import Upscaler
 Progress = Callable[[int, int], None]
 """Called as `progress(done, total)` in pixels of the picture, once for each tile."""
 
-STRIP_BYTES = 128 * 2**20  # of one row of tiles, enlarged
+STRIP_BYTES = 104 * 2**20  # of one row of tiles, enlarged
 BAND_ROWS = 128  # what is converted at once: a whole tile's temporaries would be larger than its network's
 FINER = 256  # 8-bit values are added up in 16 bits, in units of 1/256
 MOST_SCALE = 64.0
