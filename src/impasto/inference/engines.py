@@ -141,8 +141,8 @@ class OpenvinoEngine:
         model = core.compile_model(core.read_model(onnx), "CPU", settings)
         self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()  # one request serves one call at a time
         requests = [model.create_infer_request() for _ in range(self.at_once)]
-        # Once by one thread: at OpenVINO's first use of numpy two can wait for each other for ever, one with the
-        # interpreter's lock for what pybind11 makes once, the other with that for the lock.
+        # Once by one thread: at OpenVINO's first use of numpy two can wait for each other for ever, the one
+        # with the lock of the interpreter for what pybind11 makes once, the other with that for the lock.
         requests[0].infer([np.zeros((1, 3, 8, 8), np.float32)])
         for request in requests:
             self._idle.put(request)
