@@ -173,9 +173,8 @@ def test_the_discriminator_takes_k_steps_with_fresh_pictures(shapes, tmp_path, m
 def test_a_signal_saves_and_stops(shapes, tmp_path, number):
     def sink(event):
         if isinstance(event, events.Snapshot):
-            signal.getsignal(number)(
-                number, None
-            )  # what the interpreter does: pytest's process gets no signal
+            # As the interpreter does: pytest's own process gets no signal.
+            signal.getsignal(number)(number, None)
 
     before = signal.getsignal(number)
     run = train(shapes, tmp_path / "run", images=100_000, sinks=[sink])
