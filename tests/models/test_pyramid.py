@@ -82,3 +82,29 @@ def test_thumbnails_are_means():
     images = torch.arange(16.0).reshape(1, 1, 4, 4)
     assert thumbnail(images, 2).tolist() == [[2.5, 4.5, 10.5, 12.5]]
     assert thumbnail(images, 8).shape == (1, 64)
+
+
+def test_in_bfloat16_maps_and_gradients_are_nearly_those_of_float32(pyramid, pictures):
+    def see(low):
+        images = pictures.clone().requires_grad_()
+        with torch.autocast("cpu", torch.bfloat16, enabled=low):
+            maps = pyramid(images)
+        (gradient,) = torch.autograd.grad(sum(m.float().square().mean() for m in maps), images)
+        return [*(m.detach() for m in maps), gradient]
+
+    low, exact = see(True), see(False)
+    assert [m.dtype for m in low] == [torch.bfloat16] * 4 + [torch.float32]
+    alike = [
+        torch.cosine_similarity(a.float().flatten(), b.flatten(), 0) for a, b in zip(low, exact, strict=True)
+    ]
+    assert min(alike[:4]) > 0.999
+    assert alike[4] > 0.7  # 0.79: masks of ReLU6 flip where values are near its ends
+
+
+def test_what_changes_the_network_changes_its_copy_in_bfloat16():
+    net, image = Pyramid(64), torch.zeros(1, 3, 64, 64)
+    with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
+        before = net(image)[0]
+        assert torch.equal(net(image)[0], before)
+        net._apply(torch.zeros_like)
+        assert not net(image)[0].any()

@@ -187,7 +187,7 @@ class ProjectedDiscriminator(Discriminator):
         return torch.cat(logits, 1)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "ProjectedDiscriminator":
-        self.pyramid._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        self.pyramid._apply(fn, recurse)
         return super()._apply(fn, recurse)  # type: ignore[no-any-return, no-untyped-call]
 
 

@@ -3,10 +3,12 @@
 Lite1, never the judge's Lite0: a network that helps to train must not measure (Kynkaanniemi et al. 2023).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from impasto.models.features import folded_network, prepare
@@ -27,16 +29,32 @@ class Pyramid(FrozenMaps):
         self.side_px = side_px
         self.net = folded_network("lite1")
         self.freeze()
+        self._low: tuple[nn.Module, ...] = ()  # the network in bfloat16; in a tuple: not a submodule
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """The same; use the call."""
-        x = self.net.bn1(self.net.conv_stem(prepare(images, self.side_px)))  # type: ignore[operator]
+        x, device = prepare(images, self.side_px), images.device.type
+        if not torch.is_autocast_enabled(device) or torch.get_autocast_dtype(device) != torch.bfloat16:
+            return self._maps(self.net, x)
+        # Autocast would round all the weights anew at each call: it remembers only those that learn.
+        if not self._low:
+            self._low = (deepcopy(self.net).bfloat16(),)
+        with torch.autocast(device, enabled=False):
+            return self._maps(self._low[0], x.bfloat16())
+
+    @staticmethod
+    def _maps(net: Any, x: Tensor) -> list[Tensor]:
+        x = net.bn1(net.conv_stem(x))
         maps = []
-        for index, block in enumerate(self.net.blocks):  # type: ignore[arg-type]
+        for index, block in enumerate(net.blocks):
             x = block(x)
             if index in STAGES:
                 maps.append(x)
         return maps
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Pyramid":
+        self._low = ()
+        return super()._apply(fn, recurse)  # type: ignore[no-any-return, no-untyped-call]
 
 
 def map_sides(side_px: int) -> list[int]:
