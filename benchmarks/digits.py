@@ -6,21 +6,24 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from impasto.config import Config
+from impasto.data.batches import Batches
+from impasto.data.cache import Pixels
 from impasto.files import cache_folder, replacing
+from impasto.images import to_uint8
 from impasto.models.generator import Generator
-from impasto.training.gan_step import gan_step
-from impasto.training.state import create_state, update_average
+from kit.steps import Step, bank_of, make_step
 
-MODES, SAMPLES = 1_000, 26_000  # as PacGAN (Lin et al. 2018) and R3GAN (Huang et al. 2024) count
+STACKS = 128_000  # pictures to learn from, as PacGAN (Lin et al. 2018)
+MODES, SAMPLES = 1_000, 26_000  # as PacGAN and R3GAN (Huang et al. 2024) count
 # The reverse KL that SAMPLES pictures of a perfect generator would have: (modes - 1) / (2 samples).
 FLOOR = (MODES - 1) / (2 * SAMPLES)
 PUBLISHED = {"R3GAN": (1000, 0.029), "StyleGAN2": (940, 0.42), "WGAN-GP": (959, 0.73), "DCGAN": (99, 3.40)}
@@ -98,8 +101,24 @@ def score(classifier: Classifier, generator: Generator, count: int = SAMPLES, se
     with torch.no_grad():
         for start in range(0, count, 500):
             z = generator.sample_latents(min(500, count - start), rng)
-            digits = read(classifier, generator(z).clamp(-1, 1))
-            found += torch.bincount(digits @ torch.tensor([100, 10, 1]), minlength=MODES)
+            found += count_modes(classifier, generator(z).clamp(-1, 1))
+    return judge(found)
+
+
+def score_of_real(classifier: Classifier, pictures: Tensor, count: int = SAMPLES, seed: int = 1) -> dict:
+    """The same for `count` draws from real pictures (N, 3, 32, 32): what knowing them by heart would get."""
+    shares = count_modes(classifier, pictures)
+    drawn = torch.multinomial(shares, count, replacement=True, generator=torch.Generator().manual_seed(seed))
+    return judge(torch.bincount(drawn, minlength=MODES).float())
+
+
+def count_modes(classifier: Classifier, stacked: Tensor) -> Tensor:
+    """(B, 3, 32, 32) -> (1000,): how many pictures of each mode."""
+    return torch.bincount(read(classifier, stacked) @ torch.tensor([100, 10, 1]), minlength=MODES).float()
+
+
+def judge(found: Tensor) -> dict[str, Any]:
+    """(1000,) pictures of each mode -> the modes that there are, and KL to equal shares."""
     share = found / found.sum()
     return {"modes": int((found > 0).sum()), "kl": float(torch.xlogy(share, share * MODES).sum())}
 
@@ -112,19 +131,20 @@ def play(
     steps: int | None,
     show: Callable[[dict], None],
     show_every: float,
+    samples: int = SAMPLES,
 ) -> dict:
     """Train as `config` says for `seconds` or `steps`; `show` gets a measurement every `show_every` seconds.
 
-    The seconds are those of training: measuring in between does not count.
+    The seconds are those of training: measuring in between does not count. Of a projected GAN, whose latents
+    lie around those of real pictures, the result says what those `exemplars` score by themselves.
     """
-    fabric = Fabric(accelerator="cpu", devices=1)
-    state = create_state(config, batches=None, fabric=fabric)  # type: ignore[arg-type]
-    size, loss = config.train.batch_size, config.loss.at_size(config.image.size)
-    real = torch.Generator().manual_seed(config.train.seed + 1)
+    real = to_uint8(stacks(digits, STACKS, torch.Generator().manual_seed(config.train.seed + 1)))
 
-    def draw() -> Tensor:
-        return stacks(digits, size, real).contiguous(memory_format=torch.channels_last)
+    def batches(count: int) -> Batches:
+        return Batches(Pixels(real, 32, 3), np.arange(STACKS), count, config.train.seed)
 
+    step = make_step(config, batches)
+    state, size = step.state, config.train.batch_size
     rates = (config.optimizer.generator_lr, config.optimizer.discriminator_lr)
     trained, shown = 0.0, 0.0
     while trained < (seconds or math.inf) and state.steps < (steps or math.inf):
@@ -132,17 +152,23 @@ def play(
         warm = min(1.0, (state.images_seen + size) / max(config.optimizer.warmup_images, 1))
         for (_, optimizer), rate in zip(state.optimizers(), rates, strict=True):
             optimizer.param_groups[0]["lr"] = rate * warm
-        k = config.train.discriminator_steps
-        gan_step(fabric, state, draw, loss, config.augment, k)
-        state.images_seen += size * k
+        step()
         state.steps += 1
-        update_average(state, config.ema, size * k)
         trained += time.perf_counter() - start
         if trained - shown >= show_every:
             shown = trained
-            show({**score(classifier, state.average, 5_000), **_progress(state, trained)})
-    return {**score(classifier, state.average), **_progress(state, trained)}
+            show({**score(classifier, state.average, min(samples, 5_000)), **_progress(step, trained)})
+    found = {**score(classifier, state.average, samples), **_progress(step, trained)}
+    if step.reference is not None:
+        found["exemplars"] = score_of_real(classifier, torch.cat(bank_of(config, batches)))
+    return found
 
 
-def _progress(state, seconds: float) -> dict:  # type: ignore[no-untyped-def]
-    return {"seconds": seconds, "steps": state.steps, "images_seen": state.images_seen}
+def _progress(step: Step, seconds: float) -> dict[str, Any]:
+    precision = step.config.train.precision
+    return {
+        "seconds": seconds,
+        "steps": step.state.steps,
+        "images_seen": step.state.images_seen,
+        "precision": precision,
+    }

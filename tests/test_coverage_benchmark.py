@@ -9,7 +9,7 @@ from typing import get_args
 
 import pytest
 import torch
-from benchmarks import digits, gaussians
+from benchmarks import coverage, digits, gaussians
 
 from impasto.config import Adversarial
 
@@ -38,7 +38,7 @@ class Brightness(torch.nn.Module):
     """A stand-in for the classifier: reads the digit d from a plane of value d / 10."""
 
     def forward(self, planes):
-        return torch.nn.functional.one_hot((planes[:, 0, 0, 0] * 10).round().long(), 10)
+        return torch.nn.functional.one_hot((planes[:, 0, 0, 0] * 10).round().clamp(0, 9).long(), 10)
 
 
 class Planes:
@@ -67,6 +67,31 @@ def test_stacks_draw_every_colour_by_itself():
     assert stacked.shape == (500, 3, 32, 32)
     seen = stacked[:, :, 0, 0] @ torch.tensor([100.0, 10.0, 1.0])
     assert len(seen.unique()) > 350
+
+
+def test_real_pictures_known_by_heart_score_as_a_generator_of_them_would():
+    planes = Planes(4)(torch.cartesian_prod(*[torch.arange(4)] * 3))
+    assert digits.score_of_real(Brightness(), planes) == {
+        "modes": 64,
+        "kl": pytest.approx(math.log(1000 / 64), abs=0.005),
+    }
+
+
+@pytest.mark.parametrize("default", [False, True])
+def test_digits_are_played_and_measured(default, monkeypatch):
+    monkeypatch.setattr(digits, "STACKS", 64)
+    small = ["train.batch_size=8", "train.precision=float32", "optimizer.warmup_images=0"]
+    if default:
+        config = coverage.default_config(0, [*small, "model.exemplars=32", "matching.bank_pictures=32"])
+    else:
+        config = coverage.digits_config("relativistic", 0, small)
+    seen = []
+    singles = torch.arange(10.0)[:, None, None].expand(10, 32, 32) / 10
+    found = digits.play(config, singles, Brightness(), None, 2, seen.append, 1e-9, samples=100)
+    assert (found["steps"], found["images_seen"], len(seen)) == (2, 16, 2)
+    assert 1 <= found["modes"] <= 100
+    assert found.get("exemplars", {"modes": 20})["modes"] >= 20
+    assert ("exemplars" in found) == default
 
 
 def test_every_loss_plays(tmp_path):

@@ -147,11 +147,15 @@ def make_step(config: Config, batches: Callable[[int], Batches]) -> Step:
     reference = None
     if isinstance(config.model, ProjectedConfig):
         G, D = projected.networks(state)
-        some = batches(32)
-        parts = [to_tensor(some.next()) for _ in range(math.ceil(config.matching.bank_pictures / 32))]
-        bank = torch.cat(parts)[: config.matching.bank_pictures].to(fabric.device)
-        reference = make_reference(G, D, bank.split(32), config.model, first=True)
+        bank = [part.to(fabric.device) for part in bank_of(config, batches)]
+        reference = make_reference(G, D, bank, config.model, first=True)
     return Step(config, fabric, state, reference)
+
+
+def bank_of(config: Config, batches: Callable[[int], Batches]) -> tuple[Tensor, ...]:
+    """The real pictures that a projected GAN surveys before it trains, (32, C, H, W) at a time."""
+    count, some = config.matching.bank_pictures, batches(32)
+    return torch.cat([to_tensor(some.next()) for _ in range(math.ceil(count / 32))])[:count].split(32)
 
 
 def images_per_second(step: Callable[[], int], seconds: float) -> tuple[float, int, float]:
