@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from unittest import mock
 
@@ -17,7 +17,7 @@ from torch.profiler import profile
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from impasto.config import Config
+from impasto.config import Config, override
 from impasto.data.batches import Batches
 from impasto.descriptors import ProjectedConfig
 from impasto.images import to_tensor
@@ -25,7 +25,7 @@ from impasto.training import device as devices
 from impasto.training import gan_step as game
 from impasto.training import projected_step as projected
 from impasto.training import state as states
-from impasto.training.reference import Reference, make_reference
+from impasto.training.reference import Reference, make_reference, remember
 
 # Words in the names of torch's operations, in this order: the first that fits decides.
 CATEGORIES = (
@@ -138,7 +138,8 @@ class Step:
 
 
 def make_step(config: Config, batches: Callable[[int], Batches]) -> Step:
-    """A preset's step before the first. `batches(batch_size)` gives its pictures."""
+    """A preset's step, of a generator that has grown. `batches(batch_size)` gives its pictures."""
+    config = override(config, {"grow.until_images": 0})
     choice = devices.choose(config.train)
     pinned = config.train.model_copy(update={"precision": choice.precision})
     config = config.model_copy(update={"train": pinned})
@@ -149,6 +150,12 @@ def make_step(config: Config, batches: Callable[[int], Batches]) -> Step:
         G, D = projected.networks(state)
         bank = [part.to(fabric.device) for part in bank_of(config, batches)]
         reference = make_reference(G, D, bank, config.model, first=True)
+        real = state.batches
+        with fabric.autocast():
+            memory = remember(
+                D.pyramid, reference.encoder, real.pixels.take, real.picture_indices, mirror=real.mirror
+            )
+        reference = replace(reference, memory=memory)
     return Step(config, fabric, state, reference)
 
 

@@ -53,6 +53,18 @@ def test_mirroring_turns_about_half() -> None:
     assert not (Batches(numbered(10), np.arange(10), 400, 0).next()[:, 0, 0, 0] == 255).any()
 
 
+@pytest.mark.parametrize("mirror", [False, True])
+def test_what_was_served_can_be_named(mirror: bool) -> None:
+    batches = Batches(numbered(10), np.arange(2, 10), 7, 0, mirror=mirror)
+    for _ in range(3):  # over the end of an epoch
+        pixels = batches.next()
+        indices, mirrored = batches.served()
+        again = batches.pixels.take(indices)
+        again[mirrored] = again[mirrored, :, ::-1]
+        assert np.array_equal(pixels, again)
+        assert mirrored.any() == mirror
+
+
 def test_windows_are_spread_evenly() -> None:
     array = np.tile(np.arange(10, dtype=np.uint8), (2, 1)).reshape(-1)  # one picture, 2 x 10
     pixels = Pixels(array, 2, 1, np.array([[2, 10]]), np.array([0]))

@@ -1,18 +1,23 @@
 """One round of a projected GAN: what learns, what does not, and what the lesson does."""
 
+from dataclasses import replace
 from typing import get_args
 
+import numpy as np
 import pytest
 import torch
 from lightning_fabric import Fabric
 
 from impasto.config import Adversarial, load_config
+from impasto.data.batches import Batches
+from impasto.data.cache import Pixels
+from impasto.images import to_tensor, to_uint8
 from impasto.losses.adversarial import leaves_zero_undetermined
 from impasto.models.generator import near_range, overshoot
 from impasto.training import projected_step as module
 from impasto.training import state as states
 from impasto.training.projected_step import draw_latents, grow, heeded, projected_step, soften
-from impasto.training.reference import make_reference
+from impasto.training.reference import make_reference, remember
 from impasto.training.state import create_state
 from tests.training.test_run import NETWORKS
 
@@ -148,12 +153,11 @@ def test_a_share_of_the_batch_is_paired(share, pairs):
     game = Game(matching__paired_share=share, matching__blur=0.0, model__exemplar_noise=0.0)
     state, real = game.state, game.images[:8]
     with torch.no_grad():
-        maps = state.discriminator.pyramid(real)
-    z, real_z, found = draw_latents(state, game.reference, real, maps, game.config.matching)
+        known = game.reference.encoder(real, state.discriminator.pyramid(real))
+    z, real_z, found = draw_latents(state, game.reference, known, game.config.matching)
     assert found == pairs
     assert z.shape == real_z.shape == (8, game.config.model.latent_dim)
     assert torch.equal(z[:pairs], real_z[:pairs])
-    known = game.reference.encoder(real, maps)
     free = known.shape[1]  # the others may stand for the same picture, and differ in what is free
     assert not (z[pairs:, free:] == real_z[pairs:, free:]).any()
     assert torch.equal(real_z[:, : known.shape[1]], known)
@@ -201,9 +205,8 @@ def test_real_latents_are_as_noisy_as_the_prior_and_those_of_pairs_are_not():
     game = Game(matching__blur=0.1, model__exemplar_noise=0.6)
     state, real = game.state, game.images[:8]
     with torch.no_grad():
-        maps = state.discriminator.pyramid(real)
-        known = game.reference.encoder(real, maps)
-    draws = [draw_latents(state, game.reference, real, maps, game.config.matching) for _ in range(400)]
+        known = game.reference.encoder(real, state.discriminator.pyramid(real))
+    draws = [draw_latents(state, game.reference, known, game.config.matching) for _ in range(400)]
     dims = known.shape[1]
     for which, rows, noise in ((0, slice(0, 4), 0.1), (1, slice(None), 0.6)):
         latents = torch.stack([draw[which][rows, :dims] for draw in draws])
@@ -279,12 +282,31 @@ def test_growth_from_more_than_the_picture_has(size):
 def test_while_it_is_small_real_pictures_have_no_more_detail(monkeypatch):
     game = Game(size=32)
     game.state.generator.grow_to(8)
-    shown, whole = [], module.draw_latents
-    monkeypatch.setattr(
-        module, "draw_latents", lambda s, r, real, *a: shown.append(real) or whole(s, r, real, *a)
-    )
+    shown, whole = [], module.look_at
+    monkeypatch.setattr(module, "look_at", lambda f, s, r, real: shown.append(real) or whole(f, s, r, real))
     game.play(1)
     assert torch.equal(shown[0], soften(game.images[:8], 8))
+
+
+def test_what_is_remembered_serves_a_grown_generator_only(monkeypatch):
+    game = Game(size=32)
+    game.state.batches = Batches(Pixels(to_uint8(game.images), 32, 3), np.arange(32), 8, 0)
+    game.next_batch = lambda: to_tensor(game.state.batches.next())
+    pyramid, passed = game.state.discriminator.pyramid, []
+    monkeypatch.setattr(pyramid, "_maps", lambda net, x: passed.append(len(x)) or type(pyramid)._maps(net, x))
+    memory = remember(
+        pyramid, game.reference.encoder, game.state.batches.pixels.take, np.arange(32), mirror=False
+    )
+    game.reference = replace(game.reference, memory=memory)
+    passed.clear()
+    game.state.generator.grow_to(16)
+    game.play(1)
+    assert passed == [8, 8]
+    game.state.generator.grow_to(32)
+    (remembered,) = game.play(1)
+    assert passed == [8, 8, 8]
+    game.play(1)
+    assert torch.isfinite(remembered.discriminator_loss)
 
 
 def test_softened():

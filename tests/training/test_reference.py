@@ -2,15 +2,16 @@
 
 import copy
 
+import numpy as np
 import pytest
 import torch
 
 from impasto.descriptors import ProjectedConfig
-from impasto.images import to_tensor
+from impasto.images import to_tensor, to_uint8
 from impasto.models.encoder import THUMBNAIL_SIDE
 from impasto.models.pyramid import content, thumbnail
 from impasto.training import reference as module
-from impasto.training.reference import make_reference, survey
+from impasto.training.reference import make_reference, remember, survey
 from tests.training.test_projected_step import Game, drawings
 
 
@@ -111,3 +112,32 @@ def test_pictures_from_files_fit(shapes):
     reference = anew(Game(), [to_tensor(pixels)])
     assert isinstance(config.model, ProjectedConfig)
     assert reference.encoder.dims == 16
+
+
+@pytest.mark.parametrize("mirror", [False, True])
+def test_what_is_remembered_is_what_a_look_would_show(game, mirror, monkeypatch):
+    monkeypatch.setattr(module, "AT_ONCE", 5)
+    pyramid, encoder = game.state.discriminator.pyramid, game.reference.encoder
+    pixels = to_uint8(drawings(count=12))
+    indices = np.array([0, 2, 3, 5, 7, 8, 11])
+    memory = remember(pyramid, encoder, pixels.__getitem__, indices, mirror=mirror)
+    asked, flipped = np.array([8, 0, 8]), np.array([False, False, mirror])
+    maps, latents = memory.recall(asked, flipped)
+    shown = pixels[asked]
+    shown[flipped] = shown[flipped, :, ::-1]
+    with torch.no_grad():
+        images = to_tensor(shown)
+        expected = pyramid(images)
+    for found, m in zip(maps, expected, strict=True):
+        torch.testing.assert_close(found, m, rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(latents, encoder(images, expected), rtol=0.05, atol=0.05)
+    assert torch.equal(maps[0][0], maps[0][2]) == (not mirror)
+
+
+def test_more_than_there_is_room_for_is_not_remembered(game, monkeypatch):
+    pyramid, encoder = game.state.discriminator.pyramid, game.reference.encoder
+    pixels, indices = to_uint8(drawings(count=12)), np.arange(12)
+    one = sum(m.numel() * 4 for m in pyramid(drawings(count=1)))
+    monkeypatch.setattr(module, "MOST_REMEMBERED_BYTES", 12 * one)
+    assert remember(pyramid, encoder, pixels.__getitem__, indices, mirror=False) is not None
+    assert remember(pyramid, encoder, pixels.__getitem__, indices, mirror=True) is None

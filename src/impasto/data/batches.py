@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from impasto.data.cache import Bytes, Indices, Offsets, Pixels
+from impasto.data.cache import Bytes, Flags, Indices, Offsets, Pixels
 from impasto.data.scan import content_hash
 from impasto.errors import DataError
 
@@ -78,11 +78,15 @@ class Batches:
         positions = np.arange(self.images_seen, self.images_seen + self.batch_size)
         places = np.stack([self._uniform(positions, stream) for stream in (_DOWN, _ACROSS)], 1)
         pixels = self.pixels.take(self.indices_at(positions), places)
-        if self.mirror:
-            flipped = self._uniform(positions, _MIRROR) < 0.5
-            pixels[flipped] = pixels[flipped, :, ::-1]
+        flipped = self._mirrored(positions)
+        pixels[flipped] = pixels[flipped, :, ::-1]
         self.images_seen += self.batch_size
         return pixels
+
+    def served(self) -> tuple[Indices, Flags]:
+        """Which pictures of the folder the last batch held, and which of them mirrored: (B,) both."""
+        positions = np.arange(self.images_seen - self.batch_size, self.images_seen)
+        return self.indices_at(positions), self._mirrored(positions)
 
     def indices_at(self, positions: Indices) -> Indices:
         """Which pictures of the folder come at these positions of the endless sequence: (n,) -> (n,)."""
@@ -108,6 +112,11 @@ class Batches:
             generator = np.random.default_rng([self.seed, epoch])
             self._order, self._epoch = generator.permutation(self.picture_indices), epoch
         return self._order
+
+    def _mirrored(self, positions: Indices) -> Flags:
+        if not self.mirror:
+            return np.zeros(len(positions), np.bool_)
+        return self._uniform(positions, _MIRROR) < 0.5
 
     def _uniform(self, positions: Indices, stream: int) -> Offsets:
         """A number in [0, 1) for each position, by hashing it (SplitMix64, Steele et al. 2014)."""

@@ -30,6 +30,7 @@ _HEADROOM_BYTES = 64 * 2**20
 Bytes = npt.NDArray[np.uint8]
 Indices = npt.NDArray[np.int64]
 Offsets = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

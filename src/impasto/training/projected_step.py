@@ -41,9 +41,8 @@ def projected_step(
     G, D = networks(state)
     D.heeded = heeded(state.images_seen, matching.heed_by_images)
     real = soften(next_batch(), int(G.resolution))
-    with fabric.autocast(), torch.no_grad():
-        real_maps = D.pyramid(real)
-    z, real_z, pairs = draw_latents(state, reference, real, real_maps, matching)
+    real_maps, known = look_at(fabric, state, reference, real)
+    z, real_z, pairs = draw_latents(state, reference, known, matching)
     fake = made = G(z)
     spread = spread_of(fake, real)
     if changes != AugmentConfig():
@@ -96,27 +95,37 @@ def projected_step(
     )
 
 
+def look_at(
+    fabric: Fabric, state: TrainingState, reference: Reference, real: Tensor
+) -> tuple[list[Tensor], Tensor]:
+    """The frozen network's maps of the batch of real pictures (B, C, H, W), and their latents (B, dims).
+
+    What is remembered of them holds from the moment on when G makes all the detail that they have.
+    """
+    G, D = networks(state)
+    if reference.memory is not None and int(G.resolution) == G.size:
+        return reference.memory.recall(*state.batches.served())
+    with fabric.autocast(), torch.no_grad():
+        maps = D.pyramid(real)
+    return maps, reference.encoder(real, maps)
+
+
 def draw_latents(
-    state: TrainingState,
-    reference: Reference,
-    real: Tensor,
-    real_maps: list[Tensor],
-    matching: MatchingConfig,
+    state: TrainingState, reference: Reference, known: Tensor, matching: MatchingConfig
 ) -> tuple[Tensor, Tensor, int]:
     """Latents (B, latent_dim) of the pictures to generate and of the real ones; how many are the same.
 
-    Of the first, some are those of the real pictures, hardly blurred, the others come from the prior. What
-    the encoder does not say of a real picture is noise in its latent too.
+    Of the first, some are those of the real pictures, `known` (B, dims), hardly blurred, the others come from
+    the prior. What the encoder does not say of a real picture is noise in its latent too.
     """
     G, _ = networks(state)
-    z, real_z = (G.sample_latents(len(real), state.rng).to(real) for _ in range(2))
-    known = reference.encoder(real, real_maps)
+    z, real_z = (G.sample_latents(len(known), state.rng).to(known) for _ in range(2))
     dims = reference.encoder.dims
     noise = torch.randn(known.shape, generator=state.rng).to(known)
     # As far from the picture's latent as the prior's are from their exemplars: D compares the two.
     share = G.noise[:dims].to(known) if len(G.exemplars) else matching.blur
     real_z[:, :dims] = near(known, noise, share)
-    pairs = round(matching.paired_share * len(real)) if matching.reconstruction else 0
+    pairs = round(matching.paired_share * len(known)) if matching.reconstruction else 0
     z[:pairs] = real_z[:pairs]
     z[:pairs, :dims] = near(known, noise, matching.blur)[:pairs]
     return z, real_z, pairs

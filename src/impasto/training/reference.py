@@ -3,20 +3,24 @@
 All of it is a function of the pictures and the config, so it is made anew on resuming and never saved.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from impasto.data.cache import Bytes, Flags, Indices
 from impasto.descriptors import ProjectedConfig
+from impasto.images import to_tensor
 from impasto.models.discriminator import ProjectedDiscriminator
 from impasto.models.encoder import THUMBNAIL_SIDE, Encoder
 from impasto.models.generator import GrowingGenerator
 from impasto.models.pyramid import Pyramid, content, thumbnail
 
 MEASURED = 256  # pictures, the first, that scales are taken from
+AT_ONCE = 32  # pictures
+MOST_REMEMBERED_BYTES = 512 * 2**20  # some 20,000 pictures of 64 px in bfloat16
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,68 @@ class Reference:
 
     encoder: Encoder
     map_scales: list[float]  # one over the mean absolute value of each map of the pyramid
+    memory: "Memory | None" = None  # None for more pictures than there is room for
+
+
+@dataclass(frozen=True)
+class Memory:
+    """The maps and latents of all the real pictures: a pass through the frozen network saved in every step.
+
+    They are computed where the pictures are learnt from, in the same precision, always in the same batches:
+    a resumed run remembers exactly what the first one did.
+    """
+
+    maps: Sequence[Tensor]  # (N, h, w, c) each: a row is what one picture has in memory
+    latents: Tensor  # (N, dims)
+    rows: Tensor  # (pictures of the folder,) the row of each
+    mirrored: int | None  # so many rows further on lies a picture's mirror image; None without any
+
+    def recall(self, indices: Indices, mirrored: Flags) -> tuple[list[Tensor], Tensor]:
+        """Of B pictures of the folder, as they are or `mirrored`: maps (B, c, h, w), latents (B, dims)."""
+        rows = self.rows[torch.from_numpy(indices)]
+        if self.mirrored is not None:
+            rows = rows + self.mirrored * torch.from_numpy(mirrored)
+        rows = rows.to(self.latents.device)
+        return [m[rows].permute(0, 3, 1, 2) for m in self.maps], self.latents[rows]
+
+
+@torch.no_grad()
+def remember(
+    pyramid: Callable[[Tensor], list[Tensor]],
+    encoder: Encoder,
+    take: Callable[[Indices], Bytes],
+    indices: Indices,
+    *,
+    mirror: bool,
+) -> Memory | None:
+    """Look at the pictures with these indices of a folder, which `take` gives as (n, H, W, C) uint8.
+
+    `pyramid` runs in the precision that training has. None where that is more than `MOST_REMEMBERED_BYTES`.
+    """
+    device = encoder.ranked.device
+
+    def look(part: Indices, *, turned: bool) -> tuple[list[Tensor], Tensor]:
+        pixels = take(part)
+        images = to_tensor(pixels[:, :, ::-1].copy() if turned else pixels).to(device)
+        maps = pyramid(images.contiguous(memory_format=torch.channels_last))
+        return [m.permute(0, 2, 3, 1) for m in maps], encoder(images, maps)
+
+    count = len(indices) * (2 if mirror else 1)
+    one, _ = look(indices[:1], turned=False)
+    if count * sum(m.numel() * m.element_size() for m in one) > MOST_REMEMBERED_BYTES:
+        return None
+    maps = [torch.empty(count, *m.shape[1:], dtype=m.dtype, device=device) for m in one]
+    latents = torch.empty(count, encoder.dims, device=device)
+    for turned in (False, True) if mirror else (False,):
+        for start in range(0, len(indices), AT_ONCE):
+            part = indices[start : start + AT_ONCE]
+            found, known = look(part, turned=turned)
+            first = start + len(indices) * turned
+            for kept, m in zip((*maps, latents), (*found, known), strict=True):
+                kept[first : first + len(part)] = m
+    rows = torch.zeros(int(indices.max()) + 1, dtype=torch.int64)
+    rows[torch.from_numpy(indices)] = torch.arange(len(indices))
+    return Memory(maps, latents, rows, len(indices) if mirror else None)
 
 
 def make_reference(

@@ -14,7 +14,7 @@ A run's folder:
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ from impasto.training.evaluation import MOST_TRAINING, Judge
 from impasto.training.events import Sink, Started
 from impasto.training.generation import Generation
 from impasto.training.projected_step import networks
-from impasto.training.reference import Reference, make_reference
+from impasto.training.reference import Reference, make_reference, remember
 from impasto.training.sinks import JsonlSink, TensorBoardSink
 from impasto.training.state import STATE_FILE
 from impasto.training.stopping import Reason, describe
@@ -247,7 +247,7 @@ def _task(
             config.train.evaluate_samples,
             fabric.device,
         )
-        reference = _reference(config, state, dataset, first=first)
+        reference = _reference(config, state, fabric, dataset, first=first)
         return Generation(fabric, judge, len(dataset.train_indices), reference)
     holdout = dataset.holdout_windows(MOST_COMPARED, COMPARED_PX)
     yardstick = Yardstick(holdout, config.model.scale, config.restoration, fabric.device)
@@ -263,9 +263,9 @@ def _feature_network(cfg: RestorationConfig, fabric: Fabric) -> FrozenMaps | Non
 
 
 def _reference(
-    config: Config, state: states.TrainingState, dataset: Dataset, *, first: bool
+    config: Config, state: states.TrainingState, fabric: Fabric, dataset: Dataset, *, first: bool
 ) -> Reference | None:
-    """Survey the real pictures where the generator's lessons need it."""
+    """Survey the real pictures where the generator's lessons need it; remember them where there is room."""
     if not isinstance(config.model, ProjectedConfig):
         return None
     count = config.matching.bank_pictures
@@ -279,7 +279,17 @@ def _reference(
     reference = make_reference(generator, discriminator, batches, config.model, first=first)
     if first:
         state.average.load_state_dict(state.generator.state_dict())
-    return reference
+    if config.data.fit == "random-crop":  # a picture has as many maps as places
+        return reference
+    with fabric.autocast():
+        memory = remember(
+            discriminator.pyramid,
+            reference.encoder,
+            dataset.pixels.take,
+            dataset.train_indices,
+            mirror=dataset.mirror,
+        )
+    return replace(reference, memory=memory)
 
 
 def _about(dataset: Dataset) -> dict[str, Any]:
