@@ -105,7 +105,18 @@ def palettes_of(images: Tensor, count: int = COLOURS, background: str = "#ffffff
     counted = _flatness(colours.view(len(images), *images.shape[2:], 3)) * area
     clusters = _clustered(_cells(colours, counted, area))
     ground = hex_to_oklab(background).to(images.device)
-    clusters = _merged(_without_blends(clusters, ground), count)
+    return _largest(_merged(_without_blends(clusters, ground), count), count)
+
+
+def common_palette(palettes: Tensor, count: int) -> Tensor:
+    """The palette of many pictures, each weighing the same, from their palettes: (B, K, 4) -> (count, 4)."""
+    cells = torch.cat((palettes, palettes[..., 3:]), 2).flatten(0, 1)[None]
+    # From as many seeds as colours: of palettes none is a blend, and merged ones would be colours of nothing.
+    return _largest(_merged(_clustered(cells, count), count), count)[0]
+
+
+def _largest(clusters: Tensor, count: int) -> Tensor:
+    """(B, S, 5) clusters -> (B, count, 4): the largest, without specks, with shares that add up to 1."""
     clusters[..., 3] /= clusters[..., 3].sum(1, keepdim=True)
     order = clusters[..., 3].sort(dim=1, descending=True, stable=True).indices[:, :count]
     found = clusters[..., :4].gather(1, order[..., None].expand(-1, -1, 4))
@@ -156,23 +167,23 @@ def _mean(sums: Tensor) -> Tensor:
     return torch.cat((sums[..., :3] / sums[..., 3:4].clamp(min=1e-12), sums[..., 3:]), 2)
 
 
-def _clustered(cells: Tensor) -> Tensor:
+def _clustered(cells: Tensor, seeds: int = _SEEDS) -> Tensor:
     """k-means of (B, M, 5) from seeds that are far apart: (B, S, 5). Shares of 0 are clusters of nothing."""
     rows = torch.arange(len(cells), device=cells.device)
     colours, weight = cells[..., :3], cells[..., 3]
     centre = (colours * weight[..., None]).sum(1) / weight.sum(1, keepdim=True)
     far = torch.full_like(weight, torch.inf)
-    seeds = []
-    for _ in range(_SEEDS):  # each as far as can be from those before it
+    starts = []
+    for _ in range(seeds):  # each as far as can be from those before it
         far = torch.minimum(far, (colours - centre[:, None]).square().sum(2))
         # The root: a colour must be there, but how much of it there is counts less than that it is another.
         centre = colours[rows, (far * weight.sqrt()).argmax(1)]
-        seeds.append(centre)
-    centres = torch.stack(seeds, 1)
+        starts.append(centre)
+    centres = torch.stack(starts, 1)
     weighted = torch.cat((colours * weight[..., None], cells[..., 3:]), 2)
     for _ in range(_ROUNDS):
         label = (colours[:, :, None] - centres[:, None]).square().sum(3).argmin(2)
-        sums = cells.new_zeros(len(cells), _SEEDS, 5)
+        sums = cells.new_zeros(len(cells), seeds, 5)
         sums.scatter_add_(1, label[..., None].expand(-1, -1, 5), weighted)
         clusters = _mean(sums)
         centres = torch.where(clusters[..., 3:4] > 0, clusters[..., :3], centres)
