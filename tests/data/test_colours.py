@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from impasto.data.colours import hex_colours, palette_from_file, parse_colour, parse_colours
+from impasto.data.colours import hex_colours, palette_from_file, palette_strips, parse_colour, parse_colours
 from impasto.errors import InputError
 from impasto.palettes import hex_to_oklab
 
@@ -72,3 +72,14 @@ def test_a_file_that_is_no_picture_is_refused(tmp_path: Path) -> None:
     assert "photo" in caught.value.hint
     with pytest.raises(InputError, match="does not exist"):
         palette_from_file(tmp_path / "absent.png")
+
+
+def test_palettes_are_drawn_in_bands() -> None:
+    palette = torch.zeros(2, 5, 4)
+    palette[0, 0] = torch.cat((hex_to_oklab("#008080"), torch.tensor([0.75])))
+    palette[0, 1] = torch.cat((hex_to_oklab("#ff0000"), torch.tensor([0.25])))
+    strips = palette_strips(palette, 16)
+    assert strips.shape == (2, 16, 8, 3)
+    assert (strips[0, :12] == (0, 128, 128)).all()
+    assert (strips[0, 12:] == (255, 0, 0)).all()
+    assert (strips[1] == 255).all()

@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 import webcolors
 from torch import Tensor
@@ -75,10 +76,21 @@ def palette_from_file(path: Path, count: int = COLOURS, background: str = "#ffff
 
 
 def hex_colours(palette: Tensor) -> list[tuple[str, float]]:
-    """(K, 4) OKLab and share -> `("#rrggbb", share)` of each colour, clipped to what screens show."""
+    """(K, 4) OKLab and share -> `("#rrggbb", share)` of each colour, clipped to sRGB."""
     there = palette[palette[:, 3] > 0]
     rgb = srgb_from_oklab(there[:, :3]).clamp(0, 1).mul(255).round().byte()
     return [
         (f"#{bytes(colour.tolist()).hex()}", float(share))
         for colour, share in zip(rgb, there[:, 3], strict=True)
     ]
+
+
+def palette_strips(palettes: Tensor, height: int) -> images.Pixels:
+    """Palettes (N, K, 4) to look at: (N, height, height // 2, 3) uint8, bands by share."""
+    strips = np.full((len(palettes), height, height // 2, 3), 255, np.uint8)
+    for strip, palette in zip(strips, palettes, strict=True):
+        rgb = srgb_from_oklab(palette[:, :3]).clamp(0, 1).mul(255).round().byte().numpy()
+        ends = palette[:, 3].cumsum(0).mul(height).round().int().tolist()
+        for start, end, colour in zip([0, *ends], ends, rgb, strict=False):
+            strip[start:end] = colour
+    return strips
