@@ -87,10 +87,10 @@ def hex_colours(palette: Tensor) -> list[tuple[str, float]]:
 
 def palette_strips(palettes: Tensor, height: int) -> images.Pixels:
     """Palettes (N, K, 4) to look at: (N, height, height // 2, 3) uint8, bands by share."""
-    strips = np.full((len(palettes), height, height // 2, 3), 255, np.uint8)
+    strips = np.full((len(palettes), height, height // 2, 3), 128, np.uint8)
     for strip, palette in zip(strips, palettes, strict=True):
         rgb = srgb_from_oklab(palette[:, :3]).clamp(0, 1).mul(255).round().byte().numpy()
         ends = palette[:, 3].cumsum(0).mul(height).round().int().tolist()
         for start, end, colour in zip([0, *ends], ends, rgb, strict=False):
-            strip[start:end] = colour
+            strip[start:end, 1:-1] = colour  # between grey lines: white must be seen on white
     return strips
