@@ -86,13 +86,17 @@ def test_of_a_blank_picture_the_page_is_the_colour():
 
 
 def test_edges_that_blend_two_colours_are_no_colours_and_thin_lines_are():
-    fine = painted(blank(256), slice(42, 214), slice(42, 214), "#fcea2b")
-    for at in (42, 122, 206):
-        painted(fine, slice(42, 214), slice(at, at + 8), "#000000")
-    soft = fine.reshape(64, 4, 64, 4, 3).mean((1, 3)).astype(np.uint8)  # 2 px of black between grey and olive
-    found = colours(palette(np.ascontiguousarray(soft)))
-    assert len(found) <= 3
-    assert close(found[:2], "#fcea2b", "#000000")
+    down, right = np.mgrid[-256:256, -256:256] / 8
+    distance = np.hypot(down, right)
+    fine = blank(512)
+    fine[distance < 24] = list(bytes.fromhex("fcea2b"))
+    fine[abs(distance - 24) < 0.9] = 0  # a round line of 1.8 px, white outside
+    fine[(abs(down - right) < 1) & (distance < 24)] = 0
+    soft = fine.reshape(64, 8, 64, 8, 3).mean((1, 3)).astype(np.uint8)
+    found = palette(np.ascontiguousarray(soft))
+    assert close(colours(found)[:2], "#fcea2b", "#000000")
+    assert (found[2:] == 0).all()
+    assert 0.05 < float(found[1, 3]) < 0.25
 
 
 def test_grey_pictures_and_shapes_that_are_none():

@@ -1,3 +1,4 @@
+import io
 import os
 import signal
 import subprocess
@@ -245,9 +246,14 @@ def test_palettes_are_found_once_and_are_those_of_the_pixels(
         again.palettes[0] = 0
     monkeypatch.setattr(palette_cache, "palettes_of_pixels", before)
     (kept,) = only_cache().glob("palettes-*")
-    kept.write_bytes(kept.read_bytes()[:100])  # damaged: made again
-    mended = open_folder(pictures, DataConfig(fit=fit), SMALL, seed=0)
-    np.testing.assert_array_equal(mended.palettes, found.palettes)
+    whole = kept.read_bytes()
+    foreign = io.BytesIO()
+    np.save(foreign, np.zeros((60, 3, 4), np.float32))
+    for damaged in (whole[:100], b"", foreign.getvalue()):
+        kept.write_bytes(damaged)  # made again
+        mended = open_folder(pictures, DataConfig(fit=fit), SMALL, seed=0)
+        np.testing.assert_array_equal(mended.palettes, found.palettes)
+        assert kept.read_bytes() == whole
 
 
 def test_dedupe_drops_copies(pictures: Path, tmp_path: Path) -> None:
