@@ -99,6 +99,17 @@ def test_edges_that_blend_two_colours_are_no_colours_and_thin_lines_are():
     assert 0.05 < float(found[1, 3]) < 0.25
 
 
+def test_a_line_drawing_has_the_colour_of_its_ink():
+    down, right = np.mgrid[-256:256, -256:256] / 8
+    ink = blank(512)
+    for slope in (-2, -0.4, 0.3, 1.5):
+        ink[abs(down - slope * right) / np.hypot(1, slope) < 1.0] = list(bytes.fromhex("1e50a0"))
+    soft = ink.reshape(64, 8, 64, 8, 3).mean((1, 3)).astype(np.uint8)
+    found = palette(np.ascontiguousarray(soft))
+    assert (found[1:] == 0).all()
+    assert float((found[0, :3] - hex_to_oklab("#1e50a0")).norm()) < 0.03
+
+
 def test_grey_pictures_and_shapes_that_are_none():
     grey = np.full((1, 16, 16, 1), 128, np.uint8)
     found = palettes_of(images.to_tensor(grey), 3)

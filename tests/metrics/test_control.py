@@ -57,6 +57,14 @@ def test_the_classifier_learns_what_is_there_and_heeds_rare_themes():
     assert theme_accuracy(classifier(noise), new_themes).accuracy == pytest.approx(1 / 3, abs=0.1)
 
 
+def test_a_rare_theme_is_not_drowned():
+    features, themes = blobs([800, 40], spread=1.5)
+    new, new_themes = blobs([400, 400], seed=1, spread=1.5)
+    common, rare = theme_accuracy(fit_classifier(features, themes)(new), new_themes).per_theme
+    assert rare > 0.6
+    assert abs(common - rare) < 0.2
+
+
 def test_pictures_without_themes_teach_nothing_and_several_themes_are_shared():
     features, themes = blobs([50, 50])
     odd = torch.cat((features, torch.full((30, 8), 9.0)))
