@@ -23,6 +23,8 @@ LAYERS = [
         "images",
         "decoding",
         "image_files",
+        "oklab",
+        "palettes",
     },
     {"data", "models", "losses", "augment", "metrics"},
     {"checkpoints"},

@@ -45,6 +45,9 @@ class DataConfig(Frozen):
     """How a folder of files becomes pictures of one size.
 
     "windows" keeps the files' own pixels and takes a square anywhere in them: what upscalers learn from.
+    `themes` says where they come from: "folders" (the first level of subfolders), "tags" (a .txt beside each
+    picture, separated by commas), "none", or the path of a CSV or JSON file, in the pictures' folder or from
+    here. `balance` shows rare themes more often: 0 as the folder is, 1 every theme alike, 0.5 between.
     """
 
     fit: Literal["crop", "letterbox", "random-crop", "windows"] = "crop"
@@ -55,6 +58,9 @@ class DataConfig(Frozen):
     max_pixels: PositiveInt = 200_000_000
     holdout_share: Annotated[float, Field(gt=0, lt=1)] = 0.1
     holdout_min_pictures: Annotated[int, Field(ge=2)] = 16
+    themes: Annotated[str, Field(min_length=1)] = "folders"
+    theme_min_pictures: PositiveInt = 1  # themes with fewer are left out
+    balance: Share = 0.0
 
 
 Adversarial = Literal[

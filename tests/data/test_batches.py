@@ -73,6 +73,27 @@ def test_windows_are_spread_evenly() -> None:
     assert seen.max() == 8
 
 
+def test_an_epoch_by_weight_is_as_long_and_each_picture_comes_as_often_as_it_should() -> None:
+    weights = np.array([0.5, 1.5, 0.25, 3.0, 0.75])
+    batches = Batches(numbered(7), np.arange(2, 7), 5, seed=0, weights=weights)
+    epochs = np.array([np.bincount(served(batches, 1), minlength=7)[2:] for _ in range(800)])
+    assert (epochs.sum(axis=1) == 5).all()
+    fair = weights / weights.mean()
+    assert (epochs >= np.floor(fair)).all()
+    assert (epochs <= np.ceil(fair)).all()
+    np.testing.assert_allclose(epochs.mean(axis=0), fair, atol=0.06)
+
+
+def test_by_weight_too_everything_follows_from_seed_and_position() -> None:
+    weights = np.linspace(0.1, 2, 30)
+    weights /= weights.mean()
+    long = Batches(numbered(30), np.arange(30), 200, 3, mirror=True, weights=weights).next()
+    short = Batches(numbered(30), np.arange(30), 50, 9, mirror=True, weights=weights)
+    short.load_state_dict(json.loads(json.dumps({"seed": 3, "images_seen": 60})))
+    np.testing.assert_array_equal(short.next(), long[60:110])
+    assert short.state_dict() == {"seed": 3, "images_seen": 110}
+
+
 def hashes(count: int, tag: str = "") -> list[str]:
     return [f"{tag}{i:04}" for i in range(count)]
 

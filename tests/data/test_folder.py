@@ -1,3 +1,4 @@
+import io
 import os
 import signal
 import subprocess
@@ -185,8 +186,79 @@ def test_views_of_a_data_set(pictures: Path) -> None:
     assert found.holdout_pixels().shape == (16, 16, 16, 3)
     assert found.holdout_pixels(5).shape == (5, 16, 16, 3)
     assert found.themes == ("tall", "wide")
-    assert np.bincount(found.theme_labels).tolist() == [40, 20]
+    assert found.theme_matrix.shape == (60, 2)
+    assert found.theme_matrix.sum(axis=0).tolist() == [40, 20]
     assert found.statistics["themes"] == {"tall": 40, "wide": 20}
+
+
+def test_batches_say_which_pictures_they_hold(pictures: Path) -> None:
+    found = open_folder(pictures, DataConfig(), SMALL, seed=0)
+    batches = found.batches(50, 0)
+    pixels = batches.next()
+    indices, _ = batches.served()
+    np.testing.assert_array_equal(pixels, found.pixels.take(indices))
+    wide = [found.scan.pictures[i].theme == "wide" for i in indices]
+    np.testing.assert_array_equal(found.theme_matrix[indices], np.column_stack((np.logical_not(wide), wide)))
+
+
+def test_balance_moves_what_is_shown_and_nothing_else(pictures: Path) -> None:
+    plain, even = (open_folder(pictures, DataConfig(balance=b), SMALL, seed=0) for b in (0.0, 1.0))
+    np.testing.assert_array_equal(plain.holdout_indices, even.holdout_indices)
+    assert plain.fingerprint == even.fingerprint
+    shares = []
+    for dataset in (plain, even):
+        batches = dataset.batches(4400, 0)
+        batches.next()
+        shares.append(dataset.theme_matrix[batches.served()[0]].mean(axis=0))
+    np.testing.assert_allclose(shares[0], plain.theme_matrix[plain.train_indices].mean(axis=0))
+    np.testing.assert_allclose(shares[1], [0.5, 0.5], atol=0.01)
+
+
+def test_the_fingerprint_follows_themes(pictures: Path, tmp_path: Path) -> None:
+    by_folder = open_folder(pictures, DataConfig(), SMALL, seed=0)
+    assert (
+        open_folder(pictures, DataConfig(themes="none"), SMALL, seed=0).fingerprint != by_folder.fingerprint
+    )
+    table = tmp_path / "t.csv"
+    rows = [f"{p.path},{p.theme}" for p in by_folder.scan.pictures]
+    table.write_text("\n".join(["file,theme", *rows]))
+    by_table = open_folder(pictures, DataConfig(themes=str(table)), SMALL, seed=0)
+    assert by_table.fingerprint == by_folder.fingerprint
+
+
+@pytest.mark.parametrize("fit", ["crop", "random-crop"])
+def test_palettes_are_found_once_and_are_those_of_the_pixels(
+    pictures: Path, fit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from impasto.data import palette_cache
+    from impasto.palettes import palettes_of
+
+    found = open_folder(pictures, DataConfig(fit=fit), SMALL, seed=0)
+    assert found.palettes.shape == (60, 5, 4)
+    direct = palettes_of(images.to_tensor(found.pixels.take(np.arange(60)))).numpy()
+    np.testing.assert_allclose(found.palettes, direct, atol=1e-6)
+    with pytest.raises(ValueError, match="read-only"):
+        found.palettes[0] = 0
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("found again")
+
+    before = palette_cache.palettes_of_pixels
+    monkeypatch.setattr(palette_cache, "palettes_of_pixels", refuse)
+    again = open_folder(pictures, DataConfig(fit=fit), SMALL, seed=0)
+    np.testing.assert_array_equal(again.palettes, found.palettes)
+    with pytest.raises(ValueError, match="read-only"):
+        again.palettes[0] = 0
+    monkeypatch.setattr(palette_cache, "palettes_of_pixels", before)
+    (kept,) = only_cache().glob("palettes-*")
+    whole = kept.read_bytes()
+    foreign = io.BytesIO()
+    np.save(foreign, np.zeros((60, 3, 4), np.float32))
+    for damaged in (whole[:100], b"", foreign.getvalue()):
+        kept.write_bytes(damaged)  # made again
+        mended = open_folder(pictures, DataConfig(fit=fit), SMALL, seed=0)
+        np.testing.assert_array_equal(mended.palettes, found.palettes)
+        assert kept.read_bytes() == whole
 
 
 def test_dedupe_drops_copies(pictures: Path, tmp_path: Path) -> None:

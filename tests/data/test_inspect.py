@@ -8,7 +8,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from impasto.config import DataConfig, ImageConfig, preset_names
-from impasto.data.inspect import Inspection, choose_preset, dominant_colours, inspect_folder
+from impasto.data.inspect import Inspection, choose_preset, inspect_folder
 
 
 def folder(root: Path, count: int, size: tuple[int, int] = (64, 64), high: int = 256) -> Path:
@@ -76,10 +76,37 @@ def test_many_copies_are_worth_a_word(tmp_path: Path) -> None:
     assert any("3 pictures are copies" in line for line in inspected(root).advice)
 
 
-def test_dominant_colours_are_the_ones_that_are_there() -> None:
-    colours = np.array([[1, 0, 0], [0, 0, 1], [1, 1, 1]])
-    pixels = colours[np.repeat([0, 1, 2], [100, 300, 600])].astype(float)
-    assert dominant_colours(pixels) == [("#ffffff", 0.6), ("#0000ff", 0.3), ("#ff0000", 0.1)]
+def test_the_palette_is_of_what_is_on_the_page(tmp_path: Path) -> None:
+    for index, colour in enumerate([(200, 0, 0)] * 30 + [(0, 0, 200)] * 10):
+        pixels = np.full((64, 80, 3), 255, np.uint8)
+        pixels[20:40, 20 : 40 + index] = colour
+        Image.fromarray(pixels).save(tmp_path / f"{index}.png")
+    (red, most), (blue, rest) = inspected(tmp_path).palette
+    assert (red[:3], blue[5:], most, rest) == (
+        "#c8",
+        "c8",
+        pytest.approx(0.75, abs=0.01),
+        pytest.approx(0.25, abs=0.01),
+    )
+
+
+def test_rare_themes_and_pictures_without_one_are_named(tmp_path: Path) -> None:
+    root = folder(tmp_path, 60)
+    folder(root / "c", 1)
+    shutil.move(root / "c" / "b" / "000.png", root / "alone.png")
+    found = inspected(root)
+    assert found.themes == {"a": 54, "b": 6}
+    assert found.rare_themes == {"b": 6}
+    assert found.without_theme == 1
+    assert any("Rare themes: 'b' (6)" in line and "data.balance" in line for line in found.advice)
+    assert any("1 picture of 61 have no theme" in line for line in found.advice)
+    (root / "themes.csv").write_text('file,theme\nalone.png,x\na/001.png,x\na/002.png,"x, y"\n')
+    by_table = inspected(root, themes="themes.csv")
+    assert by_table.themes == {"x": 3, "y": 1}
+    assert list(by_table.rare_themes) == ["y", "x"]
+    without = inspected(root, themes="none")
+    assert (without.themes, without.rare_themes, without.without_theme) == ({}, {}, 61)
+    assert not any("theme" in line for line in without.advice)
 
 
 def test_the_command_reports(tmp_path: Path) -> None:
@@ -95,7 +122,12 @@ def test_the_command_reports(tmp_path: Path) -> None:
     assert shown.exit_code == 0
     for words in ("30 pictures in", "[bold]odd", "cut.png is empty", "Advice", "themes"):
         assert words in shown.output
-    assert json.loads(CliRunner().invoke(app, [str(root), "--json"]).output)["pictures"] == 30
+    assert "b 3 (rare)" in shown.output
+    told = json.loads(CliRunner().invoke(app, [str(root), "--json"]).output)
+    assert told["pictures"] == 30
+    assert told["rare_themes"] == {"b": 3}
+    none = CliRunner().invoke(app, [str(root), "--json", "--themes", "none"])
+    assert json.loads(none.output)["without_theme"] == 30
 
 
 def test_the_number_of_pictures_chooses_a_preset_and_says_why() -> None:

@@ -64,7 +64,7 @@ def lines_of(out):
 @pytest.mark.parametrize("preset", list(NETWORKS))
 def test_resuming_is_a_theorem(shapes, tmp_path, preset):
     """run(20 steps) equals resume(run(10 steps), 10 steps), tensor for tensor."""
-    overrides = {"model.prior": "uniform"} if preset == "mlp" else {"data.mirror": True}
+    overrides = {"model.prior": "uniform"} if preset == "mlp" else {"data.mirror": True, "data.balance": 0.5}
     overrides |= GROWING if preset == "default" else {}
     train(shapes, tmp_path / "whole", preset, images=160, overrides=overrides)
     train(shapes, tmp_path / "parts", preset, images=80, overrides=overrides)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from impasto.data.inspect import Inspection
 
 _SHOWN = 8
+_THEMES_SHOWN = 20
 _DEGRADED = 8  # pictures on the sheet of --degrade
 
 
@@ -20,6 +21,14 @@ def inspect(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="A folder of pictures.")],
     size: Annotated[int, typer.Option(help="The size you mean to train at: 16, 32, 64, 128 or 256 px.")] = 64,
     fit: Annotated[str, typer.Option(help="crop, letterbox or random-crop.")] = "crop",
+    themes: Annotated[
+        str,
+        typer.Option(
+            metavar="SOURCE",
+            help="Where themes come from: folders, tags (a .txt beside each picture), none, or a CSV or JSON"
+            " file. `train` knows it as --set data.themes=SOURCE.",
+        ),
+    ] = "folders",
     degrade: Annotated[
         str | None,
         typer.Option(
@@ -45,7 +54,7 @@ def inspect(
     if degrade is not None:
         print(_degrade(directory, degrade, sheet, show))
         return
-    config = load_config(overrides={"image.size": size, "data.fit": fit})
+    config = load_config(overrides={"image.size": size, "data.fit": fit, "data.themes": themes})
     found = inspect_folder(directory, config.data, config.image, seed=config.train.seed, progress=show)
     if json_:
         print(json.dumps(found.to_dict(), indent=2))
@@ -86,7 +95,7 @@ def _table(found: "Inspection") -> "Table":
         ("short side", shortest),
         ("long side", longest),
         ("near square", f"{found.square_share:.0%}"),
-        ("themes", ", ".join(f"{name} {count:,}" for name, count in found.themes.items()) or "none"),
+        ("themes", _themes(found)),
         ("palette", palette),
         ("brightness", f"{found.mean_brightness:.0%}"),
         ("held out", f"{found.holdout:,} to measure with"),
@@ -96,6 +105,21 @@ def _table(found: "Inspection") -> "Table":
     ):
         table.add_row(Text(name, style="dim"), value if isinstance(value, Text) else Text(value))
     return table
+
+
+def _themes(found: "Inspection") -> str:
+    """Names with counts; of many the commonest, and how many more there are."""
+    names = list(found.themes)
+    shown = [
+        f"{name} {found.themes[name]:,}" + (" (rare)" if name in found.rare_themes else "")
+        for name in names[:_THEMES_SHOWN]
+    ]
+    if len(names) > _THEMES_SHOWN:
+        rare = sum(name in found.rare_themes for name in names[_THEMES_SHOWN:])
+        shown.append(f"and {len(names) - _THEMES_SHOWN:,} more, {rare:,} of them rare: --json lists all")
+    if found.themes and found.without_theme:
+        shown.append(f"without {found.without_theme:,}")
+    return ", ".join(shown) or "none"
 
 
 def _degrade(directory: Path, kind: str, sheet: Path, show: "Callable[[str, int, int], None]") -> str:

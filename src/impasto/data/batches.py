@@ -47,15 +47,36 @@ def split(content_hashes: Sequence[str], share: float, minimum: int, seed: int) 
     return train, holdout
 
 
+def drawn_by_weight(weights: Offsets, generator: np.random.Generator) -> Indices:
+    """n places out of n, place i about `weights[i]` times, weights (n,) being 1 on average: (n,).
+
+    Systematic sampling, in random order: a place comes as often as its weight rounded down or up, and on
+    average exactly so.
+    """
+    places = generator.permutation(len(weights))
+    reached = np.cumsum(weights[places])
+    reached *= len(weights) / reached[-1]
+    marks = np.floor(reached + generator.random()).astype(np.int64)
+    return np.repeat(places, np.diff(marks, prepend=0))
+
+
 class Batches:
     """Endless batches over some pictures, in a new order each epoch.
 
     Everything follows from the seed and the count of pictures seen, whatever the batch size: that is all
     there is to save, and picture number 1,000 is the same picture in the same window however it is reached.
+    With `weights` (n,) an epoch is as long as without, and shows each picture as often as its weight says.
     """
 
     def __init__(
-        self, pixels: Pixels, indices: Indices, batch_size: int, seed: int, *, mirror: bool = False
+        self,
+        pixels: Pixels,
+        indices: Indices,
+        batch_size: int,
+        seed: int,
+        *,
+        mirror: bool = False,
+        weights: Offsets | None = None,
     ) -> None:
         if not len(indices) or batch_size < 1:
             raise ValueError("batches need at least one picture and a size of at least one")
@@ -64,6 +85,7 @@ class Batches:
         self.batch_size = batch_size
         self.seed = seed
         self.mirror = mirror
+        self.weights = weights
         self.images_seen = 0
         self._epoch = -1
         self._order = indices
@@ -110,7 +132,10 @@ class Batches:
     def _order_of(self, epoch: int) -> Indices:
         if epoch != self._epoch:
             generator = np.random.default_rng([self.seed, epoch])
-            self._order, self._epoch = generator.permutation(self.picture_indices), epoch
+            chosen = self.picture_indices
+            if self.weights is not None:
+                chosen = chosen[drawn_by_weight(self.weights, generator)]
+            self._order, self._epoch = generator.permutation(chosen), epoch
         return self._order
 
     def _mirrored(self, positions: Indices) -> Flags:

@@ -45,6 +45,7 @@ class Pixels:
     channels: int
     shapes: Indices | None = None
     starts: Indices | None = None
+    folder: Path | None = None  # where they are kept, and what else is made from them; None: in memory alone
 
     def __len__(self) -> int:
         return len(self.array) if self.shapes is None else len(self.shapes)
@@ -128,8 +129,8 @@ def _load(folder: Path, count: int, data: DataConfig, image: ImageConfig) -> Pix
     except (OSError, ValueError, EOFError):
         return None
     if data.fit in ("random-crop", "windows"):
-        return Pixels(array, size, channels, shapes, np.cumsum(sizes) - sizes)
-    return Pixels(array.reshape(count, size, size, channels), size, channels)
+        return Pixels(array, size, channels, shapes, np.cumsum(sizes) - sizes, folder)
+    return Pixels(array.reshape(count, size, size, channels), size, channels, folder=folder)
 
 
 def _write(folder: Path, scan: Scan, data: DataConfig, image: ImageConfig, progress: Progress | None) -> None:

@@ -13,6 +13,7 @@ from impasto.data.batches import Batches, split
 from impasto.data.cache import Bytes, Indices, Pixels, open_pixels
 from impasto.data.duplicates import drop_duplicates
 from impasto.data.scan import Progress, Rejected, Scan, scan_folder
+from impasto.data.themes import Floats, Themes, find_themes
 from impasto.errors import DataError
 
 
@@ -24,27 +25,44 @@ class Dataset:
     pixels: Pixels
     train_indices: Indices
     holdout_indices: Indices
-    mirror: bool = False
+    labels: Themes
+    data: DataConfig
 
     @cached_property
     def fingerprint(self) -> str:
         """32 hexadecimal digits that change when any picture, its theme or the split does."""
         digest = hashlib.blake2b(digest_size=16)
-        for picture in self.scan.pictures:
-            digest.update(f"{picture.content_hash} {picture.theme}\n".encode("utf-8", "backslashreplace"))
+        for index, picture in enumerate(self.scan.pictures):
+            theme = ", ".join(self.labels.of(index)) or None
+            digest.update(f"{picture.content_hash} {theme}\n".encode("utf-8", "backslashreplace"))
         digest.update(self.holdout_indices.tobytes())
         return digest.hexdigest()
 
     @property
     def themes(self) -> tuple[str, ...]:
-        """Names of the first-level subfolders that hold pictures, sorted."""
-        return self.scan.themes
+        """Names of the themes, sorted."""
+        return self.labels.names
+
+    @property
+    def theme_matrix(self) -> Floats:
+        """(N, T) float32: 1 where a picture of the folder has a theme. Rows go by `Batches`' indices."""
+        return self.labels.matrix
 
     @cached_property
-    def theme_labels(self) -> Indices:
-        """(N,) the position in `themes` of each picture's theme, -1 for none."""
-        number = {name: label for label, name in enumerate(self.themes)}
-        return np.array([-1 if p.theme is None else number[p.theme] for p in self.scan.pictures], np.int64)
+    def palettes(self) -> Floats:
+        """(N, K, 4) float32, read-only: the palette of each picture of the folder, as palettes.py says.
+
+        Rows go by `Batches`' indices. Found once, in some seconds for thousands of pictures, and kept beside
+        their pixels.
+        """
+        from impasto.data.palette_cache import open_palettes  # torch is slow to import
+
+        return open_palettes(self.pixels, self.data.background)
+
+    @property
+    def mirror(self) -> bool:
+        """Whether mirrored pictures are real ones too."""
+        return self.data.mirror
 
     @cached_property
     def statistics(self) -> dict[str, Any]:
@@ -57,12 +75,14 @@ class Dataset:
             "rejected": len(self.scan.rejected),
             "ignored": self.scan.ignored,
             "mean_colour": [round(float(c), 4) for c in np.mean([p.mean_colour for p in pictures], axis=0)],
-            "themes": {name: int((self.theme_labels == i).sum()) for i, name in enumerate(self.themes)},
+            "themes": self.labels.counts,
         }
 
     def batches(self, batch_size: int, seed: int) -> Batches:
-        """Endless batches of the pictures to learn from."""
-        return Batches(self.pixels, self.train_indices, batch_size, seed, mirror=self.mirror)
+        """Endless batches of the pictures to learn from, balanced as `data.balance` says."""
+        balance = self.data.balance
+        weights = self.labels.weights(balance, self.train_indices) if balance else None
+        return Batches(self.pixels, self.train_indices, batch_size, seed, mirror=self.mirror, weights=weights)
 
     def train_array(self, indices: Indices | None = None) -> Bytes:
         """Pictures to learn from, by their place in `train_indices` (all by default): (n, H, W, C) uint8."""
@@ -118,8 +138,9 @@ def open_folder(
     absent, holds nothing usable or too little to train on, or when the cache cannot be written.
     """
     scan = scan_pictures(root, data, image, progress)
-    # Split first: it is quick, and a folder that is too small need not be decoded to be refused.
+    # Themes and split first: they are quick, and a folder that is refused need not be decoded.
+    labels = find_themes(scan, data)
     hashes = [picture.content_hash for picture in scan.pictures]
     train, holdout = split(hashes, data.holdout_share, data.holdout_min_pictures, seed)
     pixels = open_pixels(scan, data, image, progress)
-    return Dataset(scan, pixels, train, holdout, data.mirror)
+    return Dataset(scan, pixels, train, holdout, labels, data)

@@ -1,6 +1,7 @@
 """What is in a picture folder, and what a person should know before training on it."""
 
 import dataclasses
+import functools
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,11 +10,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from impasto import images
 from impasto.config import DataConfig, ImageConfig
 from impasto.data.batches import split
+from impasto.data.colours import hex_colours
 from impasto.data.duplicates import find_duplicates
-from impasto.data.scan import Progress, Scan, scan_folder
-from impasto.errors import DataError
+from impasto.data.scan import Picture, Progress, Scan, in_threads, scan_folder
+from impasto.data.themes import find_themes
+from impasto.errors import DataError, ImageError
+from impasto.palettes import common_palette, palettes_of
 
 FEW_PICTURES, SOME_PICTURES = 50, 1_000
 _VARIED = (
@@ -21,6 +26,9 @@ _VARIED = (
 )
 _DARK = 0.2
 _SQUARE = 0.8  # short side by long side
+_NAMED = 5  # rare themes
+FOLDER_COLOURS = 10
+_LOOKED_AT, _LOOK_PX = 256, 64
 
 
 class Choice(NamedTuple):
@@ -57,8 +65,11 @@ class Inspection:
     exact_duplicates: list[list[str]]
     near_duplicates: list[list[str]]
     themes: dict[str, int]
+    """Pictures of each theme, the commonest first."""
+    rare_themes: dict[str, int]
+    without_theme: int
     palette: list[tuple[str, float]]
-    """Dominant colours and their share of the area, largest first."""
+    """Dominant colours and their share of the pictures without the page they lie on, largest first."""
     mean_brightness: float
     variety: float
     holdout: int
@@ -83,7 +94,7 @@ def inspect_folder(
     thumbs = scan.thumbs().reshape(len(scan.pictures), -1).astype(np.float64) / 255
     holdout, complaint = _holdout(scan, data, seed)
     choice = choose_preset(len(scan.pictures) - (len(copies.surplus) if data.dedupe else 0))
-    themes = Counter(p.theme for p in scan.pictures if p.theme is not None)
+    themes = find_themes(scan, data)
     found = Inspection(
         root=_printable(str(root)),
         pictures=len(scan.pictures),
@@ -95,8 +106,10 @@ def inspect_folder(
         broken={_printable(r.path): _printable(r.reason) for r in scan.rejected},
         exact_duplicates=[[_printable(p.path) for p in group] for group in copies.exact],
         near_duplicates=[[_printable(p.path) for p in group] for group in copies.near],
-        themes={_printable(name): count for name, count in themes.most_common()},
-        palette=dominant_colours(thumbs.reshape(-1, 3)),
+        themes={_printable(name): count for name, count in Counter(themes.counts).most_common()},
+        rare_themes={_printable(name): count for name, count in themes.rare.items()},
+        without_theme=themes.without,
+        palette=palette_of_folder(scan, data.background),
         mean_brightness=round(float(np.mean([p.mean_brightness for p in scan.pictures])), 4),
         variety=round(float((thumbs - thumbs.mean(axis=0)).std()), 4),
         holdout=holdout,
@@ -109,26 +122,25 @@ def inspect_folder(
     return dataclasses.replace(found, advice=advice)
 
 
-def dominant_colours(pixels: np.ndarray[Any, Any], count: int = 6) -> list[tuple[str, float]]:
-    """The `count` colours that stand for (N, 3) pixels in 0..1 best, with their share, by k-means."""
-    generator = np.random.default_rng(0)
-    pixels = pixels[generator.permutation(len(pixels))[:20_000]]
-    # Each centre starts far from those before it (k-means++), or all might start in the white background.
-    centres = pixels[:1]
-    for _ in range(count - 1):
-        distances = ((pixels[:, None] - centres[None]) ** 2).sum(axis=2).min(axis=1)
-        if distances.sum() < 1e-9:
-            break
-        centres = np.vstack([centres, pixels[generator.choice(len(pixels), p=distances / distances.sum())]])
-    labels = np.zeros(len(pixels), np.int64)
-    for _ in range(12):
-        labels = ((pixels[:, None] - centres[None]) ** 2).sum(axis=2).argmin(axis=1)
-        centres = np.stack(
-            [pixels[labels == i].mean(axis=0) if (labels == i).any() else c for i, c in enumerate(centres)]
-        )
-    shares = np.bincount(labels, minlength=len(centres)) / len(pixels)
-    hexes = ["#" + bytes(np.rint(centre * 255).astype(np.uint8)).hex() for centre in centres]
-    return [(hexes[i], round(float(shares[i]), 4)) for i in np.argsort(-shares) if shares[i] > 0]
+def palette_of_folder(scan: Scan, background: str, count: int = FOLDER_COLOURS) -> list[tuple[str, float]]:
+    """The colours that stand for all pictures: the palettes' colours of up to 256, brought together.
+
+    As `("#rrggbb", share)`, the largest share first; each picture weighs the same. See palettes.py.
+    """
+    step = -(-len(scan.pictures) // _LOOKED_AT)
+    look = functools.partial(_look, scan.root, background)
+    seen = [pixels for pixels in in_threads(look, scan.pictures[::step]) if pixels is not None]
+    if not seen:
+        return []
+    palettes = palettes_of(images.to_tensor(np.stack(seen)), background=background)
+    return [(colour, round(share, 4)) for colour, share in hex_colours(common_palette(palettes, count))]
+
+
+def _look(root: Path, background: str, picture: Picture) -> images.Pixels | None:
+    try:
+        return images.fit_square(root / picture.path, _LOOK_PX, fit="letterbox", background=background)
+    except ImageError:  # gone since the scan
+        return None
 
 
 def _spread(values: np.ndarray[Any, Any]) -> tuple[int, int, int]:
@@ -180,6 +192,19 @@ def _advice(
         advice.append(
             f"The pictures are very dark (mean brightness {found.mean_brightness:.0%}): brighten them if that"
             " is not meant."
+        )
+    if found.rare_themes and len(found.themes) > 1:
+        names = list(found.rare_themes)
+        listed = ", ".join(f"'{name}' ({found.rare_themes[name]:,})" for name in names[:_NAMED])
+        rest = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+        advice.append(
+            f"Rare themes: {listed}{rest}. Find more pictures of them, join them with others, show them more"
+            " often (data.balance=0.5), or leave them out (data.theme_min_pictures)."
+        )
+    if 0 < found.without_theme < count:
+        advice.append(
+            f"{_some(found.without_theme, 'picture')} of {count:,} have no theme: they teach what pictures"
+            " look like, but no theme."
         )
     biggest = max(found.themes.values(), default=0)
     if len(found.themes) > 1 and biggest > 0.7 * count:

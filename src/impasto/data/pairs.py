@@ -11,6 +11,7 @@ from impasto.data.batches import split
 from impasto.data.cache import Bytes, Indices, Offsets, Pixels, open_pixels
 from impasto.data.folder import Dataset, scan_pictures
 from impasto.data.scan import Picture, Progress, Rejected, Scan, scan_folder
+from impasto.data.themes import find_themes
 from impasto.errors import DataError
 
 
@@ -76,6 +77,7 @@ def open_pairs(
         )
     pairs = replace(sharp, pictures=tuple(kept), rejected=tuple(rejected))
     behind = Scan(low, tuple(partners[_name(p)] for p in kept), small.rejected, small.ignored)
+    labels = find_themes(pairs, data)
     train, holdout = split(
         [p.content_hash for p in kept], data.holdout_share, data.holdout_min_pictures, seed
     )
@@ -84,7 +86,7 @@ def open_pairs(
     pixels = PairedPixels(
         **vars(sharp_pixels), low=open_pixels(behind, data, small_image, progress), scale=scale
     )
-    return PairedDataset(pairs, pixels, train, holdout, data.mirror, behind)
+    return PairedDataset(pairs, pixels, train, holdout, labels, data, behind)
 
 
 @dataclass(frozen=True)
