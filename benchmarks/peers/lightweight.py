@@ -1,6 +1,6 @@
 """The package `lightweight-gan` 1.2.1 at the defaults of its command line, on a CPU.
 
-    pip install --no-deps lightweight-gan==1.2.1 adabelief-pytorch einops kornia kornia_rs
+    pip install --no-deps lightweight-gan==1.2.1 adabelief-pytorch colorama einops kornia kornia_rs tabulate
 
 It refuses to start without an NVIDIA GPU. Here its check is answered, `.cuda()` does nothing and `cuda:0`
 means the CPU; its training step, networks and augmentation are its own. Pictures come from our cache in
@@ -92,7 +92,8 @@ def _package() -> ModuleType:
         except ImportError as error:
             raise MissingDependencyError(
                 f"the peer lightweight-gan is not installed: there is no package '{error.name}'",
-                "pip install --no-deps lightweight-gan==1.2.1 adabelief-pytorch einops kornia kornia_rs",
+                "pip install --no-deps lightweight-gan==1.2.1 adabelief-pytorch colorama einops kornia "
+                "kornia_rs tabulate",
             ) from None
     module.torch = _TorchOnTheCpu()
     return module
