@@ -2,30 +2,36 @@
 
     python benchmarks/upscale_speed.py --megapixels 1 --threads 2 --json benchmarks/upscale_speed.json
     python benchmarks/upscale_speed.py --memory 25 --model RUN
+    python benchmarks/upscale_speed.py --network --model photo-x4-fidelity --threads 2
     python benchmarks/upscale_speed.py --batch 1000 --side 64 --model RUN --engine ncnn --threads 2
 
 The same network and weights on both sides, file to file: PyTorch in float32 and its default layout on the
 whole picture, with Pillow reading and writing; and `impasto upscale` with each engine that is installed. The
 order alternates and the best of several rounds counts. `--memory` enlarges one picture of so many
 megapixels in a process of its own and reports what it held at most, and seconds for each megapixel.
+`--network` runs tiles through the network alone and reports its rate beside that of matrix products, in turns
+and both by the time of the process, which other programs do not lengthen.
 `--batch` enlarges a folder of so many small pictures and reports how much of the time a network was at work:
 of the clock, and of what as many threads as it may have had to give.
 """
 
 import argparse
 import json
+import statistics
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
+from torch.utils.flop_counter import FlopCounterMode
 
 from impasto.errors import ImpastoError
 from impasto.files import write_bytes_atomically
@@ -33,7 +39,7 @@ from impasto.image_files import to_pil
 from impasto.inference.batch import plan_jobs, upscale_all
 from impasto.inference.engines import Choice, Engine, installed, open_engine
 from impasto.inference.upscale import PictureUpscaler
-from impasto.inference.upscalers import DEFAULT, load_upscaler
+from impasto.inference.upscalers import DEFAULT, load_network, load_upscaler
 from kit import machine
 from peers import realesrgan
 
@@ -55,7 +61,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         torch.set_num_threads(args.threads)
     try:
         results = {"machine": machine.describe()}
-        if args.batch:
+        if args.network:
+            results |= inside(args.model, args.rounds)
+        elif args.batch:
             results["batch"] = batch(args.batch, args.side, args.model, args.engine, args.workers)
         elif args.memory:
             results["memory"] = [memory(m, args.model, args.engine, args.out) for m in args.memory]
@@ -104,6 +112,35 @@ def as_its_tool(net: realesrgan.Compact, source: Path, target: Path) -> None:
     x = torch.from_numpy(pixels.astype(np.float32) / 255).permute(2, 0, 1)[None].contiguous()
     made = net(x)[0].clamp(0, 1).permute(1, 2, 0).numpy()
     Image.fromarray((made * 255.0).round().astype(np.uint8)).save(target)
+
+
+def inside(model: str, rounds: int) -> dict[str, Any]:
+    """FLOP/s of a network at tiles of its engine's own size, as many at a time as the engine likes.
+
+    Counted as plain convolutions, whatever the engine makes of them. The share is of the faster of the two
+    matrix products, float32 and bfloat16, by the median of the rounds.
+    """
+    network, _ = load_network(model)
+    found: dict[str, Any] = {}
+    for name in installed():
+        engine = open_engine(name, network)
+        side = round(engine.tile_pixels**0.5)
+        tile = np.random.default_rng(0).random((1, 3, side, side), np.float32) * 2 - 1
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            network(torch.from_numpy(tile))
+        count = 2 * engine.at_once
+        rates, roofs = [], []
+        with ThreadPoolExecutor(engine.at_once) as pool:
+            list(pool.map(engine, [tile] * count))  # engines prepare themselves for a size
+            for _ in range(rounds):
+                roofs.append(max(machine.matmul_rate(t, "cpu") for t in (torch.float32, torch.bfloat16)))
+                start = time.process_time()
+                list(pool.map(engine, [tile] * count))
+                seconds = (time.process_time() - start) / torch.get_num_threads()
+                rates.append(count * counter.get_total_flops() / seconds)
+        shares = [rate / roof for rate, roof in zip(rates, roofs, strict=True)]
+        found[name] = {"tile_px": side, "flops_per_second": max(rates), "share": statistics.median(shares)}
+    return {"inside": found}
 
 
 def memory(megapixels: float, model: str, engine: str, out: Path) -> dict[str, Any]:
@@ -197,10 +234,11 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--memory", type=float, nargs="+", help="megapixels of pictures to measure memory with"
     )
+    parser.add_argument("--network", action="store_true", help="measure the network alone")
     parser.add_argument("--batch", type=int, help="how many small pictures to enlarge")
     parser.add_argument("--side", type=int, default=64, help="of these, in px")
     parser.add_argument("--workers", type=int, default=3, help="pictures in work at a time, of these")
-    parser.add_argument("--model", default=DEFAULT, help="for --memory and --batch")
+    parser.add_argument("--model", default=DEFAULT, help="for --network, --memory and --batch")
     parser.add_argument("--engine", default="torch", help="for --memory and --batch")
     parser.add_argument("--out", type=Path, default=Path("runs/upscale-speed"))
     parser.add_argument("--json", type=Path)

@@ -134,13 +134,14 @@ class MatchingConfig(Frozen):
 class RestorationConfig(Frozen):
     """What an upscaler learns (training/upscale_step.py): to undo a `degradation` (data/degrade.py).
 
-    Weights of the mean absolute difference in pixels, of that of the spectra, of that of both made as small
-    as what was given, of that in what comes back from cell to cell, and of that in the maps of a frozen
-    network; and, once `adversarial_from_images` were seen, of the game.
+    Weights of the mean absolute difference in pixels, of that in luma, of that of the spectra, of that of
+    both made as small as what was given, of that in what comes back from cell to cell, and of that in the
+    maps of a frozen network; and, once `adversarial_from_images` were seen, of the game.
     """
 
     degradation: Literal["bicubic", "photo"] = "bicubic"
     pixels: NonNegative = 1.0
+    luma: NonNegative = 0.0
     frequencies: NonNegative = 0.0
     consistency: NonNegative = 0.0
     lattice: NonNegative = 0.0

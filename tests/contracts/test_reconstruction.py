@@ -7,6 +7,7 @@ from impasto.losses.reconstruction import (
     absolute_difference,
     frequency_difference,
     lattice_difference,
+    luma_difference,
     reduced_difference,
 )
 
@@ -19,7 +20,7 @@ def lattice_of_two(made, meant):
     return lattice_difference(made, meant, 2)
 
 
-LOSSES = [absolute_difference, frequency_difference, reduced_by_two, lattice_of_two]
+LOSSES = [absolute_difference, luma_difference, frequency_difference, reduced_by_two, lattice_of_two]
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -35,6 +36,14 @@ def test_nothing_between_equals_and_the_same_both_ways(loss):
 def test_absolute_difference_by_hand():
     made = torch.tensor([[[[1.0, -1.0], [0.0, 0.5]]]])
     assert absolute_difference(made, torch.zeros(1, 1, 2, 2)).item() == pytest.approx(2.5 / 4)
+
+
+def test_luma_difference_by_hand():
+    made = torch.tensor([0.5, -0.5, 1.0])[None, :, None, None].expand(1, 3, 2, 2)
+    black = torch.zeros(1, 3, 2, 2)
+    assert luma_difference(made, black).item() == pytest.approx(abs(0.1495 - 0.2935 + 0.114), abs=1e-6)
+    grey = luma_difference(torch.full((1, 3, 2, 2), -0.5), black)
+    assert grey.item() == pytest.approx(0.5)  # the weights are those of one picture
 
 
 def test_reduced_difference_by_hand():

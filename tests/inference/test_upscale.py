@@ -207,7 +207,7 @@ def test_large_pictures_are_never_held_whole(upscaler, tmp_path, monkeypatch, mo
         Image.fromarray(np.asarray(picture.convert("L"), np.uint16) * 257) if mode == "I;16" else picture
     )
     picture.convert(mode).save(source)
-    upscaler.file(source, tmp_path / "whole.png", scale=scale)
+    upscaler.file(source, tmp_path / "whole.tif", scale=scale)
     used = []
     for name in ("pngload_source", "rawload"):
         real = getattr(pyvips.Image, name)
@@ -216,16 +216,42 @@ def test_large_pictures_are_never_held_whole(upscaler, tmp_path, monkeypatch, mo
         )
     monkeypatch.setattr("impasto.inference.pictures.IN_MEMORY_BYTES", 1000)
     out = tmp_path / "out"
-    upscaler.file(source, out / "streamed.png", scale=scale)
+    upscaler.file(source, out / "streamed.tif", scale=scale)
     assert used == (["rawload"] if scale > 4 else []) + ["pngload_source"]  # only the last pass is streamed
-    assert (out / "streamed.png").read_bytes() == (tmp_path / "whole.png").read_bytes()
-    assert [p.name for p in out.iterdir()] == ["streamed.png"]
+    assert (out / "streamed.tif").read_bytes() == (tmp_path / "whole.tif").read_bytes()
+    assert [p.name for p in out.iterdir()] == ["streamed.tif"]
 
 
-def test_a_stream_that_breaks_leaves_nothing(upscaler, tmp_path, monkeypatch):
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA", "I;16"])
+def test_a_png_of_our_own_is_the_one_that_libvips_writes(upscaler, tmp_path, mode):
+    """Pixels, profile, EXIF and kind: a PNG is written by rows, another scale's by libvips."""
+    picture = Image.fromarray(painting(64, 32))
+    deep = Image.fromarray(np.asarray(picture.convert("L"), np.uint16) * 257)
+    exif = Image.Exif()
+    exif[0x010E] = "a fir"
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    kept = {"exif": exif} | ({"icc_profile": profile} if mode in ("RGB", "RGBA") else {})
+    (deep if mode == "I;16" else picture.convert(mode)).save(tmp_path / "a.png", **kept)
+    upscaler.tile = 40
+    upscaler.file(tmp_path / "a.png", tmp_path / "own.png")
+    upscaler.file(tmp_path / "a.png", tmp_path / "b.tif")
+    meant = vips_of(tmp_path / "b.tif")
+    vips_of(tmp_path / "b.tif").pngsave(str(tmp_path / "vips.png"))
+    made, theirs = vips_of(tmp_path / "own.png"), vips_of(tmp_path / "vips.png")
+    assert np.array_equal(made.numpy(), meant.numpy())
+    for name in ("bands", "format", "interpretation", "xres"):
+        assert getattr(made, name) == getattr(theirs, name)
+    with Image.open(tmp_path / "own.png") as read:
+        read.load()  # another reader, which checks every sum
+        assert read.getexif()[0x010E] == "a fir"
+        assert read.info.get("icc_profile") == kept.get("icc_profile")
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_a_stream_that_breaks_leaves_nothing(upscaler, tmp_path, monkeypatch, suffix):
     monkeypatch.setattr("impasto.inference.pictures.IN_MEMORY_BYTES", 1000)
-    monkeypatch.setattr("impasto.inference.upscale.BAND_ROWS", 8)
-    picture, target = write(tmp_path / "a.png", painting(300, 20)), tmp_path / "b.png"
+    monkeypatch.setattr("impasto.inference.upscale.PART_BYTES", 4000)
+    picture, target = write(tmp_path / "a.png", painting(300, 20)), tmp_path / f"b.{suffix}"
     upscaler.tile = 40
     others = set(threading.enumerate())  # a test before may still be ending a thread of its own
 
@@ -237,7 +263,8 @@ def test_a_stream_that_breaks_leaves_nothing(upscaler, tmp_path, monkeypatch):
         upscaler.file(picture, target, progress=fail)
     full = OSError(28, "No space left on device")
     with monkeypatch.context() as patch:
-        patch.setattr("impasto.inference.pictures._save", lambda *_: (_ for _ in ()).throw(full))
+        for name in ("_save", "compressed"):
+            patch.setattr(f"impasto.inference.pictures.{name}", lambda *_: (_ for _ in ()).throw(full))
         with pytest.raises(OSError, match="No space left"):
             upscaler.file(picture, target)
     assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
@@ -425,7 +452,8 @@ def test_a_full_disk_costs_the_picture(upscaler, folder, tmp_path, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(upscale, "write", full)
+    for name in ("write", "write_png"):
+        monkeypatch.setattr(upscale, name, full)
     (outcome,) = upscale_all(upscaler, plan_jobs([str(folder / "a.png")], tmp_path / "out"))
     assert "No space left" in outcome.error
 

@@ -4,8 +4,6 @@ Pixels stream through libvips row by row: neither what is read nor what is writt
 """
 
 import queue
-import struct
-import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -31,6 +29,7 @@ from impasto.decoding import (
 )
 from impasto.errors import ImageError, InputError
 from impasto.files import replacing
+from impasto.inference.png import compressed, uncompressed
 
 IN_MEMORY_BYTES = 128 * 2**20  # of an enlarged picture; a larger one goes through a pipe or a file
 _KEPT = ("exif-data", "xmp-data", "iptc-data", "icc-profile-data")
@@ -169,7 +168,7 @@ def piped(
     with ThreadPoolExecutor(1) as pool:
         saving = pool.submit(lambda: save(pipe.image()))
         try:
-            for data in as_png(rows, width, height, like.bands, deep=like.format == "ushort"):
+            for data in uncompressed(rows, width, height, like.bands, deep=like.format == "ushort"):
                 pipe.put(data, saving)
         except BaseException:
             pipe.cut = True  # what `save` has of the picture is no picture, and it says so
@@ -223,29 +222,6 @@ class _Pipe:
         return data
 
 
-def as_png(
-    rows: Iterator[NDArray[Any]], width: int, height: int, bands: int, *, deep: bool
-) -> Iterator[bytes]:
-    """The bytes of an uncompressed PNG of `rows`: the one format that libvips reads from a stream by rows.
-
-    PNG specification, third edition: 11.2.1 IHDR, 7.2 scanlines, 12.10 for compression of level 0.
-    """
-    colour = (0, 4, 2, 6)[bands - 1]
-    header = struct.pack(">IIBBBBB", width, height, 16 if deep else 8, colour, 0, 0, 0)
-    yield b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header)
-    stored = zlib.compressobj(0)
-    for part in rows:
-        ordered = part.astype(">u2") if deep else part
-        lines = np.zeros((len(part), 1 + width * bands * ordered.itemsize), np.uint8)  # filter: none
-        lines[:, 1:] = np.ascontiguousarray(ordered).reshape(len(part), -1).view(np.uint8)
-        yield _chunk(b"IDAT", stored.compress(lines.data))
-    yield _chunk(b"IDAT", stored.flush()) + _chunk(b"IEND", b"")
-
-
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(data, zlib.crc32(kind)))
-
-
 def resized(image: Any, width: int, height: int) -> Any:
     """To exactly that size, by Lanczos; colour counts by its alpha, so that what is hidden stays hidden."""
     if (image.width, image.height) == (width, height):
@@ -276,13 +252,8 @@ def write(picture: Picture, image: Any, path: Path, format_: str, quality: int) 
         image = (image * (1 / 257)).rint().cast("uchar").copy(interpretation="b-w" if grey else "srgb")
     if format_ in _OPAQUE_FORMATS and image.bands in (2, 4):
         image = image.flatten(background=255)
-    image = image.copy()
+    image = _dressed(picture, image)
     pyvips = vips()
-    for name, value in picture.kept.items():
-        if isinstance(value, bytes):
-            image.set_type(pyvips.GValue.blob_type, name, value)
-    if "exif-data" in picture.kept:  # its pixels are upright now, and it must not say otherwise
-        image.set_type(pyvips.GValue.gint_type, "orientation", 1)
     if picture.frames > 1 and format_ in _ANIMATED:
         image.set_type(pyvips.GValue.gint_type, "page-height", image.height // picture.frames)
         if "delay" in picture.kept:
@@ -294,6 +265,33 @@ def write(picture: Picture, image: Any, path: Path, format_: str, quality: int) 
     except pyvips.Error as error:
         words = " ".join(error.detail.split()) or str(error)
         raise OSError(f"'{path}' cannot be written: {words}") from None
+
+
+def write_png(
+    picture: Picture, rows: Iterator[NDArray[Any]], width: int, height: int, path: Path, threads: int
+) -> None:
+    """Write `rows`, (n, width, bands) each, as a PNG with what `picture` kept, while they are made.
+
+    libvips compresses in one thread, after the last row; here so many `threads` do it beside the network.
+    The file is complete or absent. Raises `OSError` where the disk cannot.
+    """
+    pixel = vips().Image.black(1, 1, bands=picture.image.bands).cast(picture.image.format)
+    pixel = pixel.copy(interpretation=picture.image.interpretation)
+    like = _dressed(picture, pixel).pngsave_buffer()
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        for data in compressed(rows, (width, height), like, threads):
+            file.write(data)
+
+
+def _dressed(picture: Picture, image: Any) -> Any:
+    """`image` with the profile, EXIF and the like that `picture` kept."""
+    image, pyvips = image.copy(), vips()
+    for name, value in picture.kept.items():
+        if isinstance(value, bytes):
+            image.set_type(pyvips.GValue.blob_type, name, value)
+    if "exif-data" in picture.kept:  # its pixels are upright now, and it must not say otherwise
+        image.set_type(pyvips.GValue.gint_type, "orientation", 1)
+    return image
 
 
 def _save(image: Any, path: str, format_: str, quality: int) -> None:

@@ -135,3 +135,12 @@ def enlarged(weights: Weights, scale: int) -> Weights:
     """
     centres = (np.arange(len(weights) * scale) + 0.5) / scale - 0.5
     return np.interp(centres, np.arange(len(weights)), weights).astype(np.float32)
+
+
+def stretches(weights: Weights) -> Iterator[tuple[slice, bool]]:
+    """Where `weights` are above 0, in stretches, and whether all of a stretch are 1."""
+    whole = weights == 1
+    changes = np.flatnonzero(np.diff(whole) | np.diff(weights > 0)) + 1
+    for start, stop in pairwise([0, *changes.tolist(), len(weights)]):
+        if weights[start] > 0:
+            yield slice(start, stop), bool(whole[start])

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from itertools import zip_longest
+from itertools import chain, islice, zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -31,15 +31,19 @@ from impasto.inference.pictures import (
     piped,
     resized,
     write,
+    write_png,
 )
-from impasto.inference.tiles import Plan, Span, enlarged, good_tile, plan, smallest_tile
+from impasto.inference.tiles import Plan, Span, enlarged, good_tile, plan, smallest_tile, stretches
 from impasto.models.upscaler import Upscaler
 
 Progress = Callable[[int, int], None]
 """Called as `progress(done, total)` in pixels of the picture, once for each tile."""
 
 STRIP_BYTES = 104 * 2**20  # of one row of tiles, enlarged
-BAND_ROWS = 128  # what is converted at once: a whole tile's temporaries would be larger than its network's
+BAND_ROWS = 64  # what is converted at once: a whole tile's temporaries would be larger than its network's
+PART_BYTES = (
+    2 * 2**20
+)  # of rows that are handed on at once: several such parts wait where pictures are written
 FINER = 256  # 8-bit values are added up in 16 bits, in units of 1/256
 MOST_SCALE = 64.0
 _PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
@@ -116,6 +120,9 @@ class PictureUpscaler:
                 told = progress if last else None  # the last is by far the longest
                 rows = self._rows(RowReader(image, picture.data), picture.frames, told)
                 size = image.width * self.network.scale, image.height * self.network.scale
+                if last and picture.frames == 1 and kind == "png" and size == (width, height):
+                    write_png(picture, rows, *size, target, self.engine.at_once)
+                    return width, height
                 if last and picture.frames == 1 and not fits_in_memory(*size, image):
                     piped(rows, *size, image, save)
                     return width, height
@@ -144,7 +151,7 @@ class PictureUpscaler:
 
     def _begin(
         self, reader: RowReader, height: int, pool: ThreadPoolExecutor
-    ) -> tuple[Plan, list[NDArray[np.float32]]]:
+    ) -> tuple[Plan, list[NDArray[Any]]]:
         """The plan of a frame of `height` that there is memory for, and its first tiles, enlarged."""
         reach, width = self.network.reach, reader.image.width
         row_bytes = Strip(reader.image, self.network.scale).row_bytes * self.network.scale
@@ -169,24 +176,29 @@ class PictureUpscaler:
                 tile = smaller
 
     def _ahead(
-        self, tiles: Iterator[NDArray[Any]], first: list[NDArray[np.float32]], pool: ThreadPoolExecutor
-    ) -> Iterator[NDArray[np.float32]]:
+        self, tiles: Iterator[NDArray[Any]], first: list[NDArray[Any]], pool: ThreadPoolExecutor
+    ) -> Iterator[NDArray[Any]]:
         """Each tile enlarged, in order, the next ones already in work. `first` are those that are done."""
-        yield from (made for made, _ in zip(first, tiles, strict=False))
+        for _ in zip(first, tiles, strict=False):
+            pass
         if self.engine.at_once == 1:  # it has all threads: another beside it takes more than it gives
-            yield from map(self._tile, tiles)
+            yield from chain(first, map(self._tile, tiles))
             return
-        begun: deque[tuple[NDArray[Any], Future[NDArray[np.float32]]]] = deque()
-        for pixels in tiles:
-            begun.append((pixels, pool.submit(self._tile, pixels)))
-            if len(begun) > self.engine.at_once:
-                yield self._finished(begun)
-        while begun:
-            yield self._finished(begun)
+        begun: deque[tuple[NDArray[Any], Future[NDArray[Any]]]] = deque()
 
-    def _finished(
-        self, begun: deque[tuple[NDArray[Any], Future[NDArray[np.float32]]]]
-    ) -> NDArray[np.float32]:
+        def go_on() -> None:
+            """Have one more than can be in work, so that nobody waits for what is done with the last."""
+            for pixels in islice(tiles, self.engine.at_once + 1 - len(begun)):
+                begun.append((pixels, pool.submit(self._tile, pixels)))
+
+        go_on()
+        yield from first
+        while begun:
+            made = self._finished(begun)
+            go_on()
+            yield made
+
+    def _finished(self, begun: deque[tuple[NDArray[Any], Future[NDArray[Any]]]]) -> NDArray[Any]:
         pixels, future = begun.popleft()
         try:
             return future.result()
@@ -194,17 +206,19 @@ class PictureUpscaler:
             wait([other for _, other in begun])
             return self._tile(pixels)
 
-    def _tile(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
-        """(h, w, 1..4) of 8 or 16 bits -> (1..4, scale h, scale w) float32 around [-1, 1]."""
-        top = np.float32(65535 if pixels.dtype == np.uint16 else 255)
+    def _tile(self, pixels: NDArray[Any]) -> NDArray[Any]:
+        """(h, w, 1..4) of 8 or 16 bits -> (scale h, scale w, 1..4), as `as_levels` gives them."""
+        deep = pixels.dtype == np.uint16
+        top = np.float32(65535 if deep else 255)
         signed = pixels.astype(np.float32) * (2 / top) - 1
         bands = pixels.shape[2]
         colour, alpha = (signed[:, :, : bands - 1], signed[:, :, -1:]) if bands in (2, 4) else (signed, None)
         if alpha is not None and (alpha < 1).any():
             made = self._run(spread_colour(colour, (alpha + 1) * np.float32(0.5)))
-            return np.concatenate((made, self._run(alpha)))
+            return as_levels(np.concatenate((made, self._run(alpha))), deep=deep)
         made = self._run(colour)
-        return made if alpha is None else np.concatenate((made, np.ones_like(made[:1])))
+        made = made if alpha is None else np.concatenate((made, np.ones_like(made[:1])))
+        return as_levels(made, deep=deep)
 
     def _run(self, signed: NDArray[np.float32]) -> NDArray[np.float32]:
         """(h, w, 1 or 3) in [-1, 1] through the engine: (1 or 3, H, W); grey goes in as colour."""
@@ -244,30 +258,47 @@ class Strip:
         self._rows = np.zeros((count, *held.shape[1:]), held.dtype)
         self._rows[: len(held)] = held
 
-    def add(self, made: NDArray[np.float32], row: Span, column: Span) -> None:
-        """Add a tile (bands, H, W) around [-1, 1], as much of each pixel as is its own."""
-        top = np.float32(65535 if self.deep else 255 * FINER)
+    def add(self, made: NDArray[Any], row: Span, column: Span) -> None:
+        """Add a tile (H, W, bands) of `as_levels`, as much of each pixel as is its own."""
         down, across = enlarged(row.weights, self.scale), enlarged(column.weights, self.scale)
         left = column.start * self.scale
-        for start in range(0, made.shape[1], BAND_ROWS):
-            band = made[:, start : start + BAND_ROWS].transpose(1, 2, 0) + np.float32(1)
-            band *= top / 2
-            np.clip(band, 0, top, out=band)
-            band *= down[start : start + BAND_ROWS, None, None]
-            band *= across[None, :, None]
-            # Rounded down here, rounding to the nearest level in `take` comes to the same as without FINER.
-            target = self._rows[start : start + len(band), left : left + band.shape[1]]
-            target += band.astype(target.dtype, copy=False)
+        for rows, rows_whole in stretches(down):
+            for columns, columns_whole in stretches(across):
+                target = self._rows[rows, left + columns.start : left + columns.stop]
+                if rows_whole and columns_whole:  # nobody else has a share
+                    target[:] = made[rows, columns]
+                    continue
+                share = down[rows, None, None] * across[None, columns, None]
+                # Rounded down here, rounded in `take`: it comes to the same as without FINER.
+                target += (made[rows, columns] * share).astype(target.dtype, copy=False)
 
     def take(self, count: int) -> Iterator[NDArray[Any]]:
         """The first `count` rows, in parts, as they are written; the strip goes on below them."""
-        for start in range(0, count, BAND_ROWS):
-            part = self._rows[start : min(count, start + BAND_ROWS)]
+        height = max(1, PART_BYTES // max(1, self.row_bytes))
+        for start in range(0, count, height):
+            part = self._rows[start : min(count, start + height)]
             if self.deep:
                 yield np.rint(part).clip(0, 65535).astype(np.uint16)
             else:
                 yield ((part + np.uint16(FINER // 2)) // np.uint16(FINER)).astype(np.uint8)
         self._rows = self._rows[count:].copy()  # a view would keep all of it while the next is made
+
+
+def as_levels(made: NDArray[np.float32], *, deep: bool) -> NDArray[Any]:
+    """(bands, H, W) around [-1, 1] -> (H, W, bands): float32 to 65535 for 16 bits, or units of 1/`FINER`.
+
+    Whoever enlarged the tile does this: half as much memory then waits to be put in its place.
+    """
+    half = np.float32((65535 if deep else 255 * FINER) / 2)
+    bands, height, width = made.shape
+    levels = np.empty((height, width, bands), np.float32 if deep else np.uint16)
+    for start in range(0, height, BAND_ROWS):
+        part = made[:, start : start + BAND_ROWS] * half
+        part += half
+        np.clip(part, 0, 2 * half, out=part)
+        for band, plane in enumerate(part.astype(levels.dtype, copy=False)):
+            levels[start : start + BAND_ROWS, :, band] = plane
+    return levels
 
 
 def wanted_size(

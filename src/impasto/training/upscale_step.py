@@ -16,6 +16,7 @@ from impasto.losses.reconstruction import (
     absolute_difference,
     frequency_difference,
     lattice_difference,
+    luma_difference,
     reduced_difference,
 )
 from impasto.models.frozen import FrozenMaps
@@ -93,6 +94,8 @@ def unlikeness(
     Features are those of the part `at`, all else of the whole.
     """
     total = cfg.pixels * absolute_difference(made, sharp).mean()
+    if cfg.luma:
+        total = total + cfg.luma * luma_difference(made, sharp).mean()
     if cfg.frequencies:
         total = total + cfg.frequencies * frequency_difference(made, sharp).mean()
     if cfg.consistency:
