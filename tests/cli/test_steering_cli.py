@@ -119,14 +119,14 @@ def test_mp4_without_the_package_is_refused_before_the_work(model, tmp_path, mon
 def test_project(model, tmp_path, monkeypatch, capsys, shapes):
     photo = sorted(shapes.rglob("*.png"))[0]
     out = tmp_path / "found"
-    arguments = ("project", model, photo, "--out", out, "--steps", "2", "--against", shapes, "--json")
-    code, text, _ = impasto(monkeypatch, capsys, *arguments)
+    arguments = ("project", model, photo, "--out", out, "--steps", "2", "--candidates", "16")
+    code, text, _ = impasto(monkeypatch, capsys, *arguments, "--against", shapes, "--json")
     assert code == 0
     figures = json.loads(text)
     assert figures["found"]["psnr"] > 0
     assert figures["nearest_training_picture"]["distance_lite0"] >= 0
     assert read(out / f"{photo.stem}-before-after.png").shape == (16, 4 * 16 + 6, 3)
-    (recipe,) = read_recipes(out / f"{photo.stem}.png")
+    (recipe,) = read_recipes(out / f"{photo.stem}-found.png")
     assert recipe.point.kind == "stored"
 
 

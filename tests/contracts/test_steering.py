@@ -157,6 +157,9 @@ def test_another_models_recipe_is_refused(model):
         (lambda m: m.mix(1, 2, detail_from_px=4096), "nothing can be mixed"),
         (lambda m: m.mix("absent.png", 2), "there is no recipe"),
         (lambda m: m.project("absent.png"), "absent"),
+        (lambda m: m.project(m.generate([1])[0], steps=-1), "-1 steps"),
+        (lambda m: m.project(m.generate([1])[0], candidates=3), "3 candidates"),
+        (lambda m: m.generate([1], directions={"pca1": 21.0}), "pca1=21 is out of range"),
         (lambda m: m.project(b"not a picture"), "the photo"),
     ],
 )

@@ -16,10 +16,8 @@ def none(name):
 
 @pytest.fixture(scope="module")
 def generator():
-    cfg = load_config(
-        "default", {"image.size": 16, "model.generator_channels": 4, "model.exemplars": 8, "model.latent_dim": 32,
-                    "model.pixel_dims": 16, "model.content_dims": 8}
-    )  # fmt: skip
+    latent = {"model.latent_dim": 32, "model.pixel_dims": 16, "model.content_dims": 8, "model.exemplars": 8}
+    cfg = load_config("default", {"image.size": 16, "model.generator_channels": 4, **latent})
     made = build_generator(cfg.model, cfg.image)
     made.follow(torch.randn(8, 32, generator=torch.Generator().manual_seed(1)), 0.5)
     return made

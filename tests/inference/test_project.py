@@ -27,7 +27,7 @@ def model(tmp_path_factory):
 
 def test_a_picture_of_its_own_is_found(model):
     photo = model.generate([123_456])[0]
-    found = model.project(photo, steps=60)
+    found = model.project(photo, steps=60, candidates=64)
     assert found.found.psnr > found.start.psnr + 3
     assert found.found.distance < found.start.distance
     assert found.nearest is None
@@ -36,14 +36,16 @@ def test_a_picture_of_its_own_is_found(model):
 
 def test_the_search_is_decided_by_its_randomness(model):
     photo = model.generate([5])[0]
-    one, again = (model.project(photo, rng=torch.Generator().manual_seed(3), steps=4) for _ in range(2))
-    other = model.project(photo, rng=torch.Generator().manual_seed(4), steps=4)
+    one, again = (
+        model.project(photo, rng=torch.Generator().manual_seed(3), steps=4, candidates=16) for _ in range(2)
+    )
+    other = model.project(photo, rng=torch.Generator().manual_seed(4), steps=4, candidates=16)
     assert one.picture.info[KEY] == again.picture.info[KEY]
     assert one.picture.info[KEY] != other.picture.info[KEY]
 
 
 def test_what_was_found_has_a_recipe_and_can_be_gone_on_from(model):
-    found = model.project(model.generate([5])[0], steps=2)
+    found = model.project(model.generate([5])[0], steps=2, candidates=16)
     recipe = Recipe.model_validate_json(found.picture.info[KEY])
     assert np.array_equal(from_pil(model.make(recipe)), from_pil(found.picture))
     way = model.interpolate([recipe, 7], frames=3)
@@ -52,7 +54,7 @@ def test_what_was_found_has_a_recipe_and_can_be_gone_on_from(model):
 
 def test_with_training_pictures_the_nearest_is_told(model, shapes):
     photo = sorted(shapes.rglob("*.png"))[0]
-    found = model.project(photo, steps=0, against=shapes)
+    found = model.project(photo, steps=0, candidates=16, against=shapes)
     assert found.nearest is not None
     assert found.nearest.distance >= 0
     assert found.before_after().shape == (16, 4 * 16 + 3 * 2, 3)

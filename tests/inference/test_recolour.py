@@ -13,7 +13,7 @@ def test_a_picture_in_its_own_colours_is_itself():
 
 
 def test_a_grey_picture_takes_the_tint_and_keeps_its_lightness():
-    grey = pictures(0, 1).expand(-1, 3, -1, -1)
+    grey = pictures(0, 1).expand(-1, 3, -1, -1) * 0.7
     tint = torch.tensor([0.2, -0.2, 0.3])
     tint = tint - (tint * torch.tensor([0.299, 0.587, 0.114])).sum()  # of no lightness
     made = recolour(grey, grey + tint[:, None, None])

@@ -16,6 +16,7 @@ def project(
         Path | None, typer.Option(metavar="DIR", help="Compare with the nearest training picture of these.")
     ] = None,
     steps: Annotated[int, typer.Option(help="How long to search.")] = 300,
+    candidates: Annotated[int, typer.Option(help="The best of how many pictures it begins with.")] = 1_024,
     seed: Annotated[int, typer.Option(min=0, help="Where the search begins.")] = 0,
     json_: Annotated[bool, typer.Option("--json", help="The figures as JSON, on the screen.")] = False,
     device: Device = "cpu",
@@ -34,9 +35,14 @@ def project(
     generator = output.load(model, device)
     show = reading_pictures(Console(stderr=True))
     found = generator.project(
-        photo, rng=torch.Generator().manual_seed(seed), steps=steps, against=against, progress=show
+        photo,
+        rng=torch.Generator().manual_seed(seed),
+        steps=steps,
+        candidates=candidates,
+        against=against,
+        progress=show,
     )
-    path = out / f"{photo.stem}.png"
+    path = out / f"{photo.stem}-found.png"  # never the name of the photo itself
     generator.save(found.picture, path)
     before_after = out / f"{photo.stem}-before-after.png"
     save(found.before_after(), before_after, metadata=generator.describe())

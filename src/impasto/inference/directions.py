@@ -28,6 +28,7 @@ FIRST_SEED = 2_000_000  # far from those that people take
 BATCH = 32
 RIDGE = 0.1  # of the latents' variance
 MIDDLE_SIDE = 4  # px that activations are averaged to
+LEAST = 1e-6  # deviation of a property that pictures have at all
 HIGHEST = 6.0  # of an activation
 
 
@@ -53,6 +54,9 @@ class Directions(Mapping[str, Tensor]):
                 f"there is no direction '{name}'", near or f"this model has: {', '.join(self.names)}"
             )
         return self.steps[self.names.index(name)]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.names
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.names)
@@ -101,7 +105,7 @@ def fit_directions(generator: Generator) -> Directions:
     z = _latents(generator, range(FIRST_SEED, FIRST_SEED + SAMPLES))
     measured, activations = _measure(generator, z)
     deviations = measured.std(0)
-    varied = [i for i, deviation in enumerate(deviations) if deviation > 1e-4]  # grey has no warmth
+    varied = [i for i, deviation in enumerate(deviations) if deviation > LEAST]  # grey has no warmth
     components = principal_components(activations, COMPONENTS)
     names = [PROPERTIES[i] for i in varied] + [f"pca{i + 1}" for i in range(components.shape[1])]
     targets = torch.cat(((measured - measured.mean(0))[:, varied] / deviations[varied], components), 1)
@@ -114,7 +118,7 @@ def fit_directions(generator: Generator) -> Directions:
     fresh = _latents(generator, range(FIRST_SEED + SAMPLES, FIRST_SEED + SAMPLES + TRIALS))
     before, _ = _measure(generator, fresh)
     changes = [(_measure(generator, fresh + step)[0] - before).mean(0) for step in steps]
-    effects = torch.stack(changes) / deviations.clamp(min=1e-4)
+    effects = torch.stack(changes) / deviations.clamp(min=LEAST)
     return Directions(tuple(names), steps, tuple(round(float(p), 4) for p in predicted), effects)
 
 

@@ -17,6 +17,8 @@ from impasto.errors import InputError
 from impasto.inference.recipe import Between, Mix, Moved, Near, Point, Seed, Stored
 from impasto.models.generator import Generator, near
 
+FARTHEST = 20  # units of a direction
+
 Shift = Callable[[str], Tensor]
 """The name of a direction -> (latent_dim,), one unit of it. Raises `InputError` for an unknown one."""
 
@@ -45,6 +47,7 @@ def latent_of(point: Point, generator: Generator, shift: Shift) -> Tensor:
         case Moved():
             start = latent_of(point.start, generator, shift)
             for name, value in sorted(point.directions.items()):
+                check_move(name, value)
                 start = start + value * shift(name)
             return start
         case _:
@@ -87,6 +90,12 @@ def check_truncation(truncation: float) -> None:
         raise InputError(
             f"truncation {truncation:g} is out of range", "above 0, at most 2; 1 changes nothing"
         )
+
+
+def check_move(name: str, value: float) -> None:
+    """Raises `InputError` for a value of a direction that leads nowhere."""
+    if not abs(value) <= FARTHEST:
+        raise InputError(f"{name}={value:g} is out of range", f"{-FARTHEST} to {FARTHEST}; 2 is far already")
 
 
 def slerp(first: Tensor, last: Tensor, at: float) -> Tensor:

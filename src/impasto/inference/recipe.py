@@ -9,13 +9,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal, Union
 
-from pydantic import Field, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from impasto.descriptors import Frozen
 from impasto.errors import ImageError, InputError
 from impasto.image_files import read_metadata
 
-LIST_FORMAT = "impasto-recipes"
 KEY = "recipe"  # the name of the recipe inside a picture
 LONGEST_BYTES = 64 * 1024 * 1024
 Unit = Annotated[float, Field(ge=0, le=1)]
@@ -102,6 +101,11 @@ class Recipes(Frozen):
     recipes: Annotated[Sequence[Recipe], Field(min_length=1)]
 
 
+_ONE_OR_MORE: TypeAdapter[Recipe | Recipes] = TypeAdapter(
+    Annotated[Recipe | Recipes, Field(discriminator="format")]
+)
+
+
 def read_recipes(path: Path) -> list[Recipe]:
     """The recipes in a JSON file, or inside a PNG, WebP or JPEG picture. Raises `InputError`."""
     if not path.is_file():
@@ -124,11 +128,9 @@ def read_recipes(path: Path) -> list[Recipe]:
 
 def parse_recipes(text: bytes, name: str) -> list[Recipe]:
     """The recipe in JSON text, or all of several. Raises `InputError` that names where it is from."""
-    several = f'"{LIST_FORMAT}"'.encode() in text[:100]
     try:
-        if several:
-            return list(Recipes.model_validate_json(text).recipes)
-        return [Recipe.model_validate_json(text)]
+        found = _ONE_OR_MORE.validate_json(text)
+        return [found] if isinstance(found, Recipe) else list(found.recipes)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])

@@ -24,9 +24,9 @@ from impasto.files import write_bytes_atomically
 from impasto.image_files import from_pil, save, to_pil
 from impasto.images import Source, to_tensor, to_uint8
 from impasto.inference.directions import Directions, directions_of
-from impasto.inference.latent import check_seed, latent_of, pack
+from impasto.inference.latent import check_move, check_seed, latent_of, pack
 from impasto.inference.paths import walk
-from impasto.inference.project import STEPS, Progress, project
+from impasto.inference.project import CANDIDATES, STEPS, Progress, project
 from impasto.inference.projection import Projection, judge, prepare_photo
 from impasto.inference.recipe import KEY, Mix, Moved, Near, Point, Recipe, Seed, read_recipes
 from impasto.inference.recolour import recolour
@@ -36,6 +36,7 @@ from impasto.models.pyramid import Pyramid, content
 
 BATCH = 32
 MOST_SEEDS, MOST_FRAMES, MOST_NEIGHBOURS, MOST_STEPS = 100_000, 10_000, 1_000, 100_000
+FEWEST_CANDIDATES = 16
 SEEN_PX = 128  # at which frames are compared
 
 Start = int | Recipe | str | Path
@@ -101,7 +102,7 @@ class Model:
         With `loop` it goes back to the first, and the frame after the last would be the first.
         """
         if len(stops) < 2:
-            raise InputError("a way needs two stops at least", "give two seeds or more, e.g. 3,7,12")
+            raise InputError("a way needs two stops at least", "give two seeds or more: 3 7 12")
         if not len(stops) <= frames <= MOST_FRAMES:
             raise InputError(
                 f"{frames} frames are out of range", f"{len(stops)} (the stops) to {MOST_FRAMES:,}"
@@ -152,21 +153,28 @@ class Model:
         *,
         rng: torch.Generator | None = None,
         steps: int = STEPS,
+        candidates: int = CANDIDATES,
         against: str | Path | None = None,
         progress: Progress | None = None,
     ) -> Projection:
         """The picture of this model that is most like a photo, as far as a search of `steps` finds it.
 
-        `rng` draws where the search begins (None: always the same). With `against`, a folder of pictures, it
-        is compared with the nearest of those, too.
+        `rng` draws the `candidates` where the search begins (None: always the same ones). With `against`, a
+        folder of pictures, it is compared with the nearest of those, too.
         """
         config = self.info.config
         pixels = prepare_photo(photo, config.image, config.data)
         rng = torch.Generator().manual_seed(0) if rng is None else rng
         if not 0 <= steps <= MOST_STEPS:
             raise InputError(f"{steps} steps are out of range", f"0 to {MOST_STEPS:,}")
+        if not FEWEST_CANDIDATES <= candidates <= MOST_SEEDS:
+            raise InputError(
+                f"{candidates} candidates are out of range", f"{FEWEST_CANDIDATES} to {MOST_SEEDS:,}"
+            )
         target = to_tensor(pixels[None])
-        latent, start = project(self.generator, target, rng, steps=steps, progress=progress)
+        latent, start = project(
+            self.generator, target, rng, candidates=candidates, steps=steps, progress=progress
+        )
         made, begun = (self.make(self.recipe(pack(found))) for found in (latent, start))
         return judge(made, begun, pixels, config, against, progress)
 
@@ -186,10 +194,8 @@ class Model:
         point = Seed(seed=int(seed), truncation=truncation, truncation_at=dict(truncation_at or {}))
         if not directions:
             return point
-        if not all(np.isfinite(value) for value in directions.values()):
-            raise InputError("a direction's value is not a number", "write warmth=1.5")
-        for name in directions:
-            self._directions[name]
+        for name, value in directions.items():
+            check_move(name, value)
         return Moved(start=point, directions=dict(directions))
 
     def start_point(self, start: Start, truncation: float = 1.0) -> Point:
