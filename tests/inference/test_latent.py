@@ -34,8 +34,9 @@ def test_slerp_keeps_to_the_circle():
 def test_slerp_changes_lengths_evenly_and_has_exact_ends():
     first, last = torch.tensor([[1.0, 0]]), torch.tensor([[0, 3.0]])
     assert slerp(first, last, 0.5).norm() == pytest.approx(2)
-    assert torch.equal(slerp(first, last, 0), first)
-    assert torch.equal(slerp(first, last, 1), last)
+    ends = torch.randn(2, 40, 50, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(slerp(ends[0], ends[1], 0), ends[0])
+    assert torch.equal(slerp(ends[0], ends[1], 1), ends[1])
 
 
 @pytest.mark.parametrize("last", [[2.0, 0.0], [1.0, 0.0], [-1.0, 0.0]])
@@ -63,6 +64,15 @@ def test_truncation_of_a_plain_prior_scales_it():
     plain = build_generator(cfg.model, cfg.image)
     whole, half = (draw(Seed(seed=3, truncation=t), plain) for t in (1.0, 0.5))
     assert torch.equal(half, whole * 0.5)
+
+
+def test_the_sketch_belongs_to_its_level(generator):
+    seen = []
+    hook = generator.sketch.register_forward_hook(lambda _module, inputs, _output: seen.append(inputs[0]))
+    latent = torch.randn(1, 3, 32)
+    generator.eval()(latent)
+    hook.remove()
+    assert torch.equal(seen[0], latent[:, generator.levels.index(16)])
 
 
 def test_levels_of_a_mix(generator):

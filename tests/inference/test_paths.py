@@ -10,7 +10,7 @@ def place(point):
     """Where on a line a point lies whose pictures stand still first and then change quickly."""
     if isinstance(point, Between):
         first, last = place(point.first), place(point.last)
-        return first + (last - first) * point.at**4
+        return first + (last - first) * point.at**8
     return float(point.seed)
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from impasto.inference.recipe import Between, Point
 
-PROBES = 2  # measured pictures for each frame
+ROUNDS = 2  # of measuring as many pictures as there are frames, each better placed
 
 Look = Callable[[Sequence[Point]], Tensor]
 """Points -> (N, D): what is seen of their pictures."""
@@ -57,7 +57,8 @@ class Leg:
 
     def evenly(self, steps: int) -> list[Point]:
         """`steps` points at an even pace, the first of them `first`; `last` would be the next."""
-        self._probe(self._even(PROBES * steps))
+        for _ in range(ROUNDS):
+            self._probe(self._even(steps))
         return [self.point(at) for at in self._even(steps)]
 
     def _even(self, steps: int) -> NDArray[np.float64]:
