@@ -105,7 +105,7 @@ class PointGenerator(Generator):
     """
 
     def __init__(self, side: int, width: int) -> None:
-        super().__init__(latent_dim=2, prior="uniform")
+        super().__init__(latent_dim=2, prior="uniform", levels=(1,))
         self.scale = deviation(side)
         self.layers = Perceptron(2, width, scale=0.8 * side, features=64, gain=0.1)
 

@@ -149,6 +149,11 @@ def load_weights(module: Any, weights: Mapping[str, Tensor], path: Path) -> None
         raise CheckpointError(f"'{path}' holds the weights of another network: {first}") from None
 
 
+def digest_of(weights: Mapping[str, Tensor]) -> str:
+    """16 hexadecimal digits that other weights do not share."""
+    return _digest(weights, "")[:16]
+
+
 def _pack(tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> bytes:
     # Copies: safetensors refuses tensors that share memory or are laid out channels last.
     plain = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}

@@ -88,14 +88,26 @@ def grid(pixels: Pixels, columns: int | None = None, gap: int = 2) -> Pixels:
     return sheet
 
 
-def save_animation(frames: Pixels, path: Path, *, fps: float = 10, hold_last_seconds: float = 1.0) -> None:
-    """Write (N, H, W, C) uint8 as an endless .webp or .gif. Raises `InputError` for another suffix."""
+def save_animation(
+    frames: Pixels,
+    path: Path,
+    *,
+    fps: float = 10,
+    hold_last_seconds: float = 1.0,
+    metadata: Mapping[str, str] | None = None,
+) -> None:
+    """Write (N, H, W, C) uint8 as an endless .webp or .gif. Raises `InputError` for another suffix.
+
+    `metadata` goes inside a WebP; a GIF has no place for it.
+    """
     kind = _kind(path.name, _ANIMATIONS)
     pictures = [to_pil(frame) for frame in frames]
     if not pictures:
         raise ValueError("an animation needs at least one frame")
     durations = [round(1000 / fps)] * (len(pictures) - 1) + [round(1000 * hold_last_seconds)]
     options: dict[str, Any] = {"quality": 90, "method": 4} if kind == "WEBP" else {"optimize": True}
+    if metadata and kind == "WEBP":
+        options |= _embedded(kind, metadata)
     if len(pictures) == 1:
         durations = durations[:1]
     buffer = io.BytesIO()
@@ -130,6 +142,13 @@ def to_pil(pixels: Pixels) -> Image.Image:
         raise ValueError(f"expected (H, W, 1|3|4) uint8, got {pixels.shape} {pixels.dtype}")
     height, width, channels = pixels.shape
     return Image.frombytes(_MODES[channels], (width, height), pixels.tobytes())
+
+
+def from_pil(picture: Image.Image) -> Pixels:
+    """The reverse: a Pillow picture of mode L, RGB or RGBA as (H, W, C) uint8."""
+    if picture.mode not in _MODES.values():
+        raise ValueError(f"expected a picture of mode L, RGB or RGBA, got {picture.mode}")
+    return np.asarray(picture).reshape(picture.height, picture.width, -1)
 
 
 def _mapping(comment: object) -> dict[str, str]:

@@ -51,7 +51,9 @@ def test_the_whole_road(shapes, tmp_path, monkeypatch, capsys):
         monkeypatch, capsys, "generate", out, "--out", made, "--seeds", "3-5", "--grid", "--format", "webp"
     )
     assert code == 0
-    assert sorted(p.name for p in made.iterdir()) == ["0003.webp", "0004.webp", "0005.webp", "grid.webp"]
+    assert sorted(p.name for p in made.iterdir()) == [
+        "0003.json", "0003.webp", "0004.json", "0004.webp", "0005.json", "0005.webp", "grid.webp",
+    ]  # fmt: skip
     code, text, _ = impasto(
         monkeypatch,
         capsys,
@@ -115,6 +117,33 @@ def test_evaluate_as_json_on_the_screen(run, shapes, monkeypatch, capsys):
         (["generate", "{run}", "--out", "{new}", "--format", "bmp"], 2, "cannot be written as 'bmp'"),
         (["generate", "{run}", "--out", "{new}", "--seeds", "1", "--count", "2"], 2, "exclude each other"),
         (["generate", "{run}", "--out", "{file}"], 2, "is a file, not a folder"),
+        (["generate", "--out", "{new}"], 2, "which model?"),
+        (["generate", "{run}", "--out", "{new}", "--direction", "warmth"], 2, "is not a name and a number"),
+        (["generate", "{run}", "--out", "{new}", "--direction", "warmth=nan"], 2, "warmth=nan is out of"),
+        (["generate", "{run}", "--out", "{new}", "--truncation-at", "fine=1"], 2, "levels of so many px"),
+        (["generate", "{run}", "--out", "{new}", "--truncation-at", "7=1"], 2, "no level of 7 px"),
+        (["generate", "{run}", "--out", "{new}", "--recipe", "{absent}"], 2, "there is no recipe"),
+        (["generate", "{run}", "--out", "{new}", "--recipe", "{file}"], 2, "is not a PNG, JPEG or WebP"),
+        (
+            ["generate", "{run}", "--out", "{new}", "--recipe", "{file}", "--count", "2"],
+            2,
+            "says all of that",
+        ),
+        (["interpolate", "{run}", "3", "--out", "{new}"], 2, "two stops"),
+        (["interpolate", "{run}", "3", "4", "--out", "{new}", "--frames", "1"], 2, "1 frames are out of"),
+        (["interpolate", "{run}", "3", "4", "--out", "{new}.avi"], 2, "cannot be written"),
+        (["interpolate", "{run}", "3", "x", "--out", "{new}"], 2, "there is no recipe 'x'"),
+        (["interpolate", "{run}", "3", "9" * 30, "--out", "{new}"], 2, "out of range"),
+        (["mix", "{run}", "a-b", "3", "--out", "{new}"], 2, "does not name seeds"),
+        (["mix", "{run}", "0-99", "0-99", "--out", "{new}"], 2, "are too many"),
+        (["mix", "{run}", "1", "2", "--detail-from", "4", "--out", "{new}"], 2, "nothing can be mixed"),
+        (["neighbours", "{run}", "1", "--spread", "2", "--out", "{new}"], 2, "spread 2 is out of range"),
+        (["neighbours", "{run}", "{file}", "--out", "{new}"], 2, "is not a PNG, JPEG or WebP"),
+        (["project", "{run}", "{file}", "--out", "{new}"], 2, "give a picture"),
+        (["project", "{run}", "{absent}", "--out", "{new}"], 2, "give a picture"),
+        (["project", "photo-x4", "{file}", "--out", "{new}"], 2, "is an upscaler"),
+        (["directions", "photo-x4"], 2, "is an upscaler"),
+        (["directions", "{run}", "--out", "{file}"], 2, "is a file, not a folder"),
         (["evaluate", "{run}", "--against", "{absent}"], 2, "absent"),
         (["evaluate", "{run}", "--against", "{shapes}", "--samples", "3"], 2, "too few"),
         (["evaluate", "{absent}", "--against", "{shapes}"], 2, "there is no model"),
@@ -210,7 +239,10 @@ def test_help_names_every_verb():
         [sys.executable, "-m", "impasto", "--help"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0
-    verbs = "demo samples inspect train health generate upscale evaluate export doctor"
+    verbs = (
+        "demo samples inspect train health generate interpolate mix neighbours project directions upscale "
+        "evaluate export doctor"
+    )
     for verb in verbs.split(" "):
         assert verb in done.stdout
 

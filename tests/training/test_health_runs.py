@@ -443,7 +443,7 @@ def test_a_generator_of_training_pictures_is_memorisation(shapes):
 
     class Table(Generator):
         def __init__(self, pixels):
-            super().__init__(latent_dim=1, prior="uniform")
+            super().__init__(latent_dim=1, prior="uniform", levels=(1,))
             self.pictures = torch.nn.Parameter(impasto.images.to_tensor(pixels))
 
         def forward(self, z):

@@ -5,12 +5,17 @@ import sys
 import typer
 
 from impasto.cli.demo import demo
+from impasto.cli.directions import directions
 from impasto.cli.doctor import doctor
 from impasto.cli.evaluate import evaluate
 from impasto.cli.export import export
 from impasto.cli.generate import generate
 from impasto.cli.health import health
 from impasto.cli.inspect import inspect
+from impasto.cli.interpolate import interpolate
+from impasto.cli.mix import mix
+from impasto.cli.neighbours import neighbours
+from impasto.cli.project import project
 from impasto.cli.samples import samples
 from impasto.cli.train import train
 from impasto.cli.upscale import upscale
@@ -23,7 +28,11 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for verb in (demo, samples, inspect, train, health, generate, upscale, evaluate, export, doctor):
+verbs = (
+    demo, samples, inspect, train, health, generate, interpolate, mix, neighbours, project, directions,
+    upscale, evaluate, export, doctor,
+)  # fmt: skip
+for verb in verbs:
     app.command()(verb)
 
 

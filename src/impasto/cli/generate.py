@@ -1,42 +1,125 @@
 """`impasto generate`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from impasto.cli.output import Device, OutFolder, Truncation
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from impasto.inference.sampler import Model
+
 
 def generate(
+    out: OutFolder,
     model: Annotated[
-        Path, typer.Argument(metavar="MODEL", help="A model folder, or a run (its best model).")
-    ],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the pictures go.")],
+        Path | None,
+        typer.Argument(
+            metavar="MODEL", help="A model folder, or a run (its best model). A --recipe knows its own."
+        ),
+    ] = None,
     count: Annotated[int | None, typer.Option(min=1, help="How many, from seed 0 on.  [default: 16]")] = None,
     seeds: Annotated[str | None, typer.Option(help="Which, e.g. 0-15 or 3,7,40-49.")] = None,
-    truncation: Annotated[float, typer.Option(help="Below 1: more typical, less varied.")] = 1.0,
+    truncation: Truncation = 1.0,
+    truncation_at: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PX=VALUE", help="Truncation of one level of the network alone, e.g. 32=0.5."),
+    ] = None,
+    direction: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="Move along a direction, e.g. warmth=1.5; can be repeated."),
+    ] = None,
+    recipe: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Make again what this picture or JSON tells of.")
+    ] = None,
     grid: Annotated[bool, typer.Option("--grid", help="One contact sheet too: grid.png.")] = False,
     format_: Annotated[str, typer.Option("--format", help="png, webp or jpg.")] = "png",
-    device: Annotated[str, typer.Option(help="cpu, cuda or mps.")] = "cpu",
+    device: Device = "cpu",
 ) -> None:
-    """Make new pictures. The same seed gives the same picture, alone or among others."""
+    """Make new pictures. The same seed gives the same picture, alone or among others.
+
+    Beside each picture lies its recipe, which is also inside: `--recipe` makes the picture again from either.
+    """
+    from impasto.cli import output
     from impasto.errors import InputError
-    from impasto.image_files import grid as contact_sheet
-    from impasto.image_files import save
-    from impasto.inference.sampler import load, parse_seeds
+    from impasto.inference.sampler import parse_seeds
 
     if count is not None and seeds is not None:
         raise InputError("--count and --seeds exclude each other", "--seeds 0-15 are sixteen pictures")
-    if format_ not in ("png", "webp", "jpg"):
-        raise InputError(f"pictures cannot be written as '{format_}'", "--format png, webp or jpg")
-    if out.exists() and not out.is_dir():
-        raise InputError(f"'{out}' is a file, not a folder", "choose another --out")
+    output.check_folder(out, format_)
+    if recipe is not None:
+        if count is not None or seeds is not None or direction or truncation_at or truncation != 1:
+            raise InputError("a --recipe says all of that itself", "give it with --out alone")
+        _again(model, recipe, out, format_, device)
+        return
+    if model is None:
+        raise InputError(
+            "which model?", "impasto generate MODEL --out DIR: a folder that `impasto train` wrote"
+        )
     wanted = parse_seeds(seeds) if seeds is not None else range(count or 16)
-    generator = load(model, device=device)
-    pixels = generator.render(wanted, truncation=truncation)
+    levels = output.numbers(truncation_at, "--truncation-at", "32=0.5")
+    if not all(name.isdecimal() for name in levels):
+        raise InputError("--truncation-at is for levels of so many px", "write 32=0.5")
+    generator = output.load(model, device)
+    pictures = generator.generate(
+        wanted,
+        truncation=truncation,
+        truncation_at={int(px): value for px, value in levels.items()},
+        directions=output.numbers(direction, "--direction", "warmth=1.5"),
+    )
     width = max(4, len(str(max(wanted))))
-    about = generator.describe(truncation)
-    for seed, picture in zip(wanted, pixels, strict=True):
-        save(picture, out / f"{seed:0{width}}.{format_}", metadata={**about, "seed": str(seed)})
+    for seed, picture in zip(wanted, pictures, strict=True):
+        generator.save(picture, out / f"{seed:0{width}}.{format_}")
     if grid:
-        save(contact_sheet(pixels), out / f"grid.{format_}", metadata=about)
-    print(f"{len(pixels)} pictures of {generator.folder} are in {out}")
+        output.sheet(pictures, out / f"grid.{format_}", generator)
+    print(f"{len(pictures)} pictures of {generator.folder} are in {out}")
+
+
+def _again(model: Path | None, file: Path, out: Path, format_: str, device: str) -> None:
+    from impasto.cli import output
+    from impasto.errors import InputError
+    from impasto.inference.known_models import where_is
+    from impasto.inference.recipe import read_recipes
+
+    recipes = read_recipes(file)
+    if out.resolve() == file.parent.resolve():  # it would be written over what it is made again from
+        raise InputError(f"'{out}' is where the recipe lies", "choose another --out")
+    generator = output.load(model if model is not None else where_is(recipes[0]), device)
+    for recipe in recipes:
+        generator.check(recipe)
+    pictures = [generator.make(recipe) for recipe in recipes]
+    # What lossless files hold can be compared.
+    verdict = _compare(file, pictures[0], recipes[0].engine, generator) if len(pictures) == 1 else ""
+    for index, picture in enumerate(pictures):
+        number = f"-{index:04}" if len(pictures) > 1 else ""
+        generator.save(picture, out / f"{file.stem}{number}.{format_}")
+    print(f"{len(pictures)} made again from {file}: in {out}")
+    if verdict:
+        print(verdict)
+
+
+def _compare(file: Path, picture: "Image", engine: str, generator: "Model") -> str:
+    """What there is to say of a picture beside the one in a file; nothing where that is not lossless."""
+    from impasto.errors import ImageError
+    from impasto.image_files import from_pil
+    from impasto.images import read
+
+    if file.suffix.lower() != ".png":
+        return ""
+    try:
+        shown = read(file, channels=generator.info.config.image.channels)
+    except ImageError:
+        return ""
+    made = from_pil(picture)
+    if shown.shape != made.shape:
+        return "It is not the size of the picture given: that was changed after it was made."
+    if (shown == made).all():
+        return "It is the picture given, bit for bit."
+    levels = abs(shown.astype(int) - made.astype(int)).max()
+    return (
+        f"It differs from the picture given by up to {levels} of 255: that was changed, or made by "
+        f"another engine ({engine}; this is {generator.engine})."
+    )

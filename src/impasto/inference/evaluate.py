@@ -9,7 +9,7 @@ import torch
 
 from impasto.data.folder import open_folder
 from impasto.errors import InputError, MissingDependencyError
-from impasto.inference.sampler import Model
+from impasto.inference.sampler import Model, render
 from impasto.metrics.inception import find_inception_weights, published_fid
 from impasto.metrics.report import report
 from impasto.models.features import extract, load_lite0
@@ -36,7 +36,7 @@ def evaluate(
         raise InputError(
             f"{count} samples are too few to measure", "--samples 16 or more; 1,000 say something"
         )
-    fake = model.render(range(FIRST_SEED, FIRST_SEED + count))
+    fake = render(model.generator, range(FIRST_SEED, FIRST_SEED + count))
 
     net = load_lite0(torch.device("cpu"))
     train_features, holdout_features = extract(net, train), extract(net, holdout)

@@ -1,8 +1,13 @@
-"""Seeds -> latents -> pictures. One random generator per seed: picture 8 is the same alone or in a batch."""
+"""A trained generator at work: seeds and other points in the space of noise -> pictures.
+
+One random generator per seed, and every picture computed by itself: it is the same alone or among others,
+bit for bit.
+"""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -12,73 +17,286 @@ from PIL import Image
 from torch import Tensor
 
 from impasto import __version__
-from impasto.checkpoints import ModelInfo, find_model, load_model, load_weights
+from impasto.checkpoints import ModelInfo, digest_of, find_model, load_model, load_weights
 from impasto.descriptors import GeneratorConfig
 from impasto.errors import CheckpointError, InputError
-from impasto.image_files import to_pil
-from impasto.images import to_uint8
+from impasto.files import write_bytes_atomically
+from impasto.image_files import from_pil, save, to_pil
+from impasto.images import Source, to_tensor, to_uint8
+from impasto.inference.directions import Directions, directions_of
+from impasto.inference.latent import check_move, check_seed, latent_of, pack
+from impasto.inference.paths import walk
+from impasto.inference.project import CANDIDATES, STEPS, Progress, project
+from impasto.inference.projection import Projection, judge, prepare_photo
+from impasto.inference.recipe import KEY, Mix, Moved, Near, Point, Recipe, Seed, read_recipes
+from impasto.inference.recolour import recolour
 from impasto.models.build import build_generator
 from impasto.models.generator import Generator
+from impasto.models.pyramid import Pyramid, content
 
 BATCH = 32
-MOST_SEEDS = 100_000
+MOST_SEEDS, MOST_FRAMES, MOST_NEIGHBOURS, MOST_STEPS = 100_000, 10_000, 1_000, 100_000
+FEWEST_CANDIDATES = 16
+SEEN_PX = 128  # at which frames are compared
 
-
-def latents(generator: Generator, seeds: Sequence[int], truncation: float = 1.0) -> Tensor:
-    """(len(seeds), latent_dim) float32 on the CPU, drawn from the prior and scaled by `truncation`.
-
-    Below 1 the pictures are more typical and less varied (the truncation trick, Brock et al. 2019).
-    Raises `InputError` for a seed or a truncation out of range.
-    """
-    if not 0 < truncation <= 2:
-        raise InputError(
-            f"truncation {truncation:g} is out of range", "above 0, at most 2; 1 changes nothing"
-        )
-    rows = []
-    for seed in seeds:
-        if not 0 <= seed < 2**63:
-            raise InputError(f"seed {seed} is out of range", "seeds run from 0 to 9223372036854775807")
-        rows.append(generator.sample_latents(1, torch.Generator().manual_seed(seed)))
-    return torch.cat(rows) * truncation
+Start = int | Recipe | str | Path
+"""Where to start from: a seed, a recipe, or a file that holds one (a picture, or the JSON beside it)."""
 
 
 @torch.inference_mode()
-def render(generator: Generator, seeds: Sequence[int], truncation: float = 1.0) -> NDArray[np.uint8]:
-    """Pictures of the seeds: (len(seeds), size, size, channels) uint8. The generator must be in eval mode."""
-    z = latents(generator, seeds, truncation)
+def render(generator: Generator, seeds: Sequence[int]) -> NDArray[np.uint8]:
+    """Pictures of the seeds: (len(seeds), size, size, channels) uint8. The generator must be in eval mode.
+
+    In batches, for measuring: twice as fast as `Model.render`, and some pixels are rounded otherwise.
+    """
     device = next(generator.parameters()).device
-    parts = [to_uint8(generator(chunk.to(device))) for chunk in torch.split(z, BATCH)]
-    return np.concatenate(parts)
+    z = torch.cat([generator.sample_latents(1, torch.Generator().manual_seed(seed)) for seed in seeds])
+    return np.concatenate([to_uint8(generator(part.to(device))) for part in torch.split(z, BATCH)])
 
 
 @dataclass(frozen=True)
 class Model:
-    """A trained generator and what is known about it. `impasto.load` makes one."""
+    """A trained generator and what is known about it. `impasto.load` makes one.
+
+    Each picture that it makes carries its recipe, `picture.info["recipe"]`, from which `make` makes it again.
+    All methods raise `InputError` for what is out of range, and for a `Start` of another model.
+    """
 
     generator: Generator
     info: ModelInfo
     folder: Path
 
-    def generate(self, seeds: Sequence[int], *, truncation: float = 1.0) -> list[Image.Image]:
-        """Pictures, one for each seed. Raises `InputError` for a seed or a truncation out of range."""
-        return [to_pil(pixels) for pixels in self.render(seeds, truncation=truncation)]
+    @cached_property
+    def digest(self) -> str:
+        """Of the weights: recipes say by it which model they are for."""
+        return digest_of(self.generator.state_dict())
 
-    def render(self, seeds: Sequence[int], *, truncation: float = 1.0) -> NDArray[np.uint8]:
-        """The same as (len(seeds), size, size, channels) uint8."""
+    @property
+    def engine(self) -> str:
+        """What computes: the same gives the same bits."""
+        return f"torch {torch.__version__}, {next(self.generator.parameters()).device.type}"
+
+    def generate(
+        self,
+        seeds: Sequence[int],
+        *,
+        truncation: float = 1.0,
+        truncation_at: Mapping[int, float] | None = None,
+        directions: Mapping[str, float] | None = None,
+    ) -> list[Image.Image]:
+        """Pictures, one for each seed.
+
+        `truncation` below 1 gives more typical and less varied ones; `truncation_at` says otherwise for
+        single levels, by their px; `directions` moves along named ones: `{"warmth": 1.5}`.
+        """
         if not len(seeds):
             raise InputError("there are no seeds to make pictures of", "give at least one")
-        return render(self.generator, seeds, truncation)
+        points = [self.seed_point(seed, truncation, truncation_at, directions) for seed in seeds]
+        return [self.make(self.recipe(point)) for point in points]
 
-    def describe(self, truncation: float = 1.0) -> dict[str, str]:
-        """What a picture's file should say about how it was made."""
-        return {
+    def interpolate(
+        self, stops: Sequence[Start], *, frames: int = 60, loop: bool = False, truncation: float = 1.0
+    ) -> list[Image.Image]:
+        """A way from stop to stop on arcs, at an even pace: `frames` pictures, the stops among them.
+
+        With `loop` it goes back to the first, and the frame after the last would be the first.
+        """
+        if len(stops) < 2:
+            raise InputError("a way needs two stops at least", "give two seeds or more: 3 7 12")
+        if not len(stops) <= frames <= MOST_FRAMES:
+            raise InputError(
+                f"{frames} frames are out of range", f"{len(stops)} (the stops) to {MOST_FRAMES:,}"
+            )
+        points = [self.start_point(stop, truncation) for stop in stops]
+        return [self.make(self.recipe(point)) for point in walk(points, frames, self._see, loop=loop)]
+
+    def mix(
+        self,
+        structure: Start,
+        detail: Start,
+        *,
+        detail_from_px: int | None = None,
+        colours: bool = True,
+        truncation: float = 1.0,
+    ) -> Image.Image:
+        """The coarse structure of one picture with the detail of another, and its colours.
+
+        Detail is what enters the network at `detail_from_px` or finer (its finest level, unless given). A
+        network that noise enters at one place has none: its colours alone are mixed.
+        """
+        base, other = (self.start_point(start, truncation) for start in (structure, detail))
+        levels = self.generator.levels
+        if detail_from_px is None and len(levels) > 1:
+            detail_from_px = levels[-1]
+        point = base
+        if detail_from_px is not None:
+            point = Mix(structure=base, detail=other, detail_from_px=detail_from_px)
+        return self.make(self.recipe(point, other if colours else None))
+
+    def neighbours(
+        self, start: Start, *, count: int = 8, spread: float = 0.3, seed: int = 0, truncation: float = 1.0
+    ) -> list[Image.Image]:
+        """Variations of a picture: `spread` is the share of new noise, drawn by seeds from `seed` on."""
+        if not 0 < spread <= 1:
+            raise InputError(
+                f"spread {spread:g} is out of range", "above 0, at most 1: 0.3 is near, 0.7 is far"
+            )
+        if not 1 <= count <= MOST_NEIGHBOURS:
+            raise InputError(f"{count} variations are out of range", f"1 to {MOST_NEIGHBOURS:,}")
+        centre = self.start_point(start, truncation)
+        points = [Near(centre=centre, spread=spread, seed=seed + i) for i in range(count)]
+        return [self.make(self.recipe(point)) for point in points]
+
+    def project(
+        self,
+        photo: Source | str | Image.Image,
+        *,
+        rng: torch.Generator | None = None,
+        steps: int = STEPS,
+        candidates: int = CANDIDATES,
+        against: str | Path | None = None,
+        progress: Progress | None = None,
+    ) -> Projection:
+        """The picture of this model that is most like a photo, as far as a search of `steps` finds it.
+
+        `rng` draws the `candidates` where the search begins (None: always the same ones). With `against`, a
+        folder of pictures, it is compared with the nearest of those, too.
+        """
+        config = self.info.config
+        pixels = prepare_photo(photo, config.image, config.data)
+        rng = torch.Generator().manual_seed(0) if rng is None else rng
+        if not 0 <= steps <= MOST_STEPS:
+            raise InputError(f"{steps} steps are out of range", f"0 to {MOST_STEPS:,}")
+        if not FEWEST_CANDIDATES <= candidates <= MOST_SEEDS:
+            raise InputError(
+                f"{candidates} candidates are out of range", f"{FEWEST_CANDIDATES} to {MOST_SEEDS:,}"
+            )
+        target = to_tensor(pixels[None])
+        latent, start = project(
+            self.generator, target, rng, candidates=candidates, steps=steps, progress=progress
+        )
+        made, begun = (self.make(self.recipe(pack(found))) for found in (latent, start))
+        return judge(made, begun, pixels, config, against, progress)
+
+    def directions(self) -> Directions:
+        """Named steps in the space of noise; fitted once (some 20 s) and kept beside the model."""
+        return directions_of(self.generator, self.folder, self.digest)
+
+    def seed_point(
+        self,
+        seed: int,
+        truncation: float = 1.0,
+        truncation_at: Mapping[int, float] | None = None,
+        directions: Mapping[str, float] | None = None,
+    ) -> Point:
+        """Where a seed lies."""
+        check_seed(seed)
+        point = Seed(seed=int(seed), truncation=truncation, truncation_at=dict(truncation_at or {}))
+        if not directions:
+            return point
+        for name, value in directions.items():
+            check_move(name, value)
+        return Moved(start=point, directions=dict(directions))
+
+    def start_point(self, start: Start, truncation: float = 1.0) -> Point:
+        """Where a seed, a recipe or a file's recipe lies; `truncation` is for seeds."""
+        if isinstance(start, int):
+            return self.seed_point(start, truncation)
+        if isinstance(start, str | Path):
+            start = read_one(Path(start))
+        self.check(start)
+        if start.colours_of is not None:
+            raise InputError(
+                "a picture with the colours of another is no point to start from",
+                "start from the two that it was mixed from",
+            )
+        return start.point
+
+    def recipe(self, point: Point, colours_of: Point | None = None) -> Recipe:
+        """What makes the picture at a point."""
+        return Recipe(
+            model=self.folder.resolve().name,
+            weights=self.digest,
+            engine=self.engine,
+            point=point,
+            colours_of=colours_of,
+        )
+
+    def check(self, recipe: Recipe) -> None:
+        """Raises `InputError` for a recipe of another model."""
+        if recipe.weights != self.digest:
+            raise InputError(
+                f"the recipe is of another model: '{recipe.model}' with weights {recipe.weights}",
+                f"'{self.folder}' has weights {self.digest}",
+            )
+
+    def make(self, recipe: Recipe) -> Image.Image:
+        """The picture of a recipe, the same bits on the same engine. Its `info["recipe"]` is the recipe."""
+        self.check(recipe)
+        picture = to_pil(to_uint8(self._images([recipe.point], recipe.colours_of))[0])
+        picture.info[KEY] = recipe.to_json()
+        return picture
+
+    def render(self, seeds: Sequence[int], *, truncation: float = 1.0) -> NDArray[np.uint8]:
+        """What `generate` makes, as (len(seeds), size, size, channels) uint8."""
+        if not len(seeds):
+            raise InputError("there are no seeds to make pictures of", "give at least one")
+        points = [self.seed_point(seed, truncation) for seed in seeds]
+        return np.concatenate([to_uint8(self._images([point])) for point in points])
+
+    def save(self, picture: Image.Image, path: str | Path) -> None:
+        """Write a picture that this model made, .png, .webp or .jpg, its recipe inside and, as JSON, beside.
+
+        Raises `InputError` for another suffix.
+        """
+        path, text = Path(path), picture.info[KEY]
+        about = self.describe(Recipe.model_validate_json(text))
+        save(from_pil(picture), path, metadata={**about, KEY: text})
+        write_bytes_atomically(path.with_suffix(".json"), text.encode())
+
+    def describe(self, recipe: Recipe | None = None) -> dict[str, str]:
+        """What a picture's file should say, for people, about how it was made."""
+        about = {
             "software": f"Impasto {__version__}",
             "model": self.folder.resolve().name,
             "model_images_seen": str(self.info.images_seen),
             "model_data": str(self.info.data.get("fingerprint", "")),
             "preset": self.info.config.preset,
-            "truncation": f"{truncation:g}",
         }
+        if recipe is not None and isinstance(recipe.point, Seed):
+            about |= {"seed": str(recipe.point.seed), "truncation": f"{recipe.point.truncation:g}"}
+        return about
+
+    @cached_property
+    def _directions(self) -> Directions:
+        return self.directions()
+
+    @cached_property
+    def _pyramid(self) -> Pyramid:
+        return Pyramid(SEEN_PX).to(next(self.generator.parameters()).device)
+
+    @torch.inference_mode()
+    def _images(self, points: Sequence[Point], colours_of: Point | None = None) -> Tensor:
+        """(B, channels, size, size), one picture at a time."""
+        device = next(self.generator.parameters()).device
+        shift = lambda name: self._directions[name]  # noqa: E731
+        latents = [latent_of(point, self.generator, shift)[None].to(device) for point in points]
+        images = torch.cat([self.generator(latent) for latent in latents])
+        return images if colours_of is None else recolour(images, self._images([colours_of]))
+
+    @torch.inference_mode()
+    def _see(self, points: Sequence[Point]) -> Tensor:
+        """What the frozen network says of the pictures at points: (B, 1600) on the CPU."""
+        seen = [content(self._pyramid(self._images([point]).clamp(-1, 1))) for point in points]
+        return torch.cat(seen).cpu()
+
+
+def read_one(path: Path) -> Recipe:
+    """The recipe in a file that holds one. Raises `InputError`."""
+    recipe, *more = read_recipes(path)
+    if more:
+        raise InputError(f"'{path}' holds {len(more) + 1} recipes", "give a file with one")
+    return recipe
 
 
 def parse_seeds(text: str) -> list[int]:
@@ -93,6 +311,12 @@ def parse_seeds(text: str) -> list[int]:
             raise InputError(f"'{text}' names more than {MOST_SEEDS:,} seeds", "make them in several goes")
         seeds += range(first, last + 1)
     return seeds
+
+
+def parse_starts(text: str) -> list[int] | list[Path]:
+    """Seeds, as `parse_seeds` reads them, or the path of a picture or recipe. Raises `InputError`."""
+    path = Path(text)
+    return [path] if path.is_file() or path.suffix else [*parse_seeds(text)]
 
 
 def load(folder: str | Path, *, device: str = "cpu") -> Model:

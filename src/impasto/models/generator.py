@@ -1,5 +1,8 @@
 """Generators: latents `(B, latent_dim)` -> pictures `(B, channels, size, size)` around [-1, 1].
 
+A latent enters a network at one place or at several, its `levels`; each may be given a latent of its own,
+`(B, levels, latent_dim)`, coarsest first (after the W+ of Karras et al. 2019): inference/latent.py mixes so.
+
 The textbook networks end in tanh. The residual one is linear at its end, which learns faster near pure
 white and black; whoever shows its pictures clamps them (`images.to_uint8`).
 """
@@ -31,22 +34,40 @@ SKETCH_SIDE = 16  # the thumbnails that latents describe (models/encoder.py)
 
 
 class Generator(nn.Module):
-    """What every generator offers: the size of its latent, and the prior that latents are drawn from."""
+    """What every generator offers: the size of its latent, the prior that latents are drawn from, and the
+    `levels` at which they enter, as sides of the maps there in px, coarsest first."""  # fmt: skip
 
-    def __init__(self, latent_dim: int, prior: Prior) -> None:
+    def __init__(self, latent_dim: int, prior: Prior, levels: tuple[int, ...]) -> None:
         super().__init__()
         self.latent_dim = latent_dim
         self.prior = prior
+        self.levels = levels
 
-    def sample_latents(self, count: int, rng: torch.Generator) -> Tensor:
+    def sample_latents(self, count: int, rng: torch.Generator, truncation: float = 1.0) -> Tensor:
         """Draw (count, latent_dim) float32 from N(0, 1), or from U(-1, 1), on the CPU whatever the device:
-        a seed means the same picture everywhere."""  # fmt: skip
+        a seed means the same picture everywhere.
+
+        They are scaled by `truncation`: nearer to the mean below 1 (Brock et al. 2019, section 3.1).
+        """  # fmt: skip
         if self.prior == "normal":
-            return torch.randn(count, self.latent_dim, generator=rng)
-        return torch.rand(count, self.latent_dim, generator=rng) * 2 - 1
+            return torch.randn(count, self.latent_dim, generator=rng) * truncation
+        return (torch.rand(count, self.latent_dim, generator=rng) * 2 - 1) * truncation
+
+    def at_levels(self, z: Tensor) -> list[Tensor]:
+        """(B, latent_dim), or (B, levels, latent_dim), -> (B, latent_dim) for each level."""
+        if z.ndim == 2:
+            return [z] * len(self.levels)
+        # Copies in one piece: a product must not take another way through memory, and round otherwise.
+        return [part.contiguous() for part in z.unbind(1)]
+
+    @property
+    def middle(self) -> nn.Module:
+        """The layer about half-way, whose output (B, ...) says what a picture will show before it says how;
+        of a network that names none, the whole."""  # fmt: skip
+        return self
 
     def __call__(self, z: Tensor) -> Tensor:
-        """(B, latent_dim) -> (B, channels, size, size)."""
+        """(B, latent_dim), or (B, levels, latent_dim), -> (B, channels, size, size)."""
         images: Tensor = super().__call__(z)
         return images
 
@@ -55,7 +76,7 @@ class MlpGenerator(Generator):
     """Fully connected layers with ReLU, ending in tanh (Goodfellow et al. 2014)."""
 
     def __init__(self, cfg: MlpConfig, image: ImageConfig) -> None:
-        super().__init__(cfg.latent_dim, cfg.prior)
+        super().__init__(cfg.latent_dim, cfg.prior, (image.size,))
         self.shape = (image.channels, image.size, image.size)
         widths = (cfg.latent_dim, *cfg.hidden)
         hidden = [
@@ -65,8 +86,14 @@ class MlpGenerator(Generator):
         ]
         self.layers = nn.Sequential(*hidden, nn.Linear(widths[-1], math.prod(self.shape)), nn.Tanh())
 
+    @property
+    def middle(self) -> nn.Module:
+        """The last hidden layer."""
+        return self.layers[-3]
+
     def forward(self, z: Tensor) -> Tensor:
-        """(B, latent_dim) -> (B, channels, size, size) in [-1, 1]."""
+        """(B, latent_dim), or one for each level, -> (B, channels, size, size) in [-1, 1]."""
+        (z,) = self.at_levels(z)
         images: Tensor = self.layers(z).view(-1, *self.shape)
         return images
 
@@ -78,7 +105,7 @@ class DcganGenerator(Generator):
     """  # fmt: skip
 
     def __init__(self, cfg: DcganConfig, image: ImageConfig) -> None:
-        super().__init__(cfg.latent_dim, cfg.prior)
+        super().__init__(cfg.latent_dim, cfg.prior, (4,))
         doublings = int(math.log2(image.size)) - 2
         widths = [cfg.base_channels * 2**i for i in reversed(range(doublings))]
         self.width = widths[0]
@@ -94,8 +121,14 @@ class DcganGenerator(Generator):
         self.layers = nn.Sequential(*layers)
         self.apply(initialise_dcgan)
 
+    @property
+    def middle(self) -> nn.Module:
+        """The map of 8 px."""
+        return self.layers[4]
+
     def forward(self, z: Tensor) -> Tensor:
-        """(B, latent_dim) -> (B, channels, size, size) in [-1, 1]."""
+        """(B, latent_dim), or one for each level, -> (B, channels, size, size) in [-1, 1]."""
+        (z,) = self.at_levels(z)
         images: Tensor = self.layers(self.project(z).unflatten(1, (self.width, 4, 4)))
         return images
 
@@ -107,8 +140,8 @@ class ResidualGenerator(Generator):
     """  # fmt: skip
 
     def __init__(self, cfg: ResidualConfig, image: ImageConfig) -> None:
-        super().__init__(cfg.latent_dim, cfg.prior)
         widths = stage_widths(cfg.generator_channels, cfg.max_channels, image.size)
+        super().__init__(cfg.latent_dim, cfg.prior, tuple(4 * 2**i for i in range(len(widths))))
         self.width = widths[0]
         self.project = linear(cfg.latent_dim, self.width * 4 * 4)
         self.stages = nn.ModuleList(
@@ -121,11 +154,17 @@ class ResidualGenerator(Generator):
         self.sharpen = conv(half, half)
         self.to_image = conv(half, image.channels, gain=0.5)
 
+    @property
+    def middle(self) -> nn.Module:
+        """The middle stage."""
+        return self.stages[len(self.stages) // 2]
+
     def forward(self, z: Tensor) -> Tensor:
-        """(B, latent_dim) -> (B, channels, size, size), unbounded, mostly in [-1, 1]."""
-        x: Tensor = self.project(z).unflatten(1, (self.width, 4, 4))
-        for i, stage in enumerate(self.stages):
-            x = stage(x if i == 0 else upsample(x), z)
+        """(B, latent_dim), or one for each level, -> (B, channels, size, size), mostly in [-1, 1]."""
+        by_level = self.at_levels(z)
+        x: Tensor = self.project(by_level[0]).unflatten(1, (self.width, 4, 4))
+        for i, (stage, level) in enumerate(zip(self.stages, by_level, strict=True)):
+            x = stage(x if i == 0 else upsample(x), level)
         x = upsample(self.narrow(leaky(x)))
         images: Tensor = self.to_image(leaky(self.sharpen(x)))
         return images
@@ -161,9 +200,9 @@ class GrowingGenerator(Generator):
     noise: Tensor
 
     def __init__(self, cfg: ProjectedConfig, image: ImageConfig) -> None:
-        super().__init__(cfg.latent_dim, cfg.prior)
-        self.size = image.size
         doublings = int(math.log2(image.size)) - 2
+        super().__init__(cfg.latent_dim, cfg.prior, tuple(4 * 2**i for i in range(doublings + 1)))
+        self.size = image.size
         widths = [
             min(cfg.max_channels, cfg.generator_channels * 2**i) for i in reversed(range(doublings + 1))
         ]
@@ -182,14 +221,25 @@ class GrowingGenerator(Generator):
         self.register_buffer("exemplars", torch.zeros(cfg.exemplars, cfg.latent_dim))
         self.register_buffer("noise", torch.ones(cfg.latent_dim))
 
-    def sample_latents(self, count: int, rng: torch.Generator) -> Tensor:
+    @property
+    def middle(self) -> nn.Module:
+        """The features of the sketch's resolution, the sketch among them."""
+        norm: nn.Module = self.to_image[self.levels.index(SKETCH_SIDE) - 1].norm  # type: ignore[assignment]
+        return norm
+
+    def sample_latents(self, count: int, rng: torch.Generator, truncation: float = 1.0) -> Tensor:
         """Draw (count, latent_dim) around exemplars: the latent of a real picture, any of them, and noise, so
-        mixed that each component keeps unit variance. Before `follow`, N(0, 1)."""  # fmt: skip
-        noise = super().sample_latents(count, rng)
+        mixed that each component keeps unit variance. Before `follow`, N(0, 1).
+
+        `truncation` scales the share of noise: towards 0 lie the exemplars themselves, not their mean, which
+        would be the one picture that is like none of them.
+        """  # fmt: skip
         if not len(self.exemplars):
-            return noise
+            return super().sample_latents(count, rng, truncation)
+        noise = super().sample_latents(count, rng)
         chosen = torch.randint(len(self.exemplars), (count,), generator=rng)
-        return near(self.exemplars.cpu()[chosen], noise, self.noise.cpu())
+        share = (self.noise.cpu() * truncation).clamp(max=1)
+        return near(self.exemplars.cpu()[chosen], noise, share)
 
     @torch.no_grad()
     def follow(self, latents: Tensor, noise: float) -> None:
@@ -219,14 +269,15 @@ class GrowingGenerator(Generator):
         self.resolution.fill_(min(max(8, resolution), self.size))
 
     def forward(self, z: Tensor) -> Tensor:
-        """(B, latent_dim) -> (B, channels, size, size), in or near [-1, 1]."""
+        """(B, latent_dim), or one for each level, -> (B, channels, size, size), in or near [-1, 1]."""
         grown = int(self.resolution)
-        x: Tensor = self.project(z).unflatten(1, (4, 4, self.width)).permute(0, 3, 1, 2)  # channels last
+        first, *others = self.at_levels(z)
+        x: Tensor = self.project(first).unflatten(1, (4, 4, self.width)).permute(0, 3, 1, 2)  # channels last
         images: Tensor | None = None
-        for stage, to_image in zip(self.stages, self.to_image, strict=True):
-            x = stage(x, z)
+        for stage, to_image, level in zip(self.stages, self.to_image, others, strict=True):
+            x = stage(x, level)
             if x.shape[-1] == SKETCH_SIDE:
-                sketch = self.sketch(z).unflatten(1, (-1, SKETCH_SIDE, SKETCH_SIDE))
+                sketch = self.sketch(level).unflatten(1, (-1, SKETCH_SIDE, SKETCH_SIDE))
                 x = x + self.read_sketch(sketch)
                 detail = to_image(x) + sketch
             else:

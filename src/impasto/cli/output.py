@@ -1,0 +1,68 @@
+"""What the verbs share that make pictures: writing them with their recipes, and reading `name=value`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from impasto.inference.sampler import Model
+
+ModelArgument = Annotated[
+    Path, typer.Argument(metavar="MODEL", help="A model folder, or a run (its best model).")
+]
+OutFolder = Annotated[Path, typer.Option(metavar="DIR", help="Where the pictures go.")]
+Truncation = Annotated[float, typer.Option(help="For seeds. Below 1: more typical, less varied.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda or mps.")]
+
+
+def load(folder: Path, device: str) -> "Model":
+    """The model, whose place is remembered for recipes that ask for it."""
+    from impasto.inference import sampler
+    from impasto.inference.known_models import remember
+
+    model = sampler.load(folder, device=device)
+    remember(model.digest, model.folder)
+    return model
+
+
+def sheet(pictures: "Sequence[Image]", path: Path, model: "Model", columns: int | None = None) -> None:
+    """A contact sheet."""
+    import numpy as np
+
+    from impasto.image_files import from_pil, grid, save
+
+    pixels = grid(np.stack([from_pil(picture) for picture in pictures]), columns)
+    save(pixels, path, metadata=model.describe())
+
+
+def check_folder(out: Path, format_: str = "png") -> None:
+    """Raises `InputError` for what pictures cannot be written to."""
+    from impasto.errors import InputError
+
+    if format_ not in ("png", "webp", "jpg"):
+        raise InputError(f"pictures cannot be written as '{format_}'", "--format png, webp or jpg")
+    if out.exists() and not out.is_dir():
+        raise InputError(f"'{out}' is a file, not a folder", "choose another --out")
+
+
+def numbers(items: Sequence[str] | None, option: str, example: str) -> dict[str, float]:
+    """`["warmth=1.5"]` -> `{"warmth": 1.5}`. Raises `InputError` for anything else."""
+    from impasto.errors import InputError
+
+    found: dict[str, float] = {}
+    for item in items or []:
+        name, _, value = item.partition("=")
+        try:
+            found[name.strip()] = float(value)
+        except ValueError:
+            raise InputError(f"{option} '{item}' is not a name and a number", f"write {example}") from None
+    return found
+
+
+def start(text: str) -> Any:
+    """What a person wrote to start from: a seed, or the path of a picture or recipe."""
+    return int(text) if text.isdecimal() else Path(text)

@@ -1,0 +1,177 @@
+"""Directions in the space of noise: where to go for a warmer, brighter, ... picture.
+
+Some have names, from what can be measured of a picture (inference/properties.py). The others, `pca1` and so
+on, are what this model's pictures differ in most: the principal components of its activations half-way
+(GANSpace, Härkönen et al. 2020). Both are fitted in one way: the least-squares prediction of the measurement
+from the latent, and the shortest step that by this prediction changes it by one standard deviation.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from impasto.checkpoints import load_state, save_state
+from impasto.errors import CheckpointError, InputError
+from impasto.files import cache_folder
+from impasto.inference.properties import PROPERTIES, properties
+from impasto.models.generator import Generator
+from impasto.overrides import closest
+
+FILE = "directions.safetensors"
+VERSION = 1  # of the fit: raise it when the numbers change
+SAMPLES, TRIALS, COMPONENTS = 2_048, 256, 8
+FIRST_SEED = 2_000_000  # far from those that people take
+BATCH = 32
+RIDGE = 0.1  # of the latents' variance
+MIDDLE_SIDE = 4  # px that activations are averaged to
+LEAST = 1e-6  # deviation of a property that pictures have at all
+HIGHEST = 6.0  # of an activation
+
+
+@dataclass(frozen=True)
+class Directions(Mapping[str, Tensor]):
+    """Steps (latent_dim,) by name: 1 is one standard deviation of that measurement, as far as predicted.
+
+    `predicted` is the share of the measurement's variance that a latent tells (R^2, on latents that were not
+    fitted to); `measured` (names, 5) by how many standard deviations a step of 1 really changed each of
+    `PROPERTIES`, on average over other pictures.
+    """
+
+    names: tuple[str, ...]
+    steps: Tensor  # (names, latent_dim)
+    predicted: tuple[float, ...]
+    measured: Tensor  # (names, 5)
+
+    def __getitem__(self, name: str) -> Tensor:
+        """The step of that name. Raises `InputError` for an unknown one, with the nearest."""
+        if name not in self.names:
+            near = closest(name, self.names)
+            raise InputError(
+                f"there is no direction '{name}'", near or f"this model has: {', '.join(self.names)}"
+            )
+        return self.steps[self.names.index(name)]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+def directions_of(generator: Generator, folder: Path, digest: str) -> Directions:
+    """Those that were fitted before, or fitted now (some 20 s) and kept beside the model.
+
+    Where its folder cannot be written to they are kept in the cache. `digest` is that of the weights: what
+    was fitted to others is fitted again.
+    """
+    places = (folder / FILE, cache_folder() / "directions" / f"{digest}.safetensors")
+    for place in places:
+        if (found := _read(place, digest)) is not None:
+            return found
+    fitted = fit_directions(generator)
+    tensors = {"steps": fitted.steps, "measured": fitted.measured}
+    values = {"names": fitted.names, "predicted": fitted.predicted, "digest": digest, "version": VERSION}
+    for place in places:
+        try:
+            save_state(place, tensors, values)
+            break
+        except OSError:
+            continue
+    return fitted
+
+
+def _read(path: Path, digest: str) -> Directions | None:
+    try:
+        tensors, values = load_state(path)
+    except CheckpointError:  # absent or damaged: it can be made again
+        return None
+    if (values.get("digest"), values.get("version")) != (digest, VERSION):
+        return None
+    return Directions(
+        tuple(values["names"]), tensors["steps"], tuple(values["predicted"]), tensors["measured"]
+    )
+
+
+@torch.no_grad()
+def fit_directions(generator: Generator) -> Directions:
+    """A function of the weights alone: always the same seeds."""
+    z = _latents(generator, range(FIRST_SEED, FIRST_SEED + SAMPLES))
+    measured, activations = _measure(generator, z)
+    deviations = measured.std(0)
+    varied = [i for i, deviation in enumerate(deviations) if deviation > LEAST]  # grey has no warmth
+    components = principal_components(activations, COMPONENTS)
+    names = [PROPERTIES[i] for i in varied] + [f"pca{i + 1}" for i in range(components.shape[1])]
+    targets = torch.cat(((measured - measured.mean(0))[:, varied] / deviations[varied], components), 1)
+    steps = fit_steps(z, targets)
+    half = SAMPLES // 2
+    predicted = 1 - (targets[half:] - _predict(z[:half], targets[:half], z[half:])).square().mean(
+        0
+    ) / targets[half:].var(0)
+
+    fresh = _latents(generator, range(FIRST_SEED + SAMPLES, FIRST_SEED + SAMPLES + TRIALS))
+    before, _ = _measure(generator, fresh)
+    changes = [(_measure(generator, fresh + step)[0] - before).mean(0) for step in steps]
+    effects = torch.stack(changes) / deviations.clamp(min=LEAST)
+    return Directions(tuple(names), steps, tuple(round(float(p), 4) for p in predicted), effects)
+
+
+def fit_steps(z: Tensor, targets: Tensor) -> Tensor:
+    """The shortest step in z (N, d) that should add 1, for each of k targets (N, k): (k, d)."""
+    weights = _ridge(z, targets)
+    steps: Tensor = (weights / weights.square().sum(0).clamp(min=1e-12)).T.contiguous()
+    return steps
+
+
+def principal_components(x: Tensor, count: int) -> Tensor:
+    """Coordinates (N, count) of unit variance along the main axes of x (N, D), the largest first."""
+    centred = (x - x.mean(0)).double()
+    variances, axes = torch.linalg.eigh(centred @ centred.T)  # N is smaller than D, or not much larger
+    real = min(count, int((variances > variances[-1] * 1e-9).sum()))
+    coordinates = axes[:, -real:].flip(1) * len(x) ** 0.5
+    # An axis has no sign of its own: the largest coordinate is positive, whatever the solver gave.
+    largest = coordinates.gather(0, coordinates.abs().argmax(0, keepdim=True))
+    signed: Tensor = (coordinates * largest.sign()).float()
+    return signed
+
+
+def _ridge(z: Tensor, targets: Tensor) -> Tensor:
+    centred = z - z.mean(0)
+    gram = centred.T @ centred + RIDGE * len(z) * torch.eye(z.shape[1])
+    weights: Tensor = torch.linalg.solve(gram, centred.T @ (targets - targets.mean(0)))
+    return weights
+
+
+def _predict(z: Tensor, targets: Tensor, others: Tensor) -> Tensor:
+    predicted: Tensor = (others - z.mean(0)) @ _ridge(z, targets) + targets.mean(0)
+    return predicted
+
+
+def _latents(generator: Generator, seeds: Sequence[int]) -> Tensor:
+    return torch.cat([generator.sample_latents(1, torch.Generator().manual_seed(seed)) for seed in seeds])
+
+
+def _measure(generator: Generator, z: Tensor) -> tuple[Tensor, Tensor]:
+    """Properties (N, 5) and activations half-way (N, D) of the pictures of latents (N, d), on the CPU."""
+    device = next(generator.parameters()).device
+    measured, activations = [], []
+
+    def keep(_module: object, _inputs: object, output: Tensor) -> None:
+        # A spike in one corner, which later layers cut off, would be a component of its own.
+        output = output.float().clamp(-HIGHEST, HIGHEST)
+        small = F.adaptive_avg_pool2d(output, MIDDLE_SIDE) if output.ndim == 4 else output
+        activations.append(small.flatten(1).cpu())
+
+    hook = generator.middle.register_forward_hook(keep)
+    try:
+        for part in torch.split(z, BATCH):
+            measured.append(properties(generator(part.to(device))).cpu())
+    finally:
+        hook.remove()
+    return torch.cat(measured), torch.cat(activations)
