@@ -4,6 +4,7 @@ An arm is a generator function. Its clock stands still between a snapshot and th
 whoever measures takes nobody's minutes.
 """
 
+import functools
 import re
 import shutil
 import time
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 import impasto
 from impasto.data.folder import Dataset, open_folder
 from impasto.errors import ConfigError
+from impasto.inference.sampler import render
 from kit.sets import PictureSet
 from peers import PEERS, Peer, make_peer
 
@@ -107,7 +109,7 @@ def train_own(
             building.rename(kept)
         model = impasto.load(kept)
         seconds = float((kept / "seconds").read_text())
-        yield Snapshot(moment, seconds, model.info.images_seen, model.render)
+        yield Snapshot(moment, seconds, model.info.images_seen, functools.partial(render, model.generator))
 
 
 def train_peer(

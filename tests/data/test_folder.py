@@ -13,7 +13,7 @@ from PIL import Image
 from impasto import images
 from impasto.config import DataConfig, ImageConfig
 from impasto.data import cache
-from impasto.data.folder import open_folder
+from impasto.data.folder import open_folder, open_to_compare
 from impasto.data.scan import scan_folder
 from impasto.errors import DataError
 from impasto.files import cache_folder
@@ -121,7 +121,7 @@ def test_a_killed_writer_leaves_nothing_that_is_believed(pictures: Path) -> None
         "import sys, time\n"
         "from pathlib import Path\n"
         "from impasto.config import DataConfig, ImageConfig\n"
-        "from impasto.data.folder import open_folder\n"
+        "from impasto.data.folder import open_folder, open_to_compare\n"
         "def slow(stage, done, total):\n"
         "    if stage.startswith('decoding') and done == 20:\n"
         "        print('halfway', flush=True)\n"
@@ -269,3 +269,13 @@ def test_dedupe_drops_copies(pictures: Path, tmp_path: Path) -> None:
     shutil.copy(copy / "tall" / "01.png", copy / "tall" / "zz.png")
     assert len(open_folder(copy, DataConfig(), SMALL, seed=0).scan.pictures) == 61
     assert len(open_folder(copy, DataConfig(dedupe=True), SMALL, seed=0).scan.pictures) == 60
+
+
+def test_another_folder_is_compared_without_the_tags_that_a_model_learned_from(pictures: Path) -> None:
+    tagged = DataConfig(themes="tags")
+    with pytest.raises(DataError, match="has tags"):
+        open_folder(pictures, tagged, SMALL, seed=0)
+    assert open_to_compare(pictures, tagged, SMALL, seed=0).themes == ()
+    assert open_to_compare(pictures, DataConfig(), SMALL, seed=0).themes == ("tall", "wide")
+    with pytest.raises(DataError):
+        open_to_compare(pictures / "absent", tagged, SMALL, seed=0)

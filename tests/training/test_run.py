@@ -210,6 +210,17 @@ def test_training_works_outside_the_main_thread(shapes, tmp_path):
     assert runs[0].images_seen == 16
 
 
+def test_where_the_table_of_themes_lies_is_told_to_nobody(shapes, tmp_path):
+    table = tmp_path / "themes.csv"
+    names = sorted(path.relative_to(shapes).as_posix() for path in shapes.rglob("*.png"))
+    table.write_text("file,theme\n" + "".join(f"{name},{'ab'[i % 2]}\n" for i, name in enumerate(names)))
+    train(shapes, tmp_path / "run", "mlp", images=8, overrides={"data.themes": str(table)})
+    told = (tmp_path / "run" / "last" / "model.json").read_text()
+    assert json.loads(told)["config"]["data"]["themes"] == "themes.csv"
+    assert str(tmp_path) not in told
+    assert json.loads(told)["data"]["themes"] == ["a", "b"]
+
+
 @pytest.mark.parametrize("on_trouble", ["stop", "warn"])
 def test_divergence_is_said_and_never_saved(shapes, tmp_path, on_trouble):
     out = tmp_path / "run"

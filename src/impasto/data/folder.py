@@ -144,3 +144,20 @@ def open_folder(
     train, holdout = split(hashes, data.holdout_share, data.holdout_min_pictures, seed)
     pixels = open_pixels(scan, data, image, progress)
     return Dataset(scan, pixels, train, holdout, labels, data)
+
+
+def open_to_compare(
+    root: Path, data: DataConfig, image: ImageConfig, *, seed: int, progress: Progress | None = None
+) -> Dataset:
+    """`open_folder` for pictures that a model's are compared with.
+
+    What the model learned themes from, tags or a table, another folder need not have: it is opened without
+    themes then, and is known by that not to be the model's own.
+    """
+    try:
+        return open_folder(root, data, image, seed=seed, progress=progress)
+    except DataError:
+        if data.themes in ("folders", "none"):
+            raise
+        plain = data.model_copy(update={"themes": "none"})
+        return open_folder(root, plain, image, seed=seed, progress=progress)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from impasto.config import Config, DataConfig, ImageConfig
-from impasto.data.folder import open_folder
+from impasto.data.folder import open_to_compare
 from impasto.errors import ImageError, InputError
 from impasto.image_files import from_pil, to_pil
 from impasto.images import fit_square, grid, to_tensor
@@ -105,7 +105,7 @@ def judge(
     target = extract(net, photo[None])
     nearest = None
     if against is not None:
-        dataset = open_folder(
+        dataset = open_to_compare(
             Path(against), config.data, config.image, seed=config.train.seed, progress=progress
         )
         real = dataset.train_pixels(MOST_REAL, seed=0)

@@ -160,6 +160,7 @@ class Engine:
         if begun not in shipped_models():
             # Where the run it began with lies is of this machine alone, and the model goes to others.
             config = override(config, {"train.begin_with": None})
+        config = override(config, {"data.themes": Path(config.data.themes).name})  # likewise of a table
         info = ModelInfo(config, state.images_seen, self.data, figures, licence=licence_after(begun))
         save_model(self.out / name, self.task.weights(state), info)
 
