@@ -11,11 +11,15 @@ from PIL import Image
 from torch import nn
 from torch.nn import functional as F
 
+import impasto
+import novelty
 import time_to_quality
 import train_speed
 from impasto.data.batches import Batches
 from impasto.data.cache import Pixels
+from impasto.data.folder import open_folder
 from impasto.errors import ConfigError, InputError
+from impasto.models.build import build_generator
 from kit import arms, results, sets, steps
 from peers import PEERS, make_peer
 
@@ -297,3 +301,48 @@ def test_every_peer_has_a_maker():
     with pytest.raises(InputError, match="no peer"):
         make_peer("nobody", lambda count: None, 16, 3, 0)
     assert set(PEERS) == {"dcgan-example", "sngan", "lightweight-gan"}
+
+
+# How new pictures are
+
+
+def test_novelty(shapes, tmp_path, capsys):
+    settings = [
+        *TINY_PROJECTED.split(","),
+        "image.size=16",
+        "train.evaluate_samples=16",
+        "model.exemplars=64",
+    ]
+    impasto.train(shapes, tmp_path / "run", preset="default", images=64, overrides=settings)
+    path, sheet = tmp_path / "novelty.json", tmp_path / "sheet.png"
+    command = [str(tmp_path / "run"), "--against", str(shapes), "--samples", "32"]
+    novelty.main([*command, "--truncation", "0.01", "2", "--json", str(path), "--sheet", str(sheet)])
+    near, far = json.loads(path.read_text())["rows"]
+    assert near["distance_to_training"] > 0
+    assert {near["truncation"], far["truncation"]} == {0.01, 2}
+    assert all(0 <= row["own_exemplar_nearest"] <= 1 for row in (near, far))
+    with Image.open(sheet) as image:
+        assert image.size == (8 * 16 + 7 * 2, 4 * 16 + 3 * 2)
+    with pytest.raises(SystemExit, match="was not trained on"):
+        novelty.main([command[0], "--against", str(shapes / "discs")])
+
+
+def test_novelty_knows_whose_latent_it_is(shapes):
+    config = impasto.load_config(
+        "default", [*TINY_PROJECTED.split(","), "image.size=16", "model.exemplars=64"]
+    )
+    for mirror in (False, True):
+        dataset = open_folder(shapes, config.data.model_copy(update={"mirror": mirror}), config.image, seed=0)
+        surveyed = dataset.train_pixels(20 if mirror else 40, 0)  # as training does, with 40 for the bank
+        generator = build_generator(config.model, config.image)
+        latents = torch.from_numpy(middles(surveyed))
+        generator.follow(torch.cat((latents, latents + 10)) if mirror else latents, 0.0)
+        found = novelty.exemplars_of(generator, range(50), dataset, 40, 0)
+        for seed, middle in enumerate(middles(dataset.train_array(found.numpy()))):
+            drawn = novelty.draw(generator, seed, 1.0)[0, :8].numpy()
+            assert np.allclose(drawn, middle, atol=1e-4) or np.allclose(drawn - 10, middle, atol=1e-4)
+
+
+def middles(pixels):
+    """(N, 16, 16, 3) -> (N, 8): by these the shapes can be told from each other."""
+    return (pixels[:, 4:12].mean((2, 3)) / 255).astype(np.float32)
