@@ -157,8 +157,13 @@ class PictureUpscaler:
         row_bytes = Strip(reader.image, self.network.scale).row_bytes * self.network.scale
         tile = (self.tile, self.tile) if self.tile else None
         if tile is None:
-            rows = STRIP_BYTES // row_bytes
-            tile = good_tile(height, width, reach, pixels=self.engine.tile_pixels, rows=rows)
+            rows, pixels = STRIP_BYTES // row_bytes, self.engine.tile_pixels
+            size = width * self.network.scale, height * self.network.scale
+            if not fits_in_memory(
+                *size, reader.image
+            ):  # its strip takes much, and columns more cost it little
+                pixels = pixels * 3 // 4
+            tile = good_tile(height, width, reach, pixels=pixels, rows=rows)
         while True:
             cut = plan(height, width, tile, reach)
             source = reader.take(0, cut.rows[0].stop)
@@ -182,7 +187,7 @@ class PictureUpscaler:
         for _ in zip(first, tiles, strict=False):
             pass
         if self.engine.at_once == 1:  # it has all threads: another beside it takes more than it gives
-            yield from chain(first, map(self._tile, tiles))
+            yield from chain(emptied(first), map(self._tile, tiles))
             return
         begun: deque[tuple[NDArray[Any], Future[NDArray[Any]]]] = deque()
 
@@ -192,7 +197,7 @@ class PictureUpscaler:
                 begun.append((pixels, pool.submit(self._tile, pixels)))
 
         go_on()
-        yield from first
+        yield from emptied(first)
         while begun:
             made = self._finished(begun)
             go_on()
@@ -229,6 +234,12 @@ class PictureUpscaler:
             return made
         grey: NDArray[np.float32] = made.mean(0, keepdims=True)
         return grey
+
+
+def emptied(made: list[NDArray[Any]]) -> Iterator[NDArray[Any]]:
+    """What a list holds, from the first on; it holds nothing for longer."""
+    while made:
+        yield made.pop(0)
 
 
 def tiles_of(reader: RowReader, cut: Plan, height: int, frames: int) -> Iterator[NDArray[Any]]:
