@@ -250,7 +250,7 @@ def test_a_png_of_our_own_is_the_one_that_libvips_writes(upscaler, tmp_path, mod
 @pytest.mark.parametrize("suffix", ["png", "tif"])
 def test_a_stream_that_breaks_leaves_nothing(upscaler, tmp_path, monkeypatch, suffix):
     monkeypatch.setattr("impasto.inference.pictures.IN_MEMORY_BYTES", 1000)
-    monkeypatch.setattr("impasto.inference.upscale.PART_BYTES", 4000)
+    monkeypatch.setattr("impasto.inference.strips.PART_BYTES", 4000)
     picture, target = write(tmp_path / "a.png", painting(300, 20)), tmp_path / f"b.{suffix}"
     upscaler.tile = 40
     others = set(threading.enumerate())  # a test before may still be ending a thread of its own
