@@ -30,7 +30,7 @@ def demo(
     say(f"2. Training for {minutes:g} minutes")
     train(pictures, run, size=64, minutes=minutes, resume=True)
     say("3. New pictures")
-    generate(run, made, count=48, grid=True)
+    generate(out=made, model=run, count=48, grid=True)
     say("4. How good they are")
     evaluate(str(run), pictures, samples=1000, json_=str(out / "figures.json"))
     say("Where everything is")
