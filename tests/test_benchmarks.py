@@ -11,6 +11,7 @@ from PIL import Image
 from torch import nn
 from torch.nn import functional as F
 
+import health_cost
 import impasto
 import novelty
 import time_to_quality
@@ -301,6 +302,31 @@ def test_every_peer_has_a_maker():
     with pytest.raises(InputError, match="no peer"):
         make_peer("nobody", lambda count: None, 16, 3, 0)
     assert set(PEERS) == {"dcgan-example", "sngan", "lightweight-gan"}
+
+
+# What watching costs
+
+
+def test_health_cost(shapes, tmp_path, capsys):
+    path = tmp_path / "cost.json"
+    settings = ["model.hidden=[16]", "train.evaluate_every_images=512", "train.evaluate_samples=16"]
+    overrides = [part for item in settings for part in ("--override", item)]
+    command = ["--pictures", str(shapes), "--size", "16", "--preset", "mlp", "--minutes", "0.02"]
+    health_cost.main([*command, *overrides, "--json", str(path)])
+    found = json.loads(path.read_text())
+    assert set(found["shares"]) == set(health_cost.WATCHED)
+    assert found["shares"]["vitals"] > 0
+    assert "together" in capsys.readouterr().out
+
+
+def test_what_one_watched_thing_calls_of_another_counts_once(monkeypatch):
+    now = iter([0.0, 1.0, 4.0, 6.0])  # begin, begin within, end within, end
+    monkeypatch.setattr(health_cost.time, "perf_counter", lambda: next(now))
+    Outer = type("Outer", (), {"act": lambda self: self.inner(), "inner": lambda self: None})
+    monkeypatch.setattr(health_cost, "WATCHED", {"outer": (Outer, "act"), "inner": (Outer, "inner")})
+    with health_cost.clocked() as seconds:
+        Outer().act()
+    assert seconds == {"outer": 3.0, "inner": 3.0}
 
 
 # How new pictures are
