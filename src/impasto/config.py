@@ -119,6 +119,9 @@ class MatchingConfig(Frozen):
     pixels counts `pixels` times. `overshoot` weighs the mean square by which values leave [-1, 1]: there they
     feel little of the other lessons, and saturated patches grow. D heeds the latents more and more, and fully
     from `heed_by_images` on.
+
+    An `asked_share` of each batch is made in other pictures' colours, all of them or a few; `palette` weighs
+    how far the colours are from those asked for. Of a `themes_dropped` share the themes are not said.
     """
 
     adversarial: NonNegative = 1.0
@@ -128,6 +131,9 @@ class MatchingConfig(Frozen):
     paired_share: Share = 0.5
     heed_by_images: Annotated[int, Field(ge=0)] = 8_000
     blur: Share = 0.1
+    asked_share: Share = 0.0
+    palette: NonNegative = 0.0
+    themes_dropped: Share = 0.1
     bank_pictures: Annotated[int, Field(ge=16)] = 2_048  # real pictures that are surveyed before training
 
 

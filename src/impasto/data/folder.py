@@ -89,10 +89,13 @@ class Dataset:
         chosen = self.train_indices if indices is None else self.train_indices[indices]
         return self.pixels.take(chosen)
 
+    def some_to_train_on(self, count: int, seed: int) -> Indices:
+        """Up to `count` different pictures to learn from, drawn at random: their indices in the folder."""
+        return self.train_indices[np.random.default_rng(seed).permutation(len(self.train_indices))[:count]]
+
     def train_pixels(self, count: int, seed: int) -> Bytes:
-        """Up to `count` different pictures to learn from, drawn at random: (n, H, W, C) uint8."""
-        drawn = np.random.default_rng(seed).permutation(len(self.train_indices))[:count]
-        return self.train_array(drawn)
+        """The pictures of `some_to_train_on`: (n, H, W, C) uint8."""
+        return self.pixels.take(self.some_to_train_on(count, seed))
 
     def holdout_windows(self, limit: int, size: int) -> Bytes:
         """The middles of up to `limit` held-out pictures: (n, S, S, C) uint8, S = `size` or what all have."""

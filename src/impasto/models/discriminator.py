@@ -13,7 +13,8 @@ from torch.nn import functional as F
 
 from impasto.config import ImageConfig
 from impasto.descriptors import DcganConfig, MlpConfig, ProjectedConfig, ResidualConfig
-from impasto.models.generator import stage_widths
+from impasto.models.conditions import HISTOGRAM, histogram
+from impasto.models.generator import layout_of, stage_widths
 from impasto.models.layers import LEAK, ResidualBlock, conv, downsample, leaky, linear
 from impasto.models.pyramid import CHANNELS, Pyramid, map_sides
 
@@ -122,13 +123,15 @@ class ProjectedDiscriminator(Discriminator):
         width, sides = cfg.head_channels, map_sides(side_px)
         self.mix_channels = nn.ModuleList(FixedConv(c, width, 1) for c in CHANNELS)
         self.mix_scales = nn.ModuleList(FixedConv(width, width, 3) for _ in CHANNELS[1:])
-        self.known_dims = cfg.pixel_dims + cfg.content_dims
-        self.heads = nn.ModuleList(Head(width, side, self.known_dims) for side in sides)
+        self.encoded_dims, self.layout = cfg.pixel_dims + cfg.content_dims, layout_of(cfg, image)
+        known_dims = self.encoded_dims + (HISTOGRAM if self.layout.colours else 0)
+        known_dims += self.layout.themes + bool(self.layout.themes)
+        self.heads = nn.ModuleList(Head(width, side, known_dims) for side in sides)
         self.units: Tensor
         self.scales: Tensor
         self.register_buffer("units", torch.ones(len(CHANNELS)))
         self.register_buffer("scales", torch.ones(len(CHANNELS)))
-        self.pixel_head = Head(width, image.size, self.known_dims, image.channels)
+        self.pixel_head = Head(width, image.size, known_dims, image.channels)
         self._shapes = [(side, side, c) for side, c in zip(sides, CHANNELS, strict=True)]
         self._shapes.append((image.size, image.size, image.channels))
         self.heeded = 1.0  # how much of what a latent says counts; training sets it
@@ -163,6 +166,18 @@ class ProjectedDiscriminator(Discriminator):
         scaled = [m.float() * unit for m, unit in zip(maps, self.units, strict=True)]
         return torch.cat([m.permute(0, 2, 3, 1).flatten(1) for m in (*scaled, images)], 1)
 
+    def known(self, latents: Tensor) -> Tensor:
+        """What D is told of latents (B, latent_dim): what describes real pictures, the palette as a histogram
+        and the themes, each of about unit mean square, (B, known)."""  # fmt: skip
+        parts = [latents[:, : self.encoded_dims]]
+        if self.layout.colours:
+            parts.append(HISTOGRAM**0.5 * histogram(self.layout.palettes(latents)))
+        if self.layout.themes:
+            themes = self.layout.themes_of(latents)
+            shown = torch.cat((themes, 1 - themes.amax(1, keepdim=True).clamp(0, 1)), 1)
+            parts.append(shown.shape[1] ** 0.5 * F.normalize(shown, dim=1))
+        return torch.cat(parts, 1)
+
     def _split(self, features: Tensor) -> list[Tensor]:
         parts = torch.split(features, [math.prod(shape) for shape in self._shapes], 1)
         return [
@@ -174,7 +189,7 @@ class ProjectedDiscriminator(Discriminator):
         """The same; use the call."""
         features = images if images.dim() == 2 else self.features(self.pyramid(images), images)
         *maps, pixels = self._split(features)
-        known = None if latents is None else latents[:, : self.known_dims]
+        known = None if latents is None else self.known(latents)
         logits = [self.pixel_head(pixels, known, self.heeded)]
         above: Tensor | None = None
         for i in reversed(range(len(self.heads))):

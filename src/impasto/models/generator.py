@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from impasto.config import ImageConfig
 from impasto.descriptors import DcganConfig, MlpConfig, ProjectedConfig, ResidualConfig
+from impasto.models.conditions import Layout, complete, filled, painted, transfer
 from impasto.models.layers import (
     Modulation,
     ResidualBlock,
@@ -37,9 +38,12 @@ class Generator(nn.Module):
     """What every generator offers: the size of its latent, the prior that latents are drawn from, and the
     `levels` at which they enter, as sides of the maps there in px, coarsest first."""  # fmt: skip
 
-    def __init__(self, latent_dim: int, prior: Prior, levels: tuple[int, ...]) -> None:
+    def __init__(
+        self, latent_dim: int, prior: Prior, levels: tuple[int, ...], layout: Layout | None = None
+    ) -> None:
         super().__init__()
-        self.latent_dim = latent_dim
+        self.layout = layout or Layout(latent_dim)
+        self.latent_dim = self.layout.dims
         self.prior = prior
         self.levels = levels
 
@@ -47,11 +51,15 @@ class Generator(nn.Module):
         """Draw (count, latent_dim) float32 from N(0, 1), or from U(-1, 1), on the CPU whatever the device:
         a seed means the same picture everywhere.
 
-        They are scaled by `truncation`: nearer to the mean below 1 (Brock et al. 2019, section 3.1).
+        They are scaled by `truncation`: nearer to the mean below 1 (Brock et al. 2019, section 3.1). Where a
+        latent has numbers for conditions they are 0.
         """  # fmt: skip
+        shape = count, self.layout.noise
         if self.prior == "normal":
-            return torch.randn(count, self.latent_dim, generator=rng) * truncation
-        return (torch.rand(count, self.latent_dim, generator=rng) * 2 - 1) * truncation
+            noise = torch.randn(shape, generator=rng)
+        else:
+            noise = torch.rand(shape, generator=rng) * 2 - 1
+        return F.pad(noise * truncation, (0, self.latent_dim - self.layout.noise))
 
     def at_levels(self, z: Tensor) -> list[Tensor]:
         """(B, latent_dim), or (B, levels, latent_dim), -> (B, latent_dim) for each level."""
@@ -188,8 +196,12 @@ class GeneratorStage(nn.Module):
 class GrowingGenerator(Generator):
     """Residual blocks with batch norm; every resolution adds to the picture (Karras et al. 2020, section 4).
 
-    A sketch of 16 px, linear in the latent, goes into the picture and into the features of that resolution:
+    A sketch of 16 px, linear in the noise, goes into the picture and into the features of that resolution:
     layout and colours of a picture need not be learnt where they can be computed (`draw_sketches`).
+
+    Where latents have a palette (conditions.py), each resolution adds to the picture itself and to maps of
+    how much of which of the palette's colours is where, and at the end these are painted. What is drawn then
+    follows the palette without having to learn what each colour looks like.
 
     `grow_to(32)` leaves the resolutions above 32 px out: the picture is still `size` wide but has the detail
     of 32 px, at a quarter of the work. How far it has grown is part of its weights.
@@ -198,28 +210,34 @@ class GrowingGenerator(Generator):
     resolution: Tensor
     exemplars: Tensor
     noise: Tensor
+    page: Tensor
+    page_share: Tensor
 
     def __init__(self, cfg: ProjectedConfig, image: ImageConfig) -> None:
         doublings = int(math.log2(image.size)) - 2
-        super().__init__(cfg.latent_dim, cfg.prior, tuple(4 * 2**i for i in range(doublings + 1)))
-        self.size = image.size
+        layout = layout_of(cfg, image)
+        levels = tuple(4 * 2**i for i in range(doublings + 1))
+        super().__init__(cfg.latent_dim, cfg.prior, levels, layout)
+        self.size, self.channels = image.size, image.channels
         widths = [
             min(cfg.max_channels, cfg.generator_channels * 2**i) for i in reversed(range(doublings + 1))
         ]
         self.width = widths[0]
-        self.project = nn.Linear(cfg.latent_dim, self.width * 4 * 4)
+        self.project = nn.Linear(layout.seen_dims, self.width * 4 * 4)
         nn.init.orthogonal_(self.project.weight)
         self.stages = nn.ModuleList(
-            UpsamplingBlock(wide, narrow, cfg.latent_dim) for wide, narrow in itertools.pairwise(widths)
+            UpsamplingBlock(wide, narrow, layout.seen_dims) for wide, narrow in itertools.pairwise(widths)
         )
-        self.to_image = nn.ModuleList(ToImage(width, image.channels) for width in widths[1:])
-        self.sketch = nn.Linear(cfg.latent_dim, image.channels * SKETCH_SIDE**2)
+        self.to_image = nn.ModuleList(ToImage(width, image.channels + layout.colours) for width in widths[1:])
+        self.sketch = nn.Linear(layout.noise, image.channels * SKETCH_SIDE**2)
         nn.init.zeros_(self.sketch.weight)
         nn.init.zeros_(self.sketch.bias)
         self.read_sketch = nn.Conv2d(image.channels, widths[int(math.log2(SKETCH_SIDE)) - 2], 3, padding=1)
         self.register_buffer("resolution", torch.tensor(image.size))
-        self.register_buffer("exemplars", torch.zeros(cfg.exemplars, cfg.latent_dim))
+        self.register_buffer("exemplars", torch.zeros(cfg.exemplars, layout.dims))
         self.register_buffer("noise", torch.ones(cfg.latent_dim))
+        self.register_buffer("page", torch.ones(image.channels))
+        self.register_buffer("page_share", torch.zeros(()))
 
     @property
     def middle(self) -> nn.Module:
@@ -227,35 +245,65 @@ class GrowingGenerator(Generator):
         norm: nn.Module = self.to_image[self.levels.index(SKETCH_SIDE) - 1].norm  # type: ignore[assignment]
         return norm
 
-    def sample_latents(self, count: int, rng: torch.Generator, truncation: float = 1.0) -> Tensor:
+    def sample_latents(
+        self, count: int, rng: torch.Generator, truncation: float = 1.0, themes: Tensor | None = None
+    ) -> Tensor:
         """Draw (count, latent_dim) around exemplars: the latent of a real picture, any of them, and noise, so
-        mixed that each component keeps unit variance. Before `follow`, N(0, 1).
+        mixed that each component keeps unit variance. Before `follow`, N(0, 1). Palette and themes are the
+        exemplar's.
 
         `truncation` scales the share of noise: towards 0 lie the exemplars themselves, not their mean, which
-        would be the one picture that is like none of them.
+        would be the one picture that is like none of them. With `themes` (T,) of zeros and ones exemplars are
+        those that have all of them or, where there are none, any of them.
         """  # fmt: skip
         if not len(self.exemplars):
-            return super().sample_latents(count, rng, truncation)
-        noise = super().sample_latents(count, rng)
-        chosen = torch.randint(len(self.exemplars), (count,), generator=rng)
-        share = (self.noise.cpu() * truncation).clamp(max=1)
-        return near(self.exemplars.cpu()[chosen], noise, share)
+            latents = super().sample_latents(count, rng, truncation)
+        else:
+            noise = super().sample_latents(count, rng)
+            exemplars = self.exemplars.cpu()
+            if themes is not None:
+                exemplars = exemplars[self.suitable(themes)]
+            chosen = torch.randint(len(exemplars), (count,), generator=rng)
+            latents, size = exemplars[chosen], self.layout.noise
+            share = (self.noise.cpu() * truncation).clamp(max=1)
+            latents[:, :size] = near(latents[:, :size], noise[:, :size], share)
+        if themes is not None:
+            self.layout.themes_of(latents)[:] = themes
+        return latents
+
+    def suitable(self, themes: Tensor) -> Tensor:
+        """Which exemplars have the themes (T,) of zeros and ones: all, or else any, or else all exemplars."""
+        has = (self.layout.themes_of(self.exemplars.cpu()) * themes).sum(1)
+        for least in (float(themes.sum()), 1.0):
+            if bool((found := has >= least).any()):
+                return found
+        return torch.ones_like(has, dtype=torch.bool)
 
     @torch.no_grad()
-    def follow(self, latents: Tensor, noise: float) -> None:
+    def follow(self, latents: Tensor, noise: float, conditions: Tensor | None = None) -> None:
         """Let the prior lie around the latents (N, dims) of real pictures (IC-GAN, Casanova et al. 2021).
 
         In so many dimensions hardly a draw from N(0, I) is near anything that G was taught. `noise` is the
-        share of it in a latent: 0 draws the latents themselves, 1 the normal distribution.
+        share of it in a latent: 0 draws the latents themselves, 1 the normal distribution. `conditions` are
+        their palettes and themes, (N, 4 K + T).
         """
         if len(self.exemplars) and latents.numel():
             places = torch.arange(len(self.exemplars)) % len(latents)
             self.exemplars[:, : latents.shape[1]] = latents[places]
             self.noise[: latents.shape[1]] = noise
+            if conditions is not None:
+                self.exemplars[:, self.layout.noise :] = conditions[places]
+
+    @torch.no_grad()
+    def lay_on(self, page: str, share: float) -> None:
+        """Let pictures lie on a page of the colour '#rrggbb', of which `share` shows on average."""
+        colour = torch.tensor(list(bytes.fromhex(page.removeprefix("#")))) / 127.5 - 1
+        self.page.copy_(F.pad(colour, (0, 1), value=-1.0)[: self.channels] if self.channels > 1 else colour[:1])
+        self.page_share.fill_(share)
 
     @torch.no_grad()
     def draw_sketches(self, z: Tensor, thumbnails: Tensor) -> None:
-        """Begin with what a linear map from latents (N, latent_dim) to thumbnails (N, C 16^2) can know."""
+        """Begin with what a linear map from noise (N, noise) to thumbnails (N, C 16^2) can know."""
         ones = torch.ones(len(z), 1, device=z.device)
         # A little weight decay: with fewer pictures than components the best map is no good.
         design = torch.cat((z, ones), 1)
@@ -264,6 +312,25 @@ class GrowingGenerator(Generator):
         self.sketch.weight.copy_(solution[:-1].T)
         self.sketch.bias.copy_(solution[-1])
 
+    @torch.no_grad()
+    def ask(self, latents: Tensor, asked: Tensor) -> Tensor:
+        """Latents (B, latent_dim) of the same pictures in other colours: `asked` (B, K, 4), see `complete`.
+
+        The palette in a latent changes, and the noise as far as it says colours: what it is changed by is
+        what the sketch needs to be in the new colours.
+        """
+        own = self.layout.palettes(latents)
+        new = complete(own, asked)
+        noise = latents[:, : self.layout.noise]
+        sketch = self.sketch(noise).unflatten(1, (-1, SKETCH_SIDE, SKETCH_SIDE))
+        change = transfer(sketch, own, new, self.page, self.page_share) - sketch
+        weight = self.sketch.weight
+        # A little weight decay here, too: no part of the latent shall leave where latents are.
+        gram = weight.T @ weight
+        ridge = 0.01 * gram.diagonal().mean() * torch.eye(len(gram), device=gram.device)
+        moved = noise + torch.linalg.solve(gram + ridge, weight.T @ change.flatten(1).T).T
+        return torch.cat((moved, new.flatten(1), self.layout.themes_of(latents)), 1)
+
     def grow_to(self, resolution: int) -> None:
         """Give detail up to `resolution` px, at least 8 and at most the picture's size."""
         self.resolution.fill_(min(max(8, resolution), self.size))
@@ -271,22 +338,42 @@ class GrowingGenerator(Generator):
     def forward(self, z: Tensor) -> Tensor:
         """(B, latent_dim), or one for each level, -> (B, channels, size, size), in or near [-1, 1]."""
         grown = int(self.resolution)
-        first, *others = self.at_levels(z)
+        levels = self.at_levels(z)
+        first, *others = [self.layout.see(level) for level in levels]
         x: Tensor = self.project(first).unflatten(1, (4, 4, self.width)).permute(0, 3, 1, 2)  # channels last
-        images: Tensor | None = None
-        for stage, to_image, level in zip(self.stages, self.to_image, others, strict=True):
-            x = stage(x, level)
+        layers: Tensor | None = None
+        for stage, to_image, seen, level in zip(self.stages, self.to_image, others, levels[1:], strict=True):
+            x = stage(x, seen)
             if x.shape[-1] == SKETCH_SIDE:
-                sketch = self.sketch(level).unflatten(1, (-1, SKETCH_SIDE, SKETCH_SIDE))
+                sketch = self.sketch(level[:, : self.layout.noise])
+                sketch = sketch.unflatten(1, (-1, SKETCH_SIDE, SKETCH_SIDE))
                 x = x + self.read_sketch(sketch)
-                detail = to_image(x) + sketch
+                detail = to_image(x) + F.pad(sketch, (0, 0, 0, 0, 0, self.layout.colours))
             else:
                 detail = to_image(x)
-            images = detail if images is None else upsample(images) + detail
+            layers = detail if layers is None else upsample(layers) + detail
             if x.shape[-1] == grown:
                 break
-        assert images is not None
-        return near_range(resize(images, self.size))
+        assert layers is not None
+        return near_range(resize(self.paint(layers, levels[-1]), self.size))
+
+    def paint(self, layers: Tensor, latents: Tensor) -> Tensor:
+        """A picture and maps of its palette's colours, (B, C + K, H, W), -> the picture, (B, C, H, W).
+
+        Maps say by how much of the way from the page to its colour a pixel is moved.
+        """
+        images = layers[:, : self.channels]
+        if not self.layout.colours:
+            return images
+        strokes = painted(self.layout.palettes(latents), self.channels) - self.page  # (B, K, C)
+        for colour, where in zip(strokes.unbind(1), layers[:, self.channels :].unbind(1), strict=True):
+            images = images + colour[:, :, None, None] * where[:, None]
+        return images
+
+
+def layout_of(cfg: ProjectedConfig, image: ImageConfig) -> Layout:
+    """What latents of these networks say. Grey pictures have no colours to ask for."""
+    return Layout(cfg.latent_dim, cfg.colours if image.channels > 1 else 0, len(cfg.themes))
 
 
 def near(latents: Tensor, noise: Tensor, share: Tensor | float) -> Tensor:

@@ -17,12 +17,14 @@ from impasto.augment import augment
 from impasto.config import AugmentConfig, GrowConfig, LossConfig, MatchingConfig
 from impasto.losses.adversarial import discriminator_loss, generator_compares, generator_loss
 from impasto.losses.matching import map_difference
+from impasto.losses.palette import palette_consistency
 from impasto.losses.penalties import differentiates, penalties_of_halves
 from impasto.models.discriminator import ProjectedDiscriminator
 from impasto.models.encoder import THUMBNAIL_SIDE
 from impasto.models.generator import GrowingGenerator, near, overshoot
 from impasto.models.layers import resize
 from impasto.models.pyramid import thumbnail
+from impasto.palettes import ask_for_some
 from impasto.training.gan_step import StepStats, observe, spread_of
 from impasto.training.reference import Reference
 from impasto.training.state import TrainingState
@@ -43,6 +45,7 @@ def projected_step(
     real = soften(next_batch(), int(G.resolution))
     real_maps, known = look_at(fabric, state, reference, real)
     z, real_z, pairs = draw_latents(state, reference, known, matching)
+    z, asked = ask(state, reference, z, pairs, matching)
     fake = made = G(z)
     spread = spread_of(fake, real)
     if changes != AugmentConfig():
@@ -82,6 +85,9 @@ def projected_step(
     total = matching.adversarial * g_loss + matching.reconstruction * reconstruction
     if matching.overshoot:
         total = total + matching.overshoot * overshoot(made)
+    if len(asked) and matching.palette:
+        background = reference.background
+        total = total + matching.palette * palette_loss(made[-len(asked) :], asked, background)
     state.generator_optimizer.zero_grad()
     fabric.backward(total)
     state.generator_optimizer.step()
@@ -125,10 +131,32 @@ def draw_latents(
     # As far from the picture's latent as the prior's are from their exemplars: D compares the two.
     share = G.noise[:dims].to(known) if len(G.exemplars) else matching.blur
     real_z[:, :dims] = near(known, noise, share)
+    real_z[:, G.layout.noise :] = reference.conditions[torch.from_numpy(state.batches.served()[0])]
     pairs = round(matching.paired_share * len(known)) if matching.reconstruction else 0
     z[:pairs] = real_z[:pairs]
     z[:pairs, :dims] = near(known, noise, matching.blur)[:pairs]
+    if G.layout.themes:
+        for latents in (z, real_z):
+            said = torch.rand(len(latents), 1, generator=state.rng) >= matching.themes_dropped
+            G.layout.themes_of(latents).mul_(said.to(latents))
     return z, real_z, pairs
+
+
+def ask(
+    state: TrainingState, reference: Reference, z: Tensor, pairs: int, matching: MatchingConfig
+) -> tuple[Tensor, Tensor]:
+    """The last of the latents z (B, latent_dim) in colours of other pictures, and what was asked of those,
+    (n, K, 4): of half of them whole palettes, of the others a few colours. No pair is asked for anything."""  # fmt: skip
+    G, _ = networks(state)
+    count = min(round(matching.asked_share * len(z)), len(z) - pairs) if G.layout.colours else 0
+    if not count:
+        return z, z.new_zeros(0, G.layout.colours, 4)
+    train = torch.from_numpy(state.batches.picture_indices)  # what is held out is not even asked for
+    rows = train[torch.randint(len(train), (count,), generator=state.rng)]
+    palettes = G.layout.palettes(F.pad(reference.conditions[rows], (G.layout.noise, 0))).cpu()
+    few = ask_for_some(palettes, state.rng)
+    asked = torch.where(torch.arange(count)[:, None, None] < count // 2, palettes, few).to(z)
+    return torch.cat((z[: len(z) - count], G.ask(z[len(z) - count :], asked))), asked
 
 
 def pair_loss(
@@ -146,6 +174,14 @@ def pair_loss(
     small_made, small_meant = (thumbnail(x[:pairs], THUMBNAIL_SIDE) for x in (fake, real))
     seen = map_difference(made, meant, reference.map_scales).mean() + F.l1_loss(small_made, small_meant)
     return seen + pixels * F.l1_loss(fake[:pairs].float(), real[:pairs]) if pixels else seen
+
+
+def palette_loss(made: Tensor, asked: Tensor, background: str) -> Tensor:
+    """How far pictures are from colours asked for, those with shares by these: the mean, ()."""
+    whole = (asked[..., 3].amax(1) < 1)[:, None, None]
+    by_shares = palette_consistency(made, asked * whole, None, background)
+    few = palette_consistency(made, asked * ~whole, background=background)
+    return (by_shares + few).mean()
 
 
 def soften(images: Tensor, resolution: int) -> Tensor:

@@ -11,12 +11,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from impasto.data.cache import Bytes, Flags, Indices
+from impasto.data.folder import Dataset
 from impasto.descriptors import ProjectedConfig
 from impasto.images import to_tensor
+from impasto.models.conditions import Layout, filled
 from impasto.models.discriminator import ProjectedDiscriminator
 from impasto.models.encoder import THUMBNAIL_SIDE, Encoder
 from impasto.models.generator import GrowingGenerator
 from impasto.models.pyramid import Pyramid, content, thumbnail
+from impasto.palettes import page_of
 
 MEASURED = 256  # pictures, the first, that scales are taken from
 AT_ONCE = 32  # pictures
@@ -29,6 +32,8 @@ class Reference:
 
     encoder: Encoder
     map_scales: list[float]  # one over the mean absolute value of each map of the pyramid
+    conditions: Tensor  # (pictures of the folder, 4 K + T): palettes and themes, as latents end with them
+    background: str = "#ffffff"  # '#rrggbb', the page
     memory: "Memory | None" = None  # None for more pictures than there is room for
 
 
@@ -97,23 +102,37 @@ def make_reference(
     generator: GrowingGenerator,
     discriminator: ProjectedDiscriminator,
     batches: Iterable[Tensor],
+    places: Indices,
+    conditions: Tensor,
     cfg: ProjectedConfig,
+    background: str,
     *,
     first: bool,
 ) -> Reference:
     """Look at real pictures, batches of (B, C, H, W); before the `first` step give both players their start.
 
     At least two pictures, in random order: scales are taken from the first of them. Only one batch is needed
-    at a time: 2,048 pictures of 256 px are 1.6 GB.
+    at a time: 2,048 pictures of 256 px are 1.6 GB. `conditions` are those of all pictures, of which these
+    are at `places`.
     """
-    seen = survey(discriminator.pyramid, batches)
+    seen = survey(discriminator.pyramid, batches, background)
     encoder = Encoder(seen.thumbnails, seen.contents, cfg.pixel_dims, cfg.content_dims)
     if first:
         discriminator.calibrate(seen.maps)
         latents = encoder.encode(seen.thumbnails, seen.contents)
-        generator.follow(latents, cfg.exemplar_noise)
-        generator.draw_sketches(F.pad(latents, (0, generator.latent_dim - encoder.dims)), seen.thumbnails)
-    return Reference(encoder, [float(1 / m.abs().mean()) for m in seen.maps])
+        generator.follow(latents, cfg.exemplar_noise, conditions[torch.from_numpy(places)])
+        generator.lay_on(background, seen.page_share)
+        generator.draw_sketches(F.pad(latents, (0, generator.layout.noise - encoder.dims)), seen.thumbnails)
+    return Reference(encoder, [float(1 / m.abs().mean()) for m in seen.maps], conditions, background)
+
+
+def conditions_of(dataset: Dataset, layout: Layout) -> Tensor:
+    """(pictures, 4 K + T): the palettes and themes of all pictures of a folder, those of them that `layout`
+    has a place for."""  # fmt: skip
+    parts = [torch.from_numpy(dataset.theme_matrix.copy())] if layout.themes else []
+    if layout.colours:
+        parts.insert(0, filled(torch.from_numpy(dataset.palettes.copy())).flatten(1))
+    return torch.cat(parts, 1) if parts else torch.zeros(len(dataset.pixels), 0)
 
 
 @dataclass(frozen=True)
@@ -123,12 +142,13 @@ class Survey:
     contents: Tensor  # (N, 1600)
     thumbnails: Tensor  # (N, C 16^2)
     maps: list[Tensor]  # of the first 256 pictures or a few more
+    page_share: float  # of these: how much of a picture is page (palettes.py), on average
 
 
 @torch.no_grad()
-def survey(pyramid: Pyramid, batches: Iterable[Tensor]) -> Survey:
+def survey(pyramid: Pyramid, batches: Iterable[Tensor], background: str) -> Survey:
     """Look once at pictures, batches of (B, C, H, W)."""
-    contents, thumbnails = [], []
+    contents, thumbnails, pages = [], [], []
     kept: list[list[Tensor]] = []
     for images in batches:
         maps = pyramid(images)
@@ -136,5 +156,6 @@ def survey(pyramid: Pyramid, batches: Iterable[Tensor]) -> Survey:
         thumbnails.append(thumbnail(images, THUMBNAIL_SIDE))
         if sum(len(finest) for finest, *_ in kept) < MEASURED:
             kept.append(maps)
+            pages.append(page_of(images, background).float().mean())
     maps = [torch.cat(same) for same in zip(*kept, strict=True)]
-    return Survey(torch.cat(contents), torch.cat(thumbnails), maps)
+    return Survey(torch.cat(contents), torch.cat(thumbnails), maps, float(torch.stack(pages).mean()))

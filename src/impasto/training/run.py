@@ -44,7 +44,7 @@ from impasto.training.evaluation import MOST_TRAINING, Judge
 from impasto.training.events import Sink, Started
 from impasto.training.generation import Generation
 from impasto.training.projected_step import networks
-from impasto.training.reference import Reference, make_reference, remember
+from impasto.training.reference import Reference, conditions_of, make_reference, remember
 from impasto.training.sinks import JsonlSink, TensorBoardSink
 from impasto.training.state import STATE_FILE
 from impasto.training.stopping import Reason, describe
@@ -133,6 +133,7 @@ def train(
     fabric = devices.make_fabric(choice)
 
     dataset = _open(Path(directory), None if low is None else Path(low), config, progress)
+    config = _with_themes(config, dataset)
     state = states.create_state(config, dataset.batches(config.train.batch_size, config.train.seed), fabric)
     if config.train.begin_with and not resuming:
         states.begin_with(state, config.model, config.train.begin_with)
@@ -191,6 +192,14 @@ def _open(
     return open_pairs(
         directory, low, config.data, config.image, config.model.scale, seed=seed, progress=progress
     )
+
+
+def _with_themes(config: Config, dataset: Dataset) -> Config:
+    """With the names of the pictures' themes, where the networks can be asked for them."""
+    names = dataset.themes
+    if not isinstance(config.model, ProjectedConfig) or config.data.themes == "none" or len(names) < 2:
+        return config
+    return config.model_copy(update={"model": config.model.model_copy(update={"themes": names})})
 
 
 @contextmanager
@@ -268,15 +277,26 @@ def _reference(
     """Survey the real pictures where the generator's lessons need it; remember them where there is room."""
     if not isinstance(config.model, ProjectedConfig):
         return None
-    count = config.matching.bank_pictures
-    pixels = dataset.train_pixels(count // 2 if dataset.mirror else count, config.train.seed)
-    if dataset.mirror:  # then mirrored pictures are real ones too
-        pixels = np.concatenate((pixels, pixels[:, :, ::-1]))
     generator, discriminator = networks(state)
     device = next(discriminator.parameters()).device
+    count = config.matching.bank_pictures
+    places = dataset.some_to_train_on(count // 2 if dataset.mirror else count, config.train.seed)
+    pixels = dataset.pixels.take(places)
+    if dataset.mirror:  # then mirrored pictures are real ones too
+        pixels, places = np.concatenate((pixels, pixels[:, :, ::-1])), np.tile(places, 2)
     parts = (pixels[start : start + SURVEYED] for start in range(0, len(pixels), SURVEYED))
     batches = (to_tensor(part).to(device) for part in parts)
-    reference = make_reference(generator, discriminator, batches, config.model, first=first)
+    conditions = conditions_of(dataset, generator.layout).to(device)
+    reference = make_reference(
+        generator,
+        discriminator,
+        batches,
+        places,
+        conditions,
+        config.model,
+        config.data.background,
+        first=first,
+    )
     if first:
         state.average.load_state_dict(state.generator.state_dict())
     if config.data.fit == "random-crop":  # a picture has as many maps as places
