@@ -49,12 +49,15 @@ class Catalogue:
     """The models and folders below `roots`, and the few models that are kept in memory.
 
     Looked up anew at every call: what a run writes is there at once. All methods may be called by several
-    threads; a model is loaded once, however many ask for it.
+    threads; a model is loaded once, however many ask for it. `heed` is called before each picture a model
+    makes, and may raise (`Queue.heed`).
     """
 
-    def __init__(self, roots: Sequence[Path], most_loaded: int = 4) -> None:
+    def __init__(
+        self, roots: Sequence[Path], most_loaded: int = 4, heed: Callable[[], None] = lambda: None
+    ) -> None:
         self.roots = tuple(root.resolve() for root in roots)
-        self._most = most_loaded
+        self._most, self._heed = most_loaded, heed
         self._known: dict[str, Path] = {}  # where the models were when they were last listed
         self._loaded: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
         self._lock = threading.Lock()
@@ -94,6 +97,8 @@ class Catalogue:
         def load_it() -> "Model":
             model = load(entry.folder)
             remember(model.digest, model.folder)
+            # Between any two pictures work may end that nobody waits for any more.
+            model.generator.register_forward_pre_hook(lambda *_: self._heed())
             return model
 
         model: Model = self._kept((entry.folder, entry.changed), load_it)
@@ -123,6 +128,21 @@ class Catalogue:
             f"there is no folder '{name[:200]}' in the workspace",
             "GET /api/v1/datasets lists some; --workspace DIR DIR ... names more at the start",
         )
+
+    def pictures(self) -> list[tuple[str, int]]:
+        """Names of folders with pictures in them or in their subfolders, and how many those are."""
+        found: dict[str, int] = {}
+        for root in self.roots:
+            runs = [folder for folder in _folders(root) if _is_run(folder)]
+            for folder in _folders(root):
+                if folder == root or any(folder.is_relative_to(run) for run in runs):
+                    continue
+                count = _count(folder)
+                above = folder.parent if folder.parent != root else folder
+                for place in {folder, above} if count else ():
+                    name = self.name_of(place)
+                    found[name] = found.get(name, 0) + count
+        return sorted(found.items())
 
     def name_of(self, folder: Path) -> str:
         """What `folder` finds again: the path below its root. Raises `ValueError` outside of all."""
@@ -178,6 +198,21 @@ def _model_of(name: str, folder: Path) -> Entry | None:
                 return None  # it may lead out of the workspace
             return _entry(name, place, shipped=False)
     return None
+
+
+def _is_run(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in ("config.json", "model.json", "job.json"))
+
+
+def _count(folder: Path) -> int:
+    """The files of a folder that are pictures by their names."""
+    from impasto.images import SUFFIXES
+
+    try:
+        with os.scandir(folder) as entries:
+            return sum(Path(entry.name).suffix.lower() in SUFFIXES for entry in entries)
+    except OSError:
+        return 0
 
 
 _FILES = ("model.json", "model.safetensors")

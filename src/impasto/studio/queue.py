@@ -8,7 +8,6 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, Generic, TypeVar
 
-from impasto.errors import ImpastoError
 from impasto.studio.problems import Refused
 
 T = TypeVar("T")
@@ -17,8 +16,11 @@ Check = Callable[[], None]
 Work = Callable[[Check], T]
 
 
-class Left(ImpastoError):
+class Left(Refused):
     """Nobody waits for this any more: the client went away, or its time is over."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(503, message, hint, Retry_After="60")
 
 
 class Place(Generic[T]):
@@ -55,6 +57,7 @@ class Queue:
         self._mean_seconds = 1.0  # of what was done of late
         self._closed = False
         self._changed = threading.Condition()
+        self._mine = threading.local()  # what each worker works on
         self._threads = [
             threading.Thread(target=self._serve, name=f"studio-{i}", daemon=True) for i in range(workers)
         ]
@@ -93,6 +96,12 @@ class Queue:
         """Do work in its turn and wait for it, for callers with a thread of their own."""
         return self.enter(work).future.result()
 
+    def heed(self) -> None:
+        """Raises `Left` if nobody waits for what the calling thread works on; nothing in other threads."""
+        place: Place[Any] | None = getattr(self._mine, "place", None)
+        if place is not None:
+            place.check()
+
     def close(self) -> None:
         """Take no more; what is in the queue is still done."""
         with self._changed:
@@ -115,7 +124,9 @@ class Queue:
                     continue
                 self._running += 1
             started = time.monotonic()
+            self._mine.place = place
             _do(place)
+            self._mine.place = None
             with self._changed:
                 self._running -= 1
                 self._mean_seconds += 0.1 * (time.monotonic() - started - self._mean_seconds)
