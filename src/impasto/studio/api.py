@@ -132,12 +132,13 @@ async def project(
     seed: Annotated[int, Form(ge=0, lt=2**63)] = 0,
 ) -> schemas.Found:
     """The picture of a model that is most like a photo; its recipe is where to go on from."""
-    data = await _picture(photo, studio)
-    found = await in_turn(
-        request,
-        lambda check: work.project(studio.catalogue.generator(model), data, steps, candidates, seed, check),
-    )
-    return schemas.Found(**found)
+    data = await _bytes(photo, studio)
+
+    def find(check: Check) -> dict[str, Any]:
+        check_picture(data, "the photo", studio.settings.limits)
+        return work.project(studio.catalogue.generator(model), data, steps, candidates, seed, check)
+
+    return schemas.Found(**await in_turn(request, find))
 
 
 @routes.post(
@@ -156,25 +157,19 @@ async def upscale(
     format: Annotated[Literal["png", "webp", "jpg"], Form()] = "png",
 ) -> Response:
     """A picture larger and sharp; 16 bits, grey, alpha, profile and EXIF are kept."""
-    data = await _picture(picture, studio)
-    most = studio.settings.limits.enlarged_pixels
+    data, limits = await _bytes(picture, studio), studio.settings.limits
 
     def enlarge(check: Check) -> work.Answer:
-        return work.upscale(studio.catalogue.upscaler(model, engine), data, scale, format, most, check)
+        check_picture(data, "the picture", limits)
+        return work.upscale(studio.catalogue.upscaler(model, engine), data, scale, format, limits, check)
 
     return answer(await in_turn(request, enlarge))
 
 
-async def _picture(file: UploadFile, studio: Studio) -> bytes:
-    """The bytes of one uploaded picture, looked at. Raises `Refused`."""
-    limits = studio.settings.limits
-
-    def read() -> bytes:
-        data = read_bounded(file.file, limits.picture_bytes, "the picture")
-        check_picture(data, "the picture", limits)
-        return data
-
-    return await asyncio.to_thread(read)
+async def _bytes(file: UploadFile, studio: Studio) -> bytes:
+    """What one uploaded file holds. Raises `Refused`."""
+    most = studio.settings.limits.picture_bytes
+    return await asyncio.to_thread(read_bounded, file.file, most, "the picture")
 
 
 def answer(made: work.Answer) -> StreamingResponse:

@@ -234,6 +234,8 @@ class Jobs:
         last = newest(folder / EVENTS)
         state, words = self._state(folder, process, last)
         progress = last.get("progress") if state == "running" else None
+        if progress and progress["unix_time"] < _json(folder / PROCESS).get("unix_time", 0):
+            progress = None  # of before it was resumed
         seen = max((int(record.get("images_seen", 0)) for record in last.values()), default=0)
         return Job(
             id=folder.name,

@@ -27,7 +27,8 @@ class Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """On Ctrl-C or SIGTERM: streams of events end, or they would hold the server up."""
         self.studio.closing.set()
-        super().handle_exit(sig, frame)
+        self.force_exit = self.should_exit  # the second time: at once
+        self.should_exit = True  # and not uvicorn's way, which ends by the signal after all is well
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take no more, finish what is begun, let trainings save."""

@@ -21,7 +21,7 @@ class Limits:
     picture_pixels: int = 50_000_000
     enlarged_pixels: int = 200_000_000
     files: int = 50_000  # in one data set
-    uploads_at_once: int = 8
+    uploads_at_once: int = 16
     workers: int = 2  # pieces of work at a time: a slider must not wait for a poster
     waiting: int = 32  # pieces of work beyond those; the next one is refused
     request_seconds: float = 300.0

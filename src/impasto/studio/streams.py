@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -23,40 +23,60 @@ class Bounds:
     def __init__(self, app: ASGIApp, *, limits: Limits) -> None:
         self.app = app
         self.limits = limits
+        self._uploads: set[_Exchange] = set()  # that are coming in
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        exchange = _Exchange(receive, send, self.limits, self._most_bytes(scope))
+        exchange = _Exchange(receive, send, self.limits, self._most_bytes(scope), self._uploads.discard)
         length = Headers(scope=scope).get("content-length", "0")
         if len(length) > 18 or not length.isdecimal() or int(length) > exchange.most_bytes:
             exchange.refused = 413
             await exchange.refuse(scope)
             return
+        if _is_upload(scope):  # what comes in lies on disk until it is whole
+            if len(self._uploads) >= self.limits.uploads_at_once:
+                exchange.refused = 429
+                await exchange.refuse(scope)
+                return
+            self._uploads.add(exchange)
         try:
             await self.app(scope, exchange.receive, exchange.send)
         except Exception:
             if exchange.refused is None:
                 raise
+        finally:
+            self._uploads.discard(exchange)
         if exchange.refused is not None and not exchange.began:
             await exchange.refuse(scope)
 
     def _most_bytes(self, scope: Scope) -> int:
-        multipart = Headers(scope=scope).get("content-type", "").startswith("multipart/")
-        if is_api(scope["path"]) and not multipart:
+        if is_api(scope["path"]) and not _is_upload(scope):
             return self.limits.json_bytes
         if is_api(scope["path"]) and not scope["path"].startswith("/api/v1/datasets"):
             return self.limits.picture_bytes + self.limits.json_bytes
         return self.limits.upload_bytes
 
 
-class _Exchange:
-    """One request and its answer, under watch."""
+def _is_upload(scope: Scope) -> bool:
+    return Headers(scope=scope).get("content-type", "").startswith("multipart/")
 
-    def __init__(self, receive: Receive, send: Send, limits: Limits, most_bytes: int) -> None:
+
+class _Exchange:
+    """One request and its answer, under watch. `when_whole` is told when nothing more comes in."""
+
+    def __init__(
+        self,
+        receive: Receive,
+        send: Send,
+        limits: Limits,
+        most_bytes: int,
+        when_whole: Callable[["_Exchange"], None],
+    ) -> None:
         self._receive, self._send, self.limits, self.most_bytes = receive, send, limits, most_bytes
+        self._when_whole = when_whole
         self.refused: int | None = None  # the status to refuse with
         self.began = False  # to answer
         self._gone = self._whole = False
@@ -78,6 +98,8 @@ class _Exchange:
             self.refused = 413
             raise ValueError("the request is too large")
         self._whole = not message.get("more_body", False)
+        if self._whole:
+            self._when_whole(self)
         return message
 
     async def send(self, message: Message) -> None:
@@ -95,12 +117,16 @@ class _Exchange:
 
     async def refuse(self, scope: Scope) -> None:
         """Answer with what is wrong."""
-        megabytes = self.most_bytes / 2**20
-        answer = (
-            problem(413, f"the request is larger than {megabytes:.4g} MB", headers={"connection": "close"})
-            if self.refused == 413
-            else problem(408, "the request came too slowly", headers={"connection": "close"})
-        )
+        close = {"connection": "close"}
+        match self.refused:
+            case 413:
+                megabytes = self.most_bytes / 2**20
+                answer = problem(413, f"the request is larger than {megabytes:.4g} MB", "", close)
+            case 429:
+                words = "many uploads are coming in already", "come again in 5 s"
+                answer = problem(429, *words, {**close, "retry-after": "5"})
+            case _:
+                answer = problem(408, "the request came too slowly", "", close)
         self.began = True
         await answer(scope, self._receive, self._send)
 

@@ -52,15 +52,19 @@ def check_picture(data: bytes, name: str, limits: Limits) -> images.Header:
     try:
         found = images.header(data)
     except ImageError as error:
-        raise Refused(415, f"'{printable(name)}' {error.message}", "JPEG, PNG, WebP, TIFF ...") from None
+        raise Refused(415, f"{printable(name)} {error.message}", "JPEG, PNG, WebP, TIFF ...") from None
     if found.format not in _SUFFIXES:  # a drawing is a program that says what to draw
-        raise Refused(415, f"'{printable(name)}' is {found.format.upper()}", "save it as PNG first")
+        raise Refused(415, f"{printable(name)} is {found.format.upper()}", "save it as PNG first")
     if found.width * found.height > limits.picture_pixels:
         raise Refused(
             413,
-            f"'{printable(name)}' has {found.width:,} x {found.height:,} pixels",
+            f"{printable(name)} has {found.width:,} x {found.height:,} pixels",
             f"at most {limits.picture_pixels / 1e6:g} megapixels",
         )
+    try:
+        images.fit_square(data, _LOOK_PX, max_pixels=limits.picture_pixels)  # decodes all of it
+    except ImageError as error:
+        raise Refused(415, f"{printable(name)} {error.message}", "save it anew") from None
     return found
 
 

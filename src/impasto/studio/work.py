@@ -11,6 +11,7 @@ from PIL.Image import Image
 
 from impasto.studio.problems import Refused
 from impasto.studio.schemas import Generate, Interpolate, PictureFormat
+from impasto.studio.settings import Limits
 
 if TYPE_CHECKING:
     from impasto.inference.sampler import Model
@@ -72,18 +73,18 @@ def upscale(
     picture: bytes,
     scale: float | None,
     format_: str,
-    most_pixels: int,
+    limits: Limits,
     check: Callable[[], None],
 ) -> Answer:
-    """A picture made larger. Raises `Refused` (413) where it would have more than `most_pixels`."""
+    """A picture made larger. Raises `Refused` (413) where it, or all its frames, would be too large."""
     from impasto.errors import ImageError
     from impasto.inference.pictures import opened
     from impasto.inference.upscale import wanted_size
 
     try:
-        source = opened(picture)
+        source = opened(picture, limits.picture_pixels)
         width, height = wanted_size(source, upscaler.network.scale, scale, None)
-        if width * height * source.frames > most_pixels:
+        if width * height * source.frames > limits.enlarged_pixels:
             raise Refused(
                 413,
                 f"{width:,} x {height:,} pixels are too many to send back",
