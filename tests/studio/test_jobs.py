@@ -2,6 +2,7 @@
 
 import json
 import signal
+import sys
 
 import pytest
 
@@ -82,14 +83,11 @@ def test_a_training_from_first_to_last(client, workspace):
     assert [id_ for _, _, id_ in events_of(again) if id_] == ids[-2:]
 
 
-def test_what_goes_wrong_is_told(client, workspace):
-    (workspace / "few").mkdir()
-    (workspace / "shapes" / "discs" / "001.png").rename(workspace / "few" / "one.png")
-    job = client.post("/api/v1/jobs", json={**ENDLESS, "pictures": "few"}).json()
-    found = wait_for(
-        lambda: (one := client.get(f"/api/v1/jobs/{job['id']}").json())["state"] == "failed" and one
-    )
-    assert found["words"].startswith("the folder has 1 different pictures")
+def test_a_training_that_is_stopped_before_it_begins(client):
+    here = f"/api/v1/jobs/{client.post('/api/v1/jobs', json=ENDLESS).json()['id']}"
+    assert client.post(f"{here}/stop").json()["state"] == "stopping"
+    wait_for(lambda: client.get(here).json()["state"] == "stopped")
+    assert client.get(here).json()["resumable"]
 
 
 def test_a_job_that_was_killed_is_lost_and_can_be_resumed(workspace):
@@ -106,19 +104,34 @@ def test_a_job_that_was_killed_is_lost_and_can_be_resumed(workspace):
     assert (job.state, job.images_seen, job.resumable) == ("lost", 8, True)
 
 
-def test_another_process_of_the_same_number_is_not_ours(tmp_path):
-    import sys
+@pytest.mark.parametrize(
+    ("log", "state", "words"),
+    [
+        ("impasto: the disk is full\n         buy another\n", "failed", "the disk is full"),
+        ("Traceback ...\n  File\nOSError: no memory\n", "failed", "OSError: no memory"),
+        ("images 8  images/s 9\n", "lost", "it ended without a word: killed, or a power cut"),
+    ],
+)  # fmt: skip
+def test_why_a_training_ended_is_told(workspace, log, state, words):
+    folder = workspace / "runs" / "x"
+    folder.mkdir(parents=True)
+    about = {"name": "x", "pictures": "shapes", "created": 1, "preset": "mlp", "size": 16}
+    (folder / "job.json").write_text(json.dumps(about))
+    before = "impasto: of an earlier start\n"
+    (folder / "process.json").write_text(json.dumps({"pid": 1, "began": "", "log_from": len(before)}))
+    (folder / "job.log").write_text(before + log)
+    (job,) = Jobs(workspace, Catalogue([workspace])).all()
+    assert (job.state, job.words) == (state, words)
 
-    process, child = start([sys.executable, "-c", "input()"], tmp_path / "log")
-    try:
-        assert process.runs or child.wait() is not None
-        stranger = Process(process.pid, process.began + "0")
-        assert not stranger.runs
-        assert not stranger.ask_to_stop()
-    finally:
-        child.kill()
-        child.wait()
-    assert not process.runs
+
+def test_another_process_of_the_same_number_is_not_ours(tmp_path):
+    process = start([sys.executable, "-c", "import time; time.sleep(60)"], tmp_path / "log")
+    assert process.runs
+    stranger = Process(process.pid, process.began + "0")
+    assert not stranger.runs
+    assert not stranger.ask_to_stop()
+    assert process.kill()
+    wait_for(lambda: not process.runs)
 
 
 def test_a_journal_that_is_rewritten_begins_anew(tmp_path):

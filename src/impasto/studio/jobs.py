@@ -8,7 +8,6 @@ or after `kill -9`, nothing needs to be remembered.
 import json
 import re
 import secrets
-import subprocess
 import sys
 import threading
 import time
@@ -79,8 +78,6 @@ class Jobs:
         self.folder = workspace.resolve() / "runs"
         self.catalogue = catalogue
         self.at_once = at_once
-        self._children: dict[str, subprocess.Popen[bytes]] = {}
-        self._asked: dict[str, Process] = {}  # to stop
         self._lock = threading.Lock()
 
     def all(self) -> list[Job]:
@@ -169,8 +166,10 @@ class Jobs:
             process = self._process(job.folder)
             if process is None:
                 raise Refused(409, f"the job '{id_}' is not running", f"it is {job.state}")
-            if self._asked.get(id_) != process:  # a second signal would end it unsaved
-                self._asked[id_] = process
+            about = _json(job.folder / PROCESS)
+            if not about.get("asked_to_stop"):  # a second signal would end it unsaved
+                about["asked_to_stop"] = True
+                write_bytes_atomically(job.folder / PROCESS, json.dumps(about).encode())
                 process.ask_to_stop()
         return self.get(id_)
 
@@ -212,16 +211,12 @@ class Jobs:
         command += [*about["arguments"], *about["limits"]]
         said = (out / LOG).stat().st_size if (out / LOG).exists() else 0
         now = time.time()
-        process, child = processes.start(command, out / LOG)
-        self._children[id_] = child
+        process = processes.start(command, out / LOG)
         about = {**asdict(process), "unix_time": now, "log_from": said}
         write_bytes_atomically(out / PROCESS, json.dumps(about).encode())
 
     def _process(self, folder: Path) -> Process | None:
         """The job's process, if it runs."""
-        child = self._children.get(folder.name)
-        if child is not None:
-            child.poll()
         about = _json(folder / PROCESS)
         process = Process(int(about.get("pid", 0)), str(about.get("began", "")))
         return process if process.runs else None
@@ -254,12 +249,14 @@ class Jobs:
             folder=folder,
         )
 
+    @staticmethod
     def _state(
-        self, folder: Path, process: Process | None, last: Mapping[str, dict[str, Any]]
+        folder: Path, process: Process | None, last: Mapping[str, dict[str, Any]]
     ) -> tuple[State, str]:
-        if process is not None:
-            return ("stopping" if self._asked.get(folder.name) == process else "running"), ""
         launched = _json(folder / PROCESS)
+        asked = bool(launched.get("asked_to_stop"))
+        if process is not None:
+            return ("stopping" if asked else "running"), ""
         ended = last.get("stopped")
         if ended and ended["unix_time"] >= launched.get("unix_time", 0):
             words = str(ended["words"])
@@ -267,8 +264,8 @@ class Jobs:
                 return "stopped", words
             return ("finished" if ended["condition"] in ENDED_WELL else "failed"), words
         said = _complaint(folder / LOG, int(launched.get("log_from", 0)))
-        if said in ("interrupted", "KeyboardInterrupt"):  # before its first step
-            return "stopped", "interrupted before it had begun"
+        if asked and said in ("", "interrupted", "KeyboardInterrupt"):
+            return "stopped", "stopped before it had begun"
         return ("failed", said) if said else ("lost", "it ended without a word: killed, or a power cut")
 
 

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,11 +44,10 @@ class Process:
         return True
 
 
-def start(command: Sequence[str], log: Path) -> tuple["Process", "subprocess.Popen[bytes]"]:
+def start(command: Sequence[str], log: Path) -> "Process":
     """Start a process in a session of its own: a Ctrl-C or hang-up meant for us does not reach it.
 
-    Both its outputs are appended to `log`. The caller must `poll` what is returned now and then, or the
-    process stays in the system's table after its end.
+    Both its outputs are appended to `log`.
     """
     with log.open("ab") as output:
         child = subprocess.Popen(
@@ -57,7 +57,10 @@ def start(command: Sequence[str], log: Path) -> tuple["Process", "subprocess.Pop
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    return Process(child.pid, _began(child.pid)), child
+    process = Process(child.pid, _began(child.pid))
+    # Somebody must wait for it, or it stays in the system's table after its end.
+    threading.Thread(target=child.wait, name=f"wait for {child.pid}", daemon=True).start()
+    return process
 
 
 def _began(pid: int) -> str:
