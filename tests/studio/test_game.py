@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from impasto.losses.adversarial import discriminator_cross_entropy
+from impasto.losses.penalties import squared_gradient_norm
 from impasto.studio.game import DEVIATION, LOOKED_AT, SURFACE, Game, Look, Rules, centres, judge, loss_of
 
 CALM = Look(0, 0.7, 1.4, 0.5, distance=0.005, found=8, good=0.8, spread=1.0, middle=(0.0, 0.0))
@@ -48,7 +49,11 @@ def test_a_round_minimises_the_losses_of_the_package():
     """The first step of D lowers its own loss on the points it was shown, by the package's formula."""
     game = Game(Rules("textbook", discriminator_lr=1e-3))
     real, fake = game.real_points(LOOKED_AT), game.generated()
-    loss = lambda: float(discriminator_cross_entropy(game._judge(real), game._judge(fake)).mean())  # noqa: E731
+
+    @torch.no_grad()
+    def loss():
+        return float(discriminator_cross_entropy(game._judge(real), game._judge(fake)).mean())
+
     before = loss()
     game.play(5)
     assert loss() < before
@@ -71,6 +76,16 @@ def test_penalties_belong_to_their_games():
     for kind in ("textbook", "minimax", "relativistic"):
         loss = loss_of(kind)
         assert loss.r1_weight == loss.r2_weight == loss.gradient_penalty_weight == 0
+
+
+def test_penalties_hold_the_slope_of_d_down():
+    slopes = []
+    for kind in ("relativistic", "relativistic-r1-r2"):
+        game = Game(Rules(kind, discriminator_lr=1e-2))
+        game.play(150)
+        points = game.real.clone().requires_grad_()
+        slopes.append(float(squared_gradient_norm(game._judge(points), points).mean().detach()))
+    assert slopes[1] < 0.5 * slopes[0]
 
 
 def test_the_surface_is_high_where_the_real_points_are():
@@ -97,6 +112,14 @@ def test_looks_are_taken_every_25_steps_with_means_since_the_last():
     assert all(0 <= look.accuracy <= 1 and math.isfinite(look.distance) for look in game.looks)
 
 
+def swinging(i):
+    return math.sin(i), math.cos(i)
+
+
+def going_one_way(i):
+    return 0.3 * i, 0.0
+
+
 @pytest.mark.parametrize(
     ("state", "looks"),
     [
@@ -107,8 +130,8 @@ def test_looks_are_taken_every_25_steps_with_means_since_the_last():
         ("under way", course(40, found=6)),
         ("collapsed", course(40, spread=0.1, found=1, distance=0.9)),
         ("collapsed", course(40, found=2, good=0.9, distance=0.5)),
-        ("oscillating", course(40, distance=0.6, found=1, good=0.1, middle=lambda i: (math.sin(i), math.cos(i)))),
-        ("under way", course(40, distance=0.6, found=0, good=0, middle=lambda i: (0.3 * i, 0))),  # goes one way
+        ("oscillating", course(40, distance=0.6, found=1, good=0.1, middle=swinging)),
+        ("under way", course(40, distance=0.6, found=0, good=0, middle=going_one_way)),
         ("diverged", course(40, spread=lambda i: 100.0)),
         ("diverged", course(3, distance=lambda i: math.nan)),
     ],
@@ -129,7 +152,7 @@ def test_a_verdict_forgets_what_is_over():
 
 
 def test_games_end_as_the_texts_say():
-    """What the page promises to its readers: equal rates converge, a hurried generator collapses or swings."""
+    """Equal rates converge; a generator ten times as fast as D collapses or swings."""
     game = Game(Rules("minimax", "ring", 1e-3, 1e-3))
     game.play(1_500)
     assert judge(game.looks, "ring").state == "converged"

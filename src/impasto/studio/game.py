@@ -4,6 +4,7 @@ Two perceptrons, and the losses and penalties that pictures are trained with. Ra
 the same rules and the same number of steps give the same points.
 """
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -82,7 +83,7 @@ class Look:
     step: int
     generator_loss: float
     discriminator_loss: float
-    accuracy: float  # share of real and generated points that D tells apart, 0.5 is guessing
+    accuracy: float  # share of pairs, one real and one generated, that D puts in order; 0.5 is guessing
     distance: float  # energy distance between generated and real points
     found: int  # clumps with at least `FOUND` good points
     good: float  # share of generated points in a clump
@@ -165,19 +166,20 @@ class Game:
         y, x = torch.meshgrid(line.flip(0), line, indexing="ij")
         logits = self._judge(torch.stack((x, y), 2).view(-1, 2)).view(SURFACE, SURFACE)
         real, fake = self._judge(self.real), self._judge(self.generated())
-        # Some losses leave the zero of the logits undetermined, so it is put between the two (as in training).
+        # Some losses leave the zero of the logits undetermined: it is put between the two, as in training.
         return torch.sigmoid(logits - (real.mean() + fake.mean()) / 2)
 
     @torch.no_grad()
     def _look(self) -> Look:
-        means, self._sums = (self._sums / LOOK_EVERY).tolist(), torch.zeros(3)
+        g_loss, d_loss, accuracy = (self._sums / LOOK_EVERY).tolist()
+        self._sums = torch.zeros(3)
         points = self.generated()
         finite = bool(torch.isfinite(points).all())
         apart = torch.cdist(points, self._centres)
         good = apart.amin(1) < GOOD * DEVIATION
         counts = torch.bincount(apart.argmin(1)[good], minlength=len(self._centres))
         return Look(
-            self.step, *means,
+            self.step, g_loss, d_loss, accuracy,
             distance=energy_distance(self.real, points) if finite else math.nan,
             found=int((counts >= FOUND).sum()),
             good=float(good.float().mean()),
@@ -208,7 +210,7 @@ def _deviation(points: Tensor) -> Tensor:
 
 State = Literal["beginning", "under way", "converged", "oscillating", "collapsed", "diverged"]
 
-# The bounds lie between what games that end well and badly showed, five losses by four pairs of learning rates.
+# The bounds lie between what games that end well and badly showed: five losses, four pairs of rates each.
 GRACE = 12  # looks: an untrained generator makes one point over and over, which is what a collapse looks like
 LATELY = 16  # looks that the present is judged by; the last half of them where it should not lag
 LITTLE_SPREAD, WILD_SPREAD = (
@@ -261,5 +263,5 @@ def judge(looks: Sequence[Look], shape: Shape) -> Verdict:
 
 def _way(looks: Sequence[Look]) -> tuple[float, float]:
     """How far the middle of the generated points went, and how far it is from where it was then."""
-    steps = [math.dist(one.middle, two.middle) for one, two in zip(looks, looks[1:], strict=False)]
+    steps = [math.dist(one.middle, two.middle) for one, two in itertools.pairwise(looks)]
     return sum(steps), math.dist(looks[0].middle, looks[-1].middle)
