@@ -1,6 +1,7 @@
 """Requests as they come over the wire: how long and how large they may be, and the access log."""
 
 import asyncio
+import contextlib
 import json
 import logging
 import time
@@ -14,6 +15,7 @@ from impasto.studio.security import is_api
 from impasto.studio.settings import Limits
 
 CHUNK = 64 * 1024
+DRAIN_SECONDS = 5.0
 log = logging.getLogger("impasto.studio.access")
 
 
@@ -94,10 +96,10 @@ class _Exchange:
             self.refused = 408
             raise ValueError("the request stands still") from None
         self._bytes += len(message.get("body", b""))
+        self._whole = not message.get("more_body", False)
         if self._bytes > self.most_bytes:
             self.refused = 413
             raise ValueError("the request is too large")
-        self._whole = not message.get("more_body", False)
         if self._whole:
             self._when_whole(self)
         return message
@@ -128,7 +130,16 @@ class _Exchange:
             case _:
                 answer = problem(408, "the request came too slowly", "", close)
         self.began = True
+        await self._drain()
         await answer(scope, self._receive, self._send)
+
+    async def _drain(self) -> None:
+        """Take what still comes for a while: a client that is cut off in the middle never reads why."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_SECONDS):
+                while not self._whole:
+                    message = await self._receive()
+                    self._whole = not message.get("more_body", False)
 
 
 class AccessLog:
