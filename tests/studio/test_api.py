@@ -178,6 +178,8 @@ def test_a_model_that_is_linked_from_elsewhere_is_not_reached(client, workspace,
     (workspace / "tiny").symlink_to(tmp_path / "secret")
     assert client.post("/api/v1/generate", json=GENERATE).status_code == 404
     (workspace / "tiny").unlink()
+    (workspace / "link").symlink_to(tmp_path)  # a folder above it
+    assert client.post("/api/v1/generate", json={**GENERATE, "model": "link/secret"}).status_code == 404
     (workspace / "tiny").mkdir()
     for name in ("model.json", "model.safetensors"):
         (workspace / "tiny" / name).symlink_to(tmp_path / "secret" / name)
@@ -199,3 +201,19 @@ def test_a_model_that_was_trained_on_is_loaded_anew(client, workspace, made):
     weights, info = load_model(workspace / "tiny")
     save_model(workspace / "tiny", {name: torch.zeros_like(w) for name, w in weights.items()}, info)
     assert client.post("/api/v1/generate", json=GENERATE).content != before
+
+
+def test_between_pictures_a_model_heeds_whether_anybody_waits(workspace):
+    from impasto.studio.catalogue import Catalogue
+    from impasto.studio.queue import Left
+
+    passes = []
+
+    def heed():
+        passes.append(1)
+        if len(passes) == 3:
+            raise Left("nobody waits")
+
+    with pytest.raises(Left):
+        Catalogue([workspace], heed=heed).generator("tiny").generate(range(10))
+    assert len(passes) == 3

@@ -162,9 +162,9 @@ HOSTILE_ZIPS = {
     "drive": zipped(("C:/evil.png", PNG)),
     "backslashes": zipped(("..\\..\\evil.png", PNG)),
     "zero byte in a name": edited(zipped(("evilX.png", PNG)), b"evilX.png", b"evil\0.png"),
-    "symbolic link": zipped(("a.png", b"/etc/passwd"), mode=stat.S_IFLNK),
-    "device": zipped(("a.png", b""), mode=stat.S_IFCHR),
-    "pipe": zipped(("a.png", b""), mode=stat.S_IFIFO),
+    "symbolic link": zipped(("a.png", PNG), mode=stat.S_IFLNK),
+    "device": zipped(("a.png", PNG), mode=stat.S_IFCHR),
+    "pipe": zipped(("a.png", PNG), mode=stat.S_IFIFO),
     "encrypted": encrypted(),
     "one bomb": zipped(("a.png", b"\0" * 300_000)),
     "many small bombs": zipped(*((f"{i}.png", b"\0" * 190_000) for i in range(4))),
@@ -257,6 +257,12 @@ def test_what_a_killed_server_left_is_removed(open_client, workspace):
 def test_good_ones_are_taken_in(small):
     for data in (PNG, encoded("JPEG"), encoded("WEBP"), encoded("BMP"), encoded("TIFF"), encoded("GIF")):
         assert small.post("/api/v1/datasets", files={"files": ("a", data)}).status_code == 201
+
+
+@pytest.mark.parametrize("kind", ["a huge directory", "zip64"])
+def test_a_long_list_of_contents_is_refused_before_it_is_read(small, kind):
+    answer = small.post("/api/v1/datasets", files={"files": ("a.zip", HOSTILE_ZIPS[kind])})
+    assert (answer.status_code, answer.json()["detail"]) == (413, "the zip holds too many files")
 
 
 def test_an_animation_counts_with_all_its_frames(small):
