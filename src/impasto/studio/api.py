@@ -64,11 +64,11 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     words = {
         400: "The request is not what its headers say", 401: "A token is needed", 403: "Not from here",
-        404: "Nothing of that name", 408: "Too slow", 409: "Not as things stand",
+        404: "Nothing of that name", 405: "Not that method", 408: "Too slow", 409: "Not as things stand",
         413: "Too large", 415: "Not a picture that can be used", 422: "Something in it is wrong",
         429: "The queue is full: `Retry-After` says when to come again", 503: "It took too long",
     }  # fmt: skip
-    every = {400, 401, 403, 408, 413, 422, *statuses}
+    every = {400, 401, 403, 405, 408, 413, 422, *statuses}
     return {status: {"description": words[status], "content": content} for status in sorted(every)}
 
 
