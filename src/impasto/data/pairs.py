@@ -28,13 +28,17 @@ class PairedPixels(Pixels):
 
     def take(self, indices: Indices, offsets: Offsets | None = None) -> Bytes:
         """(n, S, S, 6) uint8; see `Pixels.take`."""
+        assert self.low is not None
         result = np.empty((len(indices), self.size, self.size, 6), np.uint8)
         for row, index in enumerate(indices):
-            picture = self.whole(int(index))
-            slack = (np.array(picture.shape[:2]) - self.size) // self.scale
-            place = slack // 2 if offsets is None else (offsets[row] * (slack + 1)).astype(np.int64)
-            top, left = place * self.scale
-            result[row] = picture[top : top + self.size, left : left + self.size]
+            sharp, low = super().whole(int(index)), self.low.whole(int(index))
+            side, low_side = self.size, self.size // self.scale
+            slack = np.array(low.shape[:2]) - low_side
+            top, left = slack // 2 if offsets is None else (offsets[row] * (slack + 1)).astype(np.int64)
+            window = low[top : top + low_side, left : left + low_side]
+            result[row, ..., 3:] = window.repeat(self.scale, 0).repeat(self.scale, 1)
+            top, left = top * self.scale, left * self.scale
+            result[row, ..., :3] = sharp[top : top + side, left : left + side]
         return result
 
     def whole(self, index: int) -> Bytes:

@@ -139,6 +139,7 @@ class WideConv(nn.Module):
 
     def hold(self, kernel: Tensor, bias: Tensor) -> None:
         """Become a product that amounts to `kernel`: the way back orthonormal, and the wide one the rest."""
+        kernel = kernel.to(self.wide)
         if self.identity:
             kernel = kernel - self._unit(kernel)
         back = torch.linalg.qr(self.narrow.mT).Q.mT

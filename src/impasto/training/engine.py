@@ -102,7 +102,7 @@ class Engine:
         return stats
 
     def _next_batch(self) -> Tensor:
-        images = to_tensor(self.state.batches.next()).to(self.fabric.device)
+        images = to_tensor(self.state.batches.next(), self.fabric.device)
         return images.contiguous(memory_format=torch.channels_last)
 
     def _set_rates(self) -> None:

@@ -181,7 +181,7 @@ def opinions(discriminator: Discriminator, pixels: NDArray[np.uint8]) -> Tensor:
     device = next(discriminator.parameters()).device
     training = discriminator.training
     discriminator.eval()
-    logits: Tensor = discriminator(to_tensor(pixels).to(device))
+    logits: Tensor = discriminator(to_tensor(pixels, device))
     discriminator.train(training)
     return logits.double().cpu().reshape(len(pixels), -1).mean(1)
 

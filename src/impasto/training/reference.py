@@ -71,7 +71,7 @@ def remember(
 
     def look(part: Indices, *, turned: bool) -> tuple[list[Tensor], Tensor]:
         pixels = take(part)
-        images = to_tensor(pixels[:, :, ::-1].copy() if turned else pixels).to(device)
+        images = to_tensor(pixels[:, :, ::-1].copy() if turned else pixels, device)
         maps = pyramid(images.contiguous(memory_format=torch.channels_last))
         return [m.permute(0, 2, 3, 1) for m in maps], encoder(images, maps)
 

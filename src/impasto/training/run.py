@@ -275,7 +275,7 @@ def _reference(
     generator, discriminator = networks(state)
     device = next(discriminator.parameters()).device
     parts = (pixels[start : start + SURVEYED] for start in range(0, len(pixels), SURVEYED))
-    batches = (to_tensor(part).to(device) for part in parts)
+    batches = (to_tensor(part, device) for part in parts)
     reference = make_reference(generator, discriminator, batches, config.model, first=first)
     if first:
         state.average.load_state_dict(state.generator.state_dict())
