@@ -36,6 +36,7 @@ ALLOWED_WITHIN = {
     ("metrics", "models.features"),
     ("training", "inference.sampler"),  # previews and measurements of what is being trained
     ("__main__", "cli"),
+    ("cli", "studio"),  # `impasto serve` starts it
 }
 
 
