@@ -11,6 +11,7 @@ from PIL import Image
 PAGE = Path(__file__).parents[2] / "docs" / "api.md"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
 def test_the_commands_of_the_page(serve, workspace, tmp_path):
     (workspace / "runs").mkdir()

@@ -151,6 +151,7 @@ def test_a_verdict_forgets_what_is_over():
     assert judge(swung + course(30), "ring").state == "converged"
 
 
+@pytest.mark.slow
 def test_games_end_as_the_texts_say():
     """Equal rates converge; a generator ten times as fast as D collapses or swings."""
     game = Game(Rules("minimax", "ring", 1e-3, 1e-3))

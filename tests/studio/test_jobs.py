@@ -1,6 +1,7 @@
 """Trainings, in processes of their own, through the server's end and `kill -9`."""
 
 import json
+import os
 import signal
 import sys
 
@@ -10,7 +11,7 @@ from impasto.checkpoints import load_state
 from impasto.studio.catalogue import Catalogue
 from impasto.studio.jobs import Jobs
 from impasto.studio.journal import Journal
-from impasto.studio.processes import Process, start
+from impasto.studio.processes import GIVES_WAY, Process, start
 from tests.studio.conftest import TINY_RUN, wait_for
 
 ENDLESS = {"pictures": "shapes", "preset": "mlp", "size": 16, "images": 10**12, "settings": TINY_RUN}
@@ -28,6 +29,7 @@ def events_of(text):
     return [(block["event"], json.loads(block["data"]), block.get("id", "")) for block in blocks]
 
 
+@pytest.mark.slow
 def test_a_training_outlives_kill_nine_and_is_found_again(serve, workspace):
     server = serve(workspace)
     answer = server.http.post("/api/v1/jobs", json={**ENDLESS, "name": "Discs"})
@@ -127,6 +129,8 @@ def test_why_a_training_ended_is_told(workspace, log, state, words):
 def test_another_process_of_the_same_number_is_not_ours(tmp_path):
     process = start([sys.executable, "-c", "import time; time.sleep(60)"], tmp_path / "log")
     assert process.runs
+    ours = os.getpriority(os.PRIO_PROCESS, 0)
+    assert os.getpriority(os.PRIO_PROCESS, process.pid) == min(19, ours + GIVES_WAY)
     stranger = Process(process.pid, process.began + "0")
     assert not stranger.runs
     assert not stranger.ask_to_stop()

@@ -200,3 +200,12 @@ def test_too_large_an_answer_is_refused(open_client):
     form = {"model": "larger", "engine": "torch"}
     answer = client.post("/api/v1/upscale", data=form, files={"picture": ("p.png", buffer.getvalue())})
     assert (answer.status_code, "80 x 80 pixels" in answer.json()["detail"]) == (413, True)
+
+
+def test_only_an_upload_may_be_large(open_client):
+    """Wherever it goes: what is no upload is read into memory, on the page's paths as on the API's."""
+    client = open_client(Limits(json_bytes=1_000, upload_bytes=5_000))
+    assert (
+        client.post("/login", content=b" " * 2_000, headers={"content-type": "text/plain"}).status_code == 413
+    )
+    assert client.post("/login", files={"token": ("x", b" " * 2_000)}).status_code != 413

@@ -60,6 +60,7 @@ class Catalogue:
         self._most, self._heed = most_loaded, heed
         self._known: dict[str, Path] = {}  # where the models were when they were last listed
         self._loaded: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
+        self._loading: dict[tuple[Any, ...], threading.Lock] = {}  # held while it is loaded
         self._lock = threading.Lock()
 
     def models(self) -> list[Entry]:
@@ -155,12 +156,18 @@ class Catalogue:
 
     def _kept(self, key: tuple[Any, ...], load_it: Callable[[], Any]) -> Any:
         with self._lock:
-            if key not in self._loaded:
-                self._loaded[key] = load_it()
-            self._loaded.move_to_end(key)
-            while len(self._loaded) > self._most:
-                self._loaded.popitem(last=False)
-            return self._loaded[key]
+            loading = self._loading.setdefault(key, threading.Lock())
+        with loading:  # not the other lock: a slider must not wait until an upscaler has tried its engines
+            with self._lock:
+                found = self._loaded.get(key)
+            if found is None:
+                found = load_it()
+            with self._lock:
+                self._loaded[key] = found
+                self._loaded.move_to_end(key)
+                while len(self._loaded) > self._most:
+                    self._loading.pop(self._loaded.popitem(last=False)[0], None)
+        return found
 
 
 def _resolved(path: Path) -> Path | None:

@@ -4,6 +4,7 @@ A number alone says little: the system gives it to another process one day. With
 began it is one of a kind.
 """
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -12,6 +13,8 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+GIVES_WAY = 10  # niceness: a tenth of the processor where somebody else wants all of it
 
 
 @dataclass(frozen=True)
@@ -27,8 +30,11 @@ class Process:
         return self.began != "" and _began(self.pid) == self.began
 
     def ask_to_stop(self) -> bool:
-        """Send what Ctrl-C sends; a training saves and ends. False where there is no such process."""
-        return self._send(signal.SIGINT)
+        """A training saves and ends. False where there is no such process.
+
+        Not what Ctrl-C sends: a server that a script started in the background has its children ignore that.
+        """
+        return self._send(signal.SIGTERM)
 
     def kill(self) -> bool:
         """End it at once, unsaved."""
@@ -47,7 +53,8 @@ class Process:
 def start(command: Sequence[str], log: Path) -> "Process":
     """Start a process in a session of its own: a Ctrl-C or hang-up meant for us does not reach it.
 
-    Both its outputs are appended to `log`.
+    Both its outputs are appended to `log`. It gives way to whoever else wants the processor: pictures that
+    somebody waits for come first.
     """
     with log.open("ab") as output:
         child = subprocess.Popen(
@@ -57,6 +64,9 @@ def start(command: Sequence[str], log: Path) -> "Process":
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+    with contextlib.suppress(OSError, AttributeError):  # it may be over; Windows knows no such thing
+        niceness = min(19, os.getpriority(os.PRIO_PROCESS, 0) + GIVES_WAY)
+        os.setpriority(os.PRIO_PROCESS, child.pid, niceness)  # its threads are not there yet, and inherit it
     process = Process(child.pid, _began(child.pid))
     # Somebody must wait for it, or it stays in the system's table after its end.
     threading.Thread(target=child.wait, name=f"wait for {child.pid}", daemon=True).start()

@@ -1,6 +1,8 @@
 """The server process: answers until it is told to end, then finishes what it has begun and saves."""
 
+import asyncio
 import logging
+import os
 import socket
 import sys
 from types import FrameType
@@ -34,13 +36,16 @@ class Server(uvicorn.Server):
         """Take no more, finish what is begun, let trainings save."""
         self.studio.queue.close()
         await super().shutdown(sockets)
-        left = self.studio.jobs.stop_all(SAVE_SECONDS)
+        left = await asyncio.to_thread(self.studio.jobs.stop_all, SAVE_SECONDS, lambda: self.force_exit)
         for id_ in left:
             logging.getLogger("impasto.studio").warning("training %s is still saving", id_)
 
 
 def serve(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM. Raises `InputError` for an address that cannot be had."""
+    # OpenMP's threads wait for each other by spinning. Here pictures, enlarging and a training share the
+    # cores, where sleeping is three times as fast (docs/research.md). Torch reads it, and so do trainings.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     listener = _listen(settings.host, settings.port)
     app = create_app(settings)
     _log_to_stderr()

@@ -55,7 +55,7 @@ class Bounds:
             await exchange.refuse(scope)
 
     def _most_bytes(self, scope: Scope) -> int:
-        if is_api(scope["path"]) and not _is_upload(scope):
+        if not _is_upload(scope):  # it is read into memory, whatever path it is for
             return self.limits.json_bytes
         if is_api(scope["path"]) and not scope["path"].startswith("/api/v1/datasets"):
             return self.limits.picture_bytes + self.limits.json_bytes

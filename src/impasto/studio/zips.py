@@ -22,7 +22,7 @@ _BROKEN = (
 
 
 def is_zip(file: IO[bytes]) -> bool:
-    """Whether a file begins, or ends, like a zip; it is left at its beginning."""
+    """Whether a file begins like a zip; it is left at its beginning."""
     start = file.read(4)
     file.seek(0)
     return start in (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
