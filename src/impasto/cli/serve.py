@@ -26,6 +26,7 @@ def serve(
         list[str] | None,
         typer.Option(metavar="URL", help="A site whose pages may use the API, such as https://example.org."),
     ] = None,
+    page: Annotated[bool, typer.Option("--page/--no-page", help="The page, or the API alone.")] = True,
 ) -> None:
     """Open the studio: a page to train, steer, explore and upscale in, and an HTTP API.
 
@@ -35,7 +36,9 @@ def serve(
     from impasto.studio.settings import Settings
 
     folders = tuple(workspace or [Path()])
-    settings = Settings(folders, host=host, port=port, token=token or None, origins=tuple(allow_origin or ()))
+    settings = Settings(
+        folders, host=host, port=port, token=token or None, origins=tuple(allow_origin or ()), page=page
+    )
     try:
         from impasto.studio.server import serve as run
     except ModuleNotFoundError as error:

@@ -46,7 +46,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(api.routes)
     app.include_router(trainings.routes)
     app.include_router(login_routes(settings))
-    _mount_page(app)
+    _mount_page(app, wanted=settings.page)
     app.add_middleware(Bounds, limits=settings.limits)
     app.add_middleware(Guard, settings=settings)
     if settings.origins:
@@ -61,12 +61,15 @@ def create_app(settings: Settings) -> FastAPI:
     return app
 
 
-def _mount_page(app: FastAPI) -> None:
+def _mount_page(app: FastAPI, *, wanted: bool) -> None:
     """Put the page at `/`; without Gradio the API is all there is."""
+    if not wanted:
+        app.add_api_route("/", _front, include_in_schema=False)
+        return
     try:
         page = importlib.import_module("impasto.studio.page")
     except ModuleNotFoundError as error:
-        if error.name not in ("impasto.studio.page", "gradio"):
+        if error.name != "gradio":
             raise
         app.add_api_route("/", _front, include_in_schema=False)
     else:

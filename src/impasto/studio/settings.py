@@ -42,6 +42,7 @@ class Settings:
     port: int = 7860
     token: str | None = None
     origins: tuple[str, ...] = ()  # pages of other origins that may use the API
+    page: bool = True  # False: the API alone
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:

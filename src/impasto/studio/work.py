@@ -75,8 +75,12 @@ def upscale(
     format_: str,
     limits: Limits,
     check: Callable[[], None],
+    tell: Callable[[int, int], None] = lambda done, total: None,
 ) -> Answer:
-    """A picture made larger. Raises `Refused` (413) where it, or all its frames, would be too large."""
+    """A picture made larger; `tell` hears how many of its pixels are done.
+
+    Raises `Refused` (413) where it, or all its frames, would be too large.
+    """
     from impasto.errors import ImageError
     from impasto.inference.pictures import opened
     from impasto.inference.upscale import wanted_size
@@ -92,7 +96,12 @@ def upscale(
             )
         with TemporaryDirectory() as folder:
             path = Path(folder) / f"larger.{format_}"
-            upscaler.file(picture, path, scale=scale, progress=lambda done, total: check())
+
+            def progress(done: int, total: int) -> None:
+                check()
+                tell(done, total)
+
+            upscaler.file(picture, path, scale=scale, progress=progress)
             return path.read_bytes(), MEDIA_TYPES[format_]
     except ImageError as error:
         raise Refused(415, f"the picture {error.message}", "send a JPEG, PNG, WebP, TIFF ...") from None
