@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt slow bench docs clean
+.PHONY: help demo test check fmt slow bench studio-test docs clean
 
 help: ## show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Impasto needs Python 3.11 or newer"'
@@ -37,6 +37,13 @@ slow: $(STAMP) ## the tests that take minutes: longer learning
 bench: $(STAMP) ## textbooks against default, ten minutes each, on OpenMoji: table, JSON and PNG into ./runs/bench
 	$(BIN)/python benchmarks/time_to_quality.py --arm dcgan-example --arm dcgan --arm default \
 		--minutes 10 --out runs/bench --plot runs/bench/plot.png --resume
+
+studio-test: $(STAMP) ## the studio's page in Chromium: every tab, with screenshots into ./runs/screenshots
+	@command -v chromium >/dev/null || apt-get install -y --no-install-recommends chromium \
+		|| { echo 'Chromium is missing, and apt-get cannot install it: install it as your system does'; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[browser]'
+	mkdir -p runs/screenshots
+	IMPASTO_SCREENSHOTS=runs/screenshots $(BIN)/python -m pytest -m slow tests/studio/test_browser.py
 
 docs: $(STAMP) ## check that every link in the documentation leads somewhere
 	$(BIN)/python -m pytest tests/test_docs.py

@@ -162,21 +162,25 @@ def test_another_site_cannot_use_it(client):
 
 
 def test_a_grid_fills_and_its_recipes_make_it_again(desk):
-    *_, (shown, (name, recipes)) = create._grid(desk, "tiny", 3, 4, 0.7, 0, 0, 0, 0, 0)
-    assert ([words for _, words in shown], name) == (["3", "4", "5", "6"], "tiny")
-    assert json.loads(recipes[1])["point"]["truncation"] == 0.7
-    path, (name, recipe), _, tree = create._one(desk, "tiny", recipes[1])
-    with Image.open(path) as again:
-        assert again.tobytes() == shown[1][0].tobytes()
-        assert json.loads(again.text["recipe"]) == tree == json.loads(recipe)
-    near, (name, known) = create._near(desk, name, recipe, 0.3)
+    _, old = list(create._grid(desk, [], "tiny", 0, 6, 1.0, 0, 0, 0, 0, 0))[-1]
+    first, *_, (shown, made) = create._grid(desk, old, "tiny", 3, 4, 0.7, 0, 0, 0, 0, 0)
+    assert [one.words for one in first[1]] == ["3", "1", "2", "3"]  # the rest is still what it was
+    assert [words for _, words in shown] == ["3", "4", "5", "6"]
+    assert json.loads(made[1].recipe)["point"]["truncation"] == 0.7
+    path, one, _, tree = create._one(made[1])
+    assert json.loads(one.recipe) == tree
+    with Image.open(path) as saved:
+        assert json.loads(saved.text["recipe"]) == tree
+        near, known = create._near(desk, one, 0.3)
+        with Image.open(near[0][0]) as again:
+            assert again.tobytes() == saved.tobytes()
     assert len(near) == len(known) == create.NEIGHBOURS + 1
-    assert known[0] == recipe
+    assert known[0].recipe == one.recipe
 
 
 def test_what_is_refused_is_said(desk):
     with pytest.raises(gradio.Error, match="there is no model"):
-        list(create._grid(desk, "nothing", 0, 1, 1.0, 0, 0, 0, 0, 0))
+        list(create._grid(desk, [], "nothing", 0, 1, 1.0, 0, 0, 0, 0, 0))
 
 
 def test_pictures_are_enlarged_and_given_out(desk, tmp_path):
@@ -231,7 +235,7 @@ def test_lines_leave_out_what_is_not_finite():
     assert "nan" not in drawn
     assert "inf" not in drawn
     assert "<b>" not in drawn
-    assert figures.lines("nothing yet", [[]]).count("<polyline") == 0
+    assert figures.lines("too little", [[], [(1, 2.0)], [(1, 3.0)]]) == ""
 
 
 def test_a_full_queue_is_said(desk, monkeypatch):
@@ -282,7 +286,7 @@ def test_what_a_training_says_is_shown(desk):
         },
     ]
     drawn = train._curves(desk, events)
-    assert drawn.count("<figure") == 2  # no accuracies: no figure of them
+    assert drawn.count("<figure") == 1  # no accuracies, and one distance: no figures of them
     told = train._verdicts(desk, events)
     assert "<strong>collapse</strong>" in told
     assert "<b>" not in told

@@ -1,10 +1,12 @@
 """The server as a process, with clients that behave badly."""
 
+import asyncio
 import json
 import signal
 import socket
 from urllib.parse import urlsplit
 
+from impasto.studio.server import _listen
 from tests.studio.conftest import wait_for
 
 
@@ -52,3 +54,22 @@ def test_bad_clients_cost_the_good_ones_nothing(serve, workspace):
 
 
 JSON = {"content-type": "application/json"}
+
+
+def test_no_answer_waits_for_an_acknowledgement():
+    async def delays():
+        told = asyncio.get_running_loop().create_future()
+
+        def serve(reader, writer):
+            connection = writer.get_extra_info("socket")
+            told.set_result(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            writer.close()
+
+        async with await asyncio.start_server(serve, sock=_listen("127.0.0.1", 0)) as server:
+            _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+            found = await asyncio.wait_for(told, 30)
+            writer.close()
+            await writer.wait_closed()
+            return found
+
+    assert asyncio.run(delays())

@@ -92,12 +92,15 @@ class Catalogue:
         """A model that makes pictures, loaded. Raises `NotHere`, or `CheckpointError` for a damaged one."""
         from impasto.inference.known_models import remember
         from impasto.inference.sampler import load
+        from impasto.studio.calm import MOST_PX, on_one_thread
 
         entry = self.entry(name, "generator")
 
         def load_it() -> "Model":
             model = load(entry.folder)
             remember(model.digest, model.folder)
+            if model.info.config.image.size <= MOST_PX:
+                on_one_thread(model.generator)
             # Between any two pictures work may end that nobody waits for any more.
             model.generator.register_forward_pre_hook(lambda *_: self._heed())
             return model

@@ -16,6 +16,7 @@ from impasto.studio.page import create, learn, train, upscale
 from impasto.studio.page.desk import Desk
 from impasto.studio.page.gate import Gate
 from impasto.studio.page.look import CSS, ICON, theme
+from impasto.studio.page.script import script
 from impasto.studio.page.words import LANGUAGES, preferred
 from impasto.studio.studio import Studio
 
@@ -48,7 +49,7 @@ def mount(app: FastAPI) -> None:
             run_history=False,
             theme=theme(),
             css=CSS,
-            js=f"() => {{ document.documentElement.lang = '{language}' }}",
+            js=script(language),
         )
 
 

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -21,9 +21,21 @@ STEERED = (
     "symmetry",
 )  # as inference/properties.py has them
 NEIGHBOURS = 11
-SHOW_SECONDS = 0.5  # a grid that takes longer fills as its pictures finish
-Shown = tuple[list[tuple[Any, str]], tuple[str, list[str]]]
-"""The gallery; the model its pictures are of, and the recipe of each."""
+SHOW_SECONDS = 0.25  # a grid that takes longer changes as its pictures finish, the first at once
+
+
+@dataclass(frozen=True)
+class Made:
+    """A picture in the gallery: its file, how it was made, and what is written on it."""
+
+    path: str
+    model: str
+    recipe: str
+    words: str
+
+
+Shown = tuple[list[tuple[str, str]], list[Made]]
+"""The gallery, as Gradio and as we know it."""
 
 
 @dataclass
@@ -46,16 +58,16 @@ class Create:
 
     def connect(self, desk: Desk, page: gr.Blocks, tabs: gr.Tabs, files: gr.File) -> None:
         """What happens when."""
-        shown, one = gr.State(("", [])), gr.State(("", ""))
+        shown, one = gr.State([]), gr.State(None)
         asked = [self.model, self.first, self.count, self.truncation, *self.moves]
         private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
-        def grid(*asked: Any) -> Iterator[Shown]:
-            yield from _grid(desk, *asked)
+        def grid(shown: list[Made], *asked: Any) -> Iterator[Shown]:
+            yield from _grid(desk, shown, *asked)
 
         page.load(lambda: _models(desk), None, self.model, **private)
         gr.on(
-            [part.change for part in asked], grid, asked, [self.gallery, shown],
+            [part.change for part in asked], grid, [shown, *asked], [self.gallery, shown],
             trigger_mode="always_last", concurrency_limit=4, **private,
         )  # fmt: skip
         self.again.click(
@@ -64,20 +76,14 @@ class Create:
         picked = [self.chosen, one, self.save, self.recipe]
         buttons = [self.neighbours, self.send]
 
-        def pick(known: tuple[str, list[str]], event: gr.SelectData) -> tuple[Any, ...]:
-            model, recipes = known
-            return (*_one(desk, model, recipes[event.index]), *[gr.update(interactive=True)] * 2)
+        def pick(shown: list[Made], event: gr.SelectData) -> tuple[Any, ...]:
+            return (*_one(shown[event.index]), *[gr.update(interactive=True)] * 2)
 
         self.gallery.select(pick, shown, [*picked, *buttons], **private)
         self.neighbours.click(
-            lambda one, spread: _near(desk, one[0], one[1], spread),
-            [one, self.spread],
-            [self.gallery, shown],
-            **private,
+            lambda one, spread: _near(desk, one, spread), [one, self.spread], [self.gallery, shown], **private
         )
-        self.send.click(
-            lambda one: ([_file(desk, *one)], gr.Tabs(selected="upscale")), one, [files, tabs], **private
-        )
+        self.send.click(lambda one: ([one.path], gr.Tabs(selected="upscale")), one, [files, tabs], **private)
 
 
 def build(desk: Desk) -> Create:
@@ -85,11 +91,8 @@ def build(desk: Desk) -> Create:
     with gr.Row():
         with gr.Column(scale=2, min_width=300):
             model = gr.Dropdown([], label=desk.say("model"), info=desk.say("model_info"))
-            with gr.Row():
-                first = gr.Number(
-                    0, precision=0, minimum=0, maximum=2**53, label=desk.say("first_seed"), min_width=120
-                )
-                count = gr.Slider(1, MOST_PICTURES, 12, step=1, label=desk.say("count"), min_width=160)
+            first = gr.Number(0, precision=0, minimum=0, maximum=2**53, label=desk.say("first_seed"))
+            count = gr.Slider(1, MOST_PICTURES, 12, step=1, label=desk.say("count"))
             truncation = gr.Slider(
                 0, 1.5, 0.8, step=0.05, label=desk.say("truncation"), info=desk.say("truncation_info")
             )
@@ -129,61 +132,64 @@ def _models(desk: Desk) -> Any:
 
 
 def _grid(
-    desk: Desk, name: str | None, first: float, count: int, truncation: float, *moves: float
+    desk: Desk,
+    old: Sequence[Made],
+    name: str | None,
+    first: float,
+    count: int,
+    truncation: float,
+    *moves: float,
 ) -> Iterator[Shown]:
-    """The pictures of the seeds from `first` on, as they finish."""
+    """The pictures of the seeds from `first` on, as they finish; until then those that were there before."""
     if not name:
         gr.Info(desk.say("no_models"))
-        yield [], ("", [])
+        yield [], []
         return
     steered = {key: value for key, value in zip(STEERED, moves, strict=True) if value}
-    made: list[tuple[Any, str]] = []
-    recipes: list[str] = []
-    shown = time.monotonic()
-    for seed in range(int(first or 0), int(first or 0) + int(count)):
-        (picture,) = desk.do(
-            partial(_by_seed, desk, name, seed=seed, truncation=truncation, directions=steered)
-        )
-        made.append((picture, str(seed)))
-        recipes.append(picture.info["recipe"])
+    new: list[Made] = []
+    shown = 0.0
+    seeds = range(int(first or 0), int(first or 0) + int(count))
+    make = partial(_by_seed, desk, name, truncation=truncation, directions=steered)
+    for made in desk.each(partial(make, seed=seed) for seed in seeds):
+        new.append(made)
         if time.monotonic() - shown > SHOW_SECONDS:
             shown = time.monotonic()
-            yield made, (name, recipes)
-    yield made, (name, recipes)
+            yield _shown([*new, *old[len(new) : int(count)]])
+    yield _shown(new)
 
 
-def _by_seed(desk: Desk, name: str, check: object, *, seed: int, **steering: Any) -> list[Any]:
+def _by_seed(desk: Desk, name: str, check: object, *, seed: int, **steering: Any) -> Made:
     """The picture of one seed."""
-    return desk.studio.catalogue.generator(name).generate([seed], **steering)
+    model = desk.studio.catalogue.generator(name)
+    (picture,) = model.generate([seed], **steering)
+    return _made(desk, model, name, picture, str(seed))
 
 
-def _near(desk: Desk, name: str, recipe: str, spread: float) -> Shown:
+def _near(desk: Desk, one: Made, spread: float) -> Shown:
     """A picture and variations of it."""
     from impasto.inference.recipe import Recipe
 
-    start = Recipe.model_validate_json(recipe)
+    start = Recipe.model_validate_json(one.recipe)
 
-    def make(check: object) -> list[Any]:
-        model = desk.studio.catalogue.generator(name)
-        return [model.make(start), *model.neighbours(start, count=NEIGHBOURS, spread=spread)]
+    def make(check: object) -> list[Made]:
+        model = desk.studio.catalogue.generator(one.model)
+        pictures = [model.make(start), *model.neighbours(start, count=NEIGHBOURS, spread=spread)]
+        words = [desk.say("start"), *[""] * NEIGHBOURS]
+        return [_made(desk, model, one.model, *pair) for pair in zip(pictures, words, strict=True)]
 
-    pictures = desk.do(make)
-    shown = [(picture, "" if i else desk.say("start")) for i, picture in enumerate(pictures)]
-    return shown, (name, [picture.info["recipe"] for picture in pictures])
-
-
-def _one(desk: Desk, name: str, recipe: str) -> tuple[Any, ...]:
-    """A picture alone: to be seen, as it is known, to be saved, and how it was made."""
-    path = _file(desk, name, recipe)
-    return path, (name, recipe), gr.update(value=path, interactive=True), json.loads(recipe)
+    return _shown(desk.do(make))
 
 
-def _file(desk: Desk, name: str, recipe: str) -> str:
+def _made(desk: Desk, model: Any, name: str, picture: Any, words: str) -> Made:
     """A picture as a PNG with its recipe inside."""
-    from impasto.inference.recipe import Recipe
+    path = desk.put("impasto.png", work.encoded(model, picture, "png"))
+    return Made(path, name, picture.info["recipe"], words)
 
-    def make(check: object) -> bytes:
-        model = desk.studio.catalogue.generator(name)
-        return work.encoded(model, model.make(Recipe.model_validate_json(recipe)), "png")
 
-    return desk.put("impasto.png", desk.do(make))
+def _shown(made: list[Made]) -> Shown:
+    return [(one.path, one.words) for one in made], made
+
+
+def _one(made: Made) -> tuple[Any, ...]:
+    """A picture alone: to be seen, as it is known, to be saved, and how it was made."""
+    return made.path, made, gr.update(value=made.path, interactive=True), json.loads(made.recipe)

@@ -4,7 +4,8 @@ import secrets
 import shutil
 import time
 import weakref
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import TypeVar
@@ -13,12 +14,13 @@ import gradio as gr
 
 from impasto.errors import ImpastoError
 from impasto.studio.page.words import LANGUAGES, words
-from impasto.studio.queue import Check
+from impasto.studio.queue import Check, Place
 from impasto.studio.studio import Studio
 
 T = TypeVar("T")
 Tell = Callable[[], None]
-TELL_SECONDS, KEEP_SECONDS = 0.3, 3_600.0
+AHEAD = 2  # as many as the queue has workers: more would only make others wait
+TELL_SECONDS, TIDY_SECONDS, KEEP_SECONDS = 0.3, 60.0, 6 * 3_600.0
 
 
 class Desk:
@@ -27,6 +29,7 @@ class Desk:
     def __init__(self, studio: Studio, language: str) -> None:
         self.studio, self.language = studio, language
         self._words = words(language)
+        self._tidy_at = 0.0
         self.out = Path(mkdtemp(prefix="impasto-page-"))
         weakref.finalize(self, shutil.rmtree, self.out, ignore_errors=True)  # when the server ends
 
@@ -62,11 +65,28 @@ class Desk:
             finally:
                 place.leave()
 
+    def each(self, works: Iterable[Callable[[Check], T]]) -> Iterator[T]:
+        """Do several pieces of work in the studio's queue, `AHEAD` at a time; their results, in order."""
+        with Said(self):
+            places: deque[Place[T]] = deque()
+            try:
+                for work in works:
+                    places.append(self.studio.queue.enter(work))
+                    if len(places) == AHEAD:
+                        yield places.popleft().future.result()
+                while places:
+                    yield places.popleft().future.result()
+            finally:
+                for place in places:
+                    place.leave()
+
     def put(self, name: str, data: bytes) -> str:
         """A file to be given out under a name of ours; Gradio copies it to where it serves from."""
-        for old in self.out.iterdir():
-            if old.stat().st_mtime < time.time() - KEEP_SECONDS:
-                shutil.rmtree(old, ignore_errors=True)
+        if time.monotonic() > self._tidy_at:  # now and then: a slider puts hundreds a minute
+            self._tidy_at = time.monotonic() + TIDY_SECONDS
+            for old in self.out.iterdir():
+                if old.stat().st_mtime < time.time() - KEEP_SECONDS:
+                    shutil.rmtree(old, ignore_errors=True)
         folder = self.out / secrets.token_hex(8)
         folder.mkdir()
         (folder / name).write_bytes(data)

@@ -18,11 +18,14 @@ Line = Sequence[tuple[float, float]]
 
 
 def lines(caption: str, series: Sequence[Line], colours: Sequence[str] = (BLUE, ORANGE)) -> str:
-    """Lines over a common horizontal axis, with the ranges of both axes. What is not finite is left out."""
+    """Lines over a common horizontal axis, with the ranges of both axes; nothing where none has two points.
+
+    What is not finite is left out.
+    """
     kept = [_thin([(x, y) for x, y in line if math.isfinite(x) and math.isfinite(y)]) for line in series]
     points = [point for line in kept for point in line]
-    if len(points) < 2:
-        return figure("", caption)
+    if all(len(line) < 2 for line in kept):
+        return ""
     (x0, x1), (y0, y1) = (_range([point[i] for point in points]) for i in (0, 1))
 
     def place(point: tuple[float, float]) -> str:

@@ -35,7 +35,7 @@ def theme() -> gr.themes.Base:
 
 
 CSS = """
-.gradio-container { max-width: 1720px !important; margin: 0 auto !important; }
+.gradio-container { width: 100% !important; max-width: 1720px !important; margin: 0 auto !important; }
 .impasto-head { display: flex; flex-wrap: wrap; align-items: baseline; gap: .3rem 1rem; padding: .4rem 0; }
 .impasto-head h1 { font-size: 1.6rem; font-weight: 700; margin: 0; letter-spacing: -.01em; }
 .impasto-head p { margin: 0; flex: 1 1 16rem; color: var(--body-text-color-subdued); }
@@ -48,7 +48,9 @@ CSS = """
 .impasto-verdict.bad { border-color: #c2410c; } .impasto-verdict.good { border-color: #15803d; }
 .tab-container button.selected { color: var(--body-text-color) !important; font-weight: 700; }
 #grid .grid-container { grid-template-columns: repeat(auto-fill, minmax(88px, 1fr)); padding-top: 1.6rem; }
-#chosen img { width: 100%; height: 100%; object-fit: contain; }
+#grid .grid-wrap { height: auto !important; max-height: none !important; overflow: visible !important; }
+#chosen img, #samples img { width: 100%; height: 100%; object-fit: contain; }
+#chosen .image-frame, #samples .image-frame { padding-top: 1.8rem; }
 :focus-visible { outline: 3px solid var(--secondary-500) !important; outline-offset: 2px; }
 @media (prefers-reduced-motion: reduce) { * { animation: none !important; transition: none !important; } }
 """

@@ -75,21 +75,21 @@ def build(desk: Desk) -> Train:
                 label=desk.say("upload"),
                 file_count="multiple",
                 file_types=["image", ".zip"],
-                height=140,
+                height=180,
                 elem_id="set",
             )
             inspect = gr.Button(desk.say("inspect"))
-            report = gr.Markdown()
+            report = gr.Markdown(elem_id="report")
+            own = [(desk.say("by_itself"), ""), *PRESETS]
+            preset = gr.Dropdown(own, value="", label=desk.say("preset"))
             with gr.Row():
-                own = [(desk.say("by_itself"), ""), *PRESETS]
-                preset = gr.Dropdown(own, value="", label=desk.say("preset"), min_width=120)
                 size = gr.Dropdown(list(SIZES), value=64, label=desk.say("size"), min_width=90)
                 minutes = gr.Number(20, minimum=0.1, maximum=1e5, label=desk.say("minutes"), min_width=90)
             begin = gr.Button(desk.say("begin"), variant="primary")
         with gr.Column(scale=3, min_width=320):
             job = gr.Dropdown([], label=desk.say("job"))
             with gr.Row():
-                stop = gr.Button(desk.say("stop"), min_width=90)
+                stop = gr.Button(desk.say("stop"), min_width=130)
                 resume = gr.Button(desk.say("resume"), min_width=90)
                 to_create = gr.Button(desk.say("to_create"), min_width=90)
             state = gr.HTML(elem_id="state")
@@ -157,7 +157,9 @@ def _begin(desk: Desk, name: str | None, preset: str, size: int, minutes: float)
     with Said(desk):
         if not name:
             raise Refused(422, desk.say("no_data"))
-        job = desk.studio.jobs.create(Plan(name, preset=preset or None, size=size, minutes=minutes))
+        uploaded = {f"datasets/{one.id}": one.name for one in desk.studio.uploads.all()}
+        plan = Plan(name, uploaded.get(name, ""), preset=preset or None, size=size, minutes=minutes)
+        job = desk.studio.jobs.create(plan)
     return _jobs(desk, job.id)
 
 
@@ -213,7 +215,7 @@ def _state(desk: Desk, job: Job) -> str:
     left = desk.say("left", minutes=job.eta_seconds / 60) if job.eta_seconds else ""
     words = desk.say(
         "stands", name=job.name, state=desk.say(job.state), images=job.images_seen, speed=speed, left=left,
-        words=job.words,
+        words=job.words if job.state in BAD else "",
     )  # fmt: skip
     return _note(words, "bad" if job.state in BAD else "")
 

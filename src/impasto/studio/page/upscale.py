@@ -77,7 +77,7 @@ def build(desk: Desk) -> Upscale:
                 info=desk.say("engine_info"),
             )  # fmt: skip
             start = gr.Button(desk.say("enlarge"), variant="primary")
-            made = gr.File(label=desk.say("made"), file_count="multiple", interactive=False)
+            made = gr.File(label=desk.say("made"), file_count="multiple", interactive=False, elem_id="made")
         with gr.Column(scale=5, min_width=320):
             slider = gr.ImageSlider(
                 label=desk.say("before_after"), type="filepath", interactive=False, max_height=900,

@@ -125,7 +125,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "inspect": ("Look at them", "检查图画"),
     "report": (
         "**{pictures} pictures**, sides {shortest} to {longest} px (medians), {broken} broken, {copies} exact copies,"
-        " {themes} themes. Suggested preset: **{preset}** ({reason}).",
+        " themes: {themes}. Suggested preset: **{preset}** ({reason}).",
         "**{pictures} 幅图画**，边长中位数 {shortest} 至 {longest} px，损坏 {broken} 幅，完全重复 {copies} 组，"
         "{themes} 个主题。建议预设：**{preset}**（{reason}）。",
     ),
