@@ -135,6 +135,26 @@ def test_from_a_seed_to_a_large_picture(look, tmp_path):
         assert picture.size == (64, 64)
 
 
+def test_a_way_between_two_pictures(look):
+    seen = look()
+    page = seen.page
+    playwright.expect(page.locator("#grid img")).to_have_count(12, timeout=WAIT)
+    for i in (1, 2):
+        shown = page.locator("#chosen img").get_attribute("src") if i > 1 else ""
+        page.locator("#grid button").nth(i).click()
+        playwright.expect(page.locator("#chosen img")).not_to_have_attribute("src", shown, timeout=WAIT)
+        seen.press("Keep for Explore")
+        page.get_by_text(f"Kept for Explore: {i}").wait_for()
+    seen.tab("Explore")
+    playwright.expect(page.locator("#kept img")).to_have_count(2, timeout=WAIT)
+    seen.press("Go the way")
+    playwright.expect(page.locator("#seen img")).to_have_attribute("src", re.compile("webp$"), timeout=WAIT)
+    seen.shoot("explore")
+    seen.press("Mix")
+    playwright.expect(page.locator("#seen img")).to_have_attribute("src", re.compile("png$"), timeout=WAIT)
+    playwright.expect(page.locator("#kept img")).to_have_count(3, timeout=WAIT)
+
+
 def test_a_game_from_round_to_round(look):
     seen = look()
     seen.tab("Learn")
@@ -185,7 +205,7 @@ def test_in_chinese_at_any_width(look, width, scheme):
     seen = look("zh-CN", width=width, scheme=scheme)
     playwright.expect(seen.page.locator("html")).to_have_attribute("lang", "zh")
     playwright.expect(seen.page.locator("#grid img")).to_have_count(12, timeout=WAIT)
-    for name in ("创作", "放大", "训练", "学习"):
+    for name in ("创作", "探索", "放大", "训练", "学习"):
         seen.tab(name)
         assert seen.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
         seen.page.wait_for_timeout(500)  # for what slides in
@@ -204,7 +224,7 @@ def test_axe_finds_nothing_serious(look, scheme):
     playwright.expect(seen.page.locator("#grid img")).to_have_count(12, timeout=WAIT)
     seen.page.evaluate(Path(os.environ["IMPASTO_AXE"]).read_text())
     found = {}
-    for name in ("Create", "Upscale", "Train", "Learn"):
+    for name in ("Create", "Explore", "Upscale", "Train", "Learn"):
         seen.tab(name)
         seen.page.wait_for_timeout(500)
         told = seen.page.evaluate("axe.run()")["violations"]

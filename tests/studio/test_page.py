@@ -17,7 +17,7 @@ gradio = pytest.importorskip("gradio", reason="the page needs Gradio: pip instal
 
 from impasto.studio import page
 from impasto.studio.app import create_app
-from impasto.studio.page import create, figures, learn, train, upscale
+from impasto.studio.page import create, explore, figures, learn, train, upscale
 from impasto.studio.page.desk import Desk
 from impasto.studio.page.words import WORDS, preferred, words
 from impasto.studio.problems import Refused
@@ -313,3 +313,38 @@ def test_going_on_adds_minutes_to_what_is_finished(desk, workspace, monkeypatch,
     monkeypatch.setattr(desk.studio.jobs, "_start", lambda id_, about: started.append(about["limits"]))
     train._go_on(desk, "x", 5)
     assert started == [limits]
+
+
+def kept(desk, *seeds):
+    return list(create._grid(desk, [], "tiny", seeds[0], len(seeds), 1.0, 0, 0, 0, 0, 0))[-1][1]
+
+
+def test_pictures_are_kept_once(desk):
+    one, other = kept(desk, 1, 2)
+    _, once, *_ = explore._keep(desk, [], one)
+    _, both, structure, detail = explore._keep(desk, once, other)
+    assert [made.words for made in both] == ["1", "2"]
+    assert (structure["value"], detail["value"], structure["choices"]) == ("1", "2", ["1", "2"])
+    assert explore._keep(desk, both, one)[1] == both
+    with pytest.raises(gradio.Error, match="choose"):
+        explore._keep(desk, [], None)
+    with pytest.raises(gradio.Error, match="more than 16"):
+        explore._keep(desk, both * 8, kept(desk, 3)[0])
+
+
+def test_a_way_and_a_mixture_of_what_was_kept(desk):
+    both = kept(desk, 1, 2)
+    path, save = explore._way(desk, both, 8, loop=False)
+    with Image.open(path) as way:
+        assert (way.format, way.n_frames, save["value"]) == ("WEBP", 8, path)
+    path, _, _, more, *_ = explore._mixed(desk, both, "1", "2", True)
+    assert len(more) == 3
+    with Image.open(path) as mixed:
+        assert mixed.text["recipe"] == more[2].recipe
+    asks = (
+        lambda: explore._way(desk, both[:1], 8, loop=False),
+        lambda: explore._mixed(desk, [], "", "", True),
+    )
+    for ask in asks:
+        with pytest.raises(gradio.Error, match="two pictures"):
+            ask()

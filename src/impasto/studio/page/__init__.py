@@ -12,7 +12,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when Gradio i
 
 import gradio as gr
 
-from impasto.studio.page import create, learn, train, upscale
+from impasto.studio.page import create, explore, learn, train, upscale
 from impasto.studio.page.desk import Desk
 from impasto.studio.page.gate import Gate
 from impasto.studio.page.look import CSS, ICON, theme
@@ -63,6 +63,8 @@ def build(studio: Studio, language: str) -> gr.Blocks:
         with gr.Tabs() as tabs:
             with gr.Tab(desk.say("create"), id="create"):
                 make = create.build(desk)
+            with gr.Tab(desk.say("explore"), id="explore"):
+                wander = explore.build(desk)
             with gr.Tab(desk.say("upscale"), id="upscale"):
                 enlarge = upscale.build(desk)
             with gr.Tab(desk.say("train"), id="train"):
@@ -70,6 +72,7 @@ def build(studio: Studio, language: str) -> gr.Blocks:
             with gr.Tab(desk.say("learn"), id="learn"):
                 learn.build(desk)
         make.connect(desk, page, tabs, enlarge.files)
+        wander.connect(desk, make.keep, make.one)
         enlarge.connect(desk, page)
         teach.connect(desk, page, tabs, make.model)
     built: gr.Blocks = page

@@ -9,8 +9,8 @@ from typing import Any
 
 import gradio as gr
 
-from impasto.studio import work
 from impasto.studio.page.desk import Desk
+from impasto.studio.page.made import Made, Shown, empty_gallery, in_gallery, put
 from impasto.studio.schemas import MOST_PICTURES
 
 STEERED = (
@@ -22,20 +22,6 @@ STEERED = (
 )  # as inference/properties.py has them
 NEIGHBOURS = 11
 SHOW_SECONDS = 0.25  # a grid that takes longer changes as its pictures finish, the first at once
-
-
-@dataclass(frozen=True)
-class Made:
-    """A picture in the gallery: its file, how it was made, and what is written on it."""
-
-    path: str
-    model: str
-    recipe: str
-    words: str
-
-
-Shown = tuple[list[tuple[str, str]], list[Made]]
-"""The gallery, as Gradio and as we know it."""
 
 
 @dataclass
@@ -54,11 +40,13 @@ class Create:
     neighbours: gr.Button
     save: gr.DownloadButton
     send: gr.Button
+    keep: gr.Button
+    one: gr.State
     recipe: gr.JSON
 
     def connect(self, desk: Desk, page: gr.Blocks, tabs: gr.Tabs, files: gr.File) -> None:
         """What happens when."""
-        shown, one = gr.State([]), gr.State(None)
+        shown, one = gr.State([]), self.one
         asked = [self.model, self.first, self.count, self.truncation, *self.moves]
         private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
@@ -71,13 +59,13 @@ class Create:
             trigger_mode="always_last", concurrency_limit=4, **private,
         )  # fmt: skip
         self.again.click(
-            lambda first, count: int(first) + int(count), [self.first, self.count], self.first, **private
+            lambda first, count: int(first or 0) + int(count), [self.first, self.count], self.first, **private
         )
         picked = [self.chosen, one, self.save, self.recipe]
-        buttons = [self.neighbours, self.send]
+        buttons = [self.neighbours, self.send, self.keep]
 
         def pick(shown: list[Made], event: gr.SelectData) -> tuple[Any, ...]:
-            return (*_one(shown[event.index]), *[gr.update(interactive=True)] * 2)
+            return (*_one(shown[event.index]), *[gr.update(interactive=True)] * len(buttons))
 
         self.gallery.select(pick, shown, [*picked, *buttons], **private)
         self.neighbours.click(
@@ -101,14 +89,12 @@ def build(desk: Desk) -> Create:
                 gr.Markdown(desk.say("directions_info"))
                 moves = [gr.Slider(-3, 3, 0, step=0.1, label=desk.say(name)) for name in STEERED]
         with gr.Column(scale=5, min_width=320):
-            gallery = gr.Gallery(
-                label=desk.say("pictures"), columns=6, height="auto", object_fit="contain", format="png",
-                allow_preview=False, interactive=False, buttons=[], elem_id="grid",
-            )  # fmt: skip
+            gallery = empty_gallery(desk.say("pictures"), "grid")
         with gr.Column(scale=2, min_width=280):
             chosen = gr.Image(
                 label=desk.say("chosen"),
                 elem_id="chosen",
+                elem_classes="impasto-picture",
                 type="filepath",
                 interactive=False,
                 buttons=["fullscreen"],
@@ -119,11 +105,13 @@ def build(desk: Desk) -> Create:
             with gr.Row():
                 save = gr.DownloadButton(desk.say("save"), interactive=False, min_width=120)
                 send = gr.Button(desk.say("send"), interactive=False, min_width=120)
+                keep = gr.Button(desk.say("keep"), interactive=False, min_width=120)
             with gr.Accordion(desk.say("recipe"), open=False):
                 recipe = gr.JSON(label=desk.say("recipe"), show_label=False)
     return Create(
-        model, first, count, truncation, moves, gallery, again, chosen, spread, neighbours, save, send, recipe
-    )
+        model, first, count, truncation, moves, gallery, again, chosen, spread, neighbours, save, send, keep,
+        gr.State(None), recipe,
+    )  # fmt: skip
 
 
 def _models(desk: Desk) -> Any:
@@ -154,15 +142,15 @@ def _grid(
         new.append(made)
         if time.monotonic() - shown > SHOW_SECONDS:
             shown = time.monotonic()
-            yield _shown([*new, *old[len(new) : int(count)]])
-    yield _shown(new)
+            yield in_gallery([*new, *old[len(new) : int(count)]])
+    yield in_gallery(new)
 
 
 def _by_seed(desk: Desk, name: str, check: object, *, seed: int, **steering: Any) -> Made:
     """The picture of one seed."""
     model = desk.studio.catalogue.generator(name)
     (picture,) = model.generate([seed], **steering)
-    return _made(desk, model, name, picture, str(seed))
+    return put(desk, model, name, picture, str(seed))
 
 
 def _near(desk: Desk, one: Made, spread: float) -> Shown:
@@ -175,19 +163,9 @@ def _near(desk: Desk, one: Made, spread: float) -> Shown:
         model = desk.studio.catalogue.generator(one.model)
         pictures = [model.make(start), *model.neighbours(start, count=NEIGHBOURS, spread=spread)]
         words = [desk.say("start"), *[""] * NEIGHBOURS]
-        return [_made(desk, model, one.model, *pair) for pair in zip(pictures, words, strict=True)]
+        return [put(desk, model, one.model, *pair) for pair in zip(pictures, words, strict=True)]
 
-    return _shown(desk.do(make))
-
-
-def _made(desk: Desk, model: Any, name: str, picture: Any, words: str) -> Made:
-    """A picture as a PNG with its recipe inside."""
-    path = desk.put("impasto.png", work.encoded(model, picture, "png"))
-    return Made(path, name, picture.info["recipe"], words)
-
-
-def _shown(made: list[Made]) -> Shown:
-    return [(one.path, one.words) for one in made], made
+    return in_gallery(desk.do(make))
 
 
 def _one(made: Made) -> tuple[Any, ...]:

@@ -47,11 +47,14 @@ CSS = """
 .impasto-verdict { border-left: .3rem solid currentColor; padding: .2rem .8rem; }
 .impasto-verdict.bad { border-color: #c2410c; } .impasto-verdict.good { border-color: #15803d; }
 .tab-container button.selected { color: var(--body-text-color) !important; font-weight: 700; }
-#grid .grid-container { grid-template-columns: repeat(auto-fill, minmax(88px, 1fr)); padding-top: 1.6rem; }
-#grid .grid-wrap { height: auto !important; max-height: none !important; overflow: visible !important; }
-#chosen img, #samples img { width: 100%; height: 100%; object-fit: contain; }
-#chosen .image-frame, #samples .image-frame { padding-top: 1.8rem; }
+.impasto-grid .grid-container {
+    grid-template-columns: repeat(auto-fill, minmax(clamp(88px, 15%, 160px), 1fr)); padding-top: 1.6rem; }
+.impasto-grid .grid-wrap {
+    height: auto !important; max-height: none !important; overflow: visible !important; }
+.impasto-picture img { width: 100%; height: 100%; object-fit: contain; }
+.impasto-picture .image-frame { padding-top: 1.8rem; }
 :focus-visible { outline: 3px solid var(--secondary-500) !important; outline-offset: 2px; }
+[role=tab]:focus-visible { outline-offset: -3px; }
 @media (prefers-reduced-motion: reduce) { * { animation: none !important; transition: none !important; } }
 """
 

@@ -20,7 +20,7 @@ _SCRIPT = """() => {
             if (!label.startsWith(caption)) one.setAttribute("aria-label", `${caption}, ${label}`);
             one.querySelectorAll("img").forEach(image => put(image, "alt", ""));
         });
-        each("#chosen button:has(img), #samples button:has(img)", one => {
+        each(".impasto-picture button:has(img)", one => {
             const label = one.closest(".block")?.querySelector("[data-testid=block-label]");
             put(one, "aria-label", label?.textContent.trim() || "image");
         });

@@ -89,7 +89,7 @@ def build(desk: Desk) -> Train:
         with gr.Column(scale=3, min_width=320):
             job = gr.Dropdown([], label=desk.say("job"))
             with gr.Row():
-                stop = gr.Button(desk.say("stop"), min_width=130)
+                stop = gr.Button(desk.say("stop"), min_width=160)
                 resume = gr.Button(desk.say("resume"), min_width=90)
                 to_create = gr.Button(desk.say("to_create"), min_width=90)
             state = gr.HTML(elem_id="state")
@@ -102,6 +102,7 @@ def build(desk: Desk) -> Train:
                 interactive=False,
                 buttons=["fullscreen"],
                 elem_id="samples",
+                elem_classes="impasto-picture",
             )
     return Train(
         data, files, inspect, report, preset, size, minutes, begin, job, stop, resume, to_create, state,
