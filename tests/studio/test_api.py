@@ -114,7 +114,7 @@ def test_pictures_become_a_data_set_with_themes(client, workspace):
         ("generate", {"model": "tiny"}, 422, "seeds, or recipes"),
         ("generate", {"model": "tiny", "seeds": [-1]}, 422, "greater than or equal to 0"),
         ("generate", {"model": "tiny", "seeds": [1], "trunkation": 1}, 422, "trunkation"),
-        ("generate", {"model": "tiny", "seeds": [1], "directions": {"nowhere": 1}}, 422, "nowhere"),
+        ("generate", {"model": "tiny", "seeds": [1], "directions": {"warmth": 99}}, 422, "warmth"),
         ("generate", {"model": "tiny", "recipes": [{}]}, 422, "not a recipe"),
         ("interpolate", {"model": "tiny", "stops": [1]}, 422, "at least 2"),
         ("interpolate", {"model": "tiny", "stops": [1, 2, 3], "frames": 2}, 422, "2 frames are out of range"),
