@@ -1,5 +1,6 @@
 """A workspace with a small model of each kind, and a studio over it."""
 
+import os
 import shutil
 import socket
 import subprocess
@@ -41,7 +42,12 @@ def made(tmp_path_factory, shapes) -> Path:
 
 @pytest.fixture
 def workspace(made, tmp_path) -> Path:
-    return Path(shutil.copytree(made, tmp_path / "workspace"))
+    # Pictures are linked, not copied: no test changes one in its place.
+    return Path(shutil.copytree(made, tmp_path / "workspace", copy_function=_link_pictures))
+
+
+def _link_pictures(source: str, target: str) -> None:
+    (os.link if source.endswith(".png") else shutil.copy2)(source, target)
 
 
 @pytest.fixture
