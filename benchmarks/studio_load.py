@@ -6,6 +6,10 @@ A server in a process of its own, with a 64 px generator of the default preset (
 same) and an upscaler of the package. Three rounds: one client; `--clients` that come again when they are told
 to by `Retry-After`; one client again. Each asks in turn for a picture and for an enlarged one. A round of
 warming up is not counted. Memory is the server's resident set, after each round.
+
+Then a training is started on a second server, and both are killed (SIGKILL) seven seconds after a checkpoint;
+on a third server the training is resumed. What is reported: images and seconds that were lost, where it began
+again, and how long it took from the request until it was training.
 """
 
 import argparse
@@ -20,7 +24,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
@@ -37,6 +41,7 @@ from impasto.models.build import build_generator
 from kit import machine
 
 KINDS = ("generate", "upscale")
+SECONDS_UNTIL_KILLED = 7.0  # after a checkpoint
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -48,8 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             results = asyncio.run(measure(url, server.pid, args.clients, args.seconds, args.side))
         finally:
             server.send_signal(signal.SIGTERM)
-            code = server.wait(60)
-    results["exit_code"] = code
+            results["exit_code"] = server.wait(60)
+        results["kill_9"] = killed_and_resumed(Path(folder), args.port)
     report(results)
     if args.json:
         described = {"clients": args.clients, "seconds": args.seconds, "picture_side_px": args.side}
@@ -139,6 +144,75 @@ async def ask(http: httpx2.AsyncClient, url: str, kind: str, turn: int, picture:
     return await http.post(f"{url}/upscale", data=form, files={"picture": ("p.png", picture)})
 
 
+def killed_and_resumed(folder: Path, port: int) -> dict[str, Any]:
+    """A training and its server killed in the middle, and resumed on another server.
+
+    Raises `TimeoutError` where it does not come back.
+    """
+    make_pictures(folder / "noise")
+    server, url = start(folder, port)
+    settings = {"train.batch_size": 8, "train.evaluate_samples": 16, "train.checkpoint_every_seconds": 10}
+    ask = {"pictures": "noise", "preset": "mlp", "size": 32, "images": 10**9, "settings": settings}
+    job = httpx2.post(f"{url}/jobs", json=ask).raise_for_status().json()["id"]
+    run = folder / "runs" / job
+    until(lambda: (last_event(run, "checkpointed") or {"images_seen": 0})["images_seen"] > 0)
+    time.sleep(SECONDS_UNTIL_KILLED)
+    os.kill(json.loads((run / "process.json").read_text())["pid"], signal.SIGKILL)
+    server.kill()
+    server.wait()
+    killed = time.time()
+    seen, saved = last_event(run, "progress"), last_event(run, "checkpointed")
+    assert seen is not None
+    assert saved is not None
+
+    server, url = start(folder, port)
+    try:
+        found = httpx2.get(f"{url}/jobs/{job}").json()
+        asked = time.time()
+        httpx2.post(f"{url}/jobs/{job}/resume").raise_for_status()
+        until(lambda: (last_event(run, "progress") or seen)["unix_time"] > asked)
+        again = last_event(run, "started")
+        assert again is not None
+        seconds = time.time() - asked
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.wait(60)
+    return {
+        "checkpoint_every_seconds": settings["train.checkpoint_every_seconds"],
+        "state_when_found": found["state"],
+        "images_at_last_word": seen["images_seen"],
+        "images_at_checkpoint": saved["images_seen"],
+        "images_at_resume": again["images_seen"],
+        "seconds_lost": round(killed - saved["unix_time"], 1),
+        "seconds_until_training_again": round(seconds, 1),
+    }
+
+
+def make_pictures(folder: Path, count: int = 40) -> None:
+    """Noise: nothing is to be learnt."""
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for number in range(count):
+        Image.fromarray(rng.integers(0, 255, (32, 32, 3), np.uint8)).save(folder / f"{number}.png")
+
+
+def last_event(run: Path, kind: str) -> dict[str, Any] | None:
+    """The last of a run's events of this kind; what is half written does not count."""
+    path = run / "events.jsonl"
+    lines = path.read_text().split("\n")[:-1] if path.exists() else []
+    found = [event for event in map(json.loads, lines) if event["event"] == kind]
+    return found[-1] if found else None
+
+
+def until(condition: Callable[[], bool], seconds: float = 120.0) -> None:
+    """Wait. Raises `TimeoutError`."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError
+        time.sleep(0.2)
+
+
 def resident_mb(pid: int) -> float:
     """The memory that a process has in use (Linux)."""
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
@@ -153,6 +227,12 @@ def report(results: dict[str, Any]) -> None:
         print(f"{name:10} answers   {found['statuses']}")
     for kind, ratio in results["ratios_to_one_client"].items():
         print(f"many / one {kind:9} p50 {ratio['p50']:.1f}  p95 {ratio['p95']:.1f}")
+    lost = results["kill_9"]
+    print(
+        f"kill -9: {lost['state_when_found']}; {lost['images_at_last_word']:,} images seen, resumed at"
+        f" {lost['images_at_resume']:,}, {lost['seconds_lost']} s lost; training again after"
+        f" {lost['seconds_until_training_again']} s"
+    )
     print(f"resident MB {results['resident_mb']}, exit code {results['exit_code']}")
 
 

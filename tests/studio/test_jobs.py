@@ -65,6 +65,26 @@ def test_a_training_outlives_kill_nine_and_is_found_again(serve, workspace):
     assert ends == [saved, images_on_disk(workspace, job)]
 
 
+@pytest.mark.slow
+def test_kill_nine_of_all_costs_what_came_after_the_last_checkpoint(serve, workspace):
+    server = serve(workspace)
+    job = server.http.post("/api/v1/jobs", json=ENDLESS).json()
+    here, folder = f"/api/v1/jobs/{job['id']}", workspace / "runs" / job["id"]
+    wait_for(lambda: images_on_disk(workspace, job))
+    os.kill(json.loads((folder / "process.json").read_text())["pid"], signal.SIGKILL)
+    server.end(signal.SIGKILL)
+    saved = images_on_disk(workspace, job)
+
+    server = serve(workspace)
+    (found,) = server.http.get("/api/v1/jobs").json()
+    assert (found["id"], found["state"], found["resumable"]) == (job["id"], "lost", True)
+    assert server.http.post(f"{here}/resume").json()["state"] == "running"
+    wait_for(lambda: images_on_disk(workspace, job) > saved)
+    assert server.end(signal.SIGTERM)[0] == 0
+    events = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
+    assert [event["images_seen"] for event in events if event["event"] == "started"] == [0, saved]
+
+
 def test_a_training_from_first_to_last(client, workspace):
     asked = {**ENDLESS, "images": 400, "settings": {**TINY_RUN, "train.snapshot_every_images": 100}}
     job = client.post("/api/v1/jobs", json=asked).json()
