@@ -155,6 +155,27 @@ def test_a_way_between_two_pictures(look):
     playwright.expect(page.locator("#kept img")).to_have_count(3, timeout=WAIT)
 
 
+def test_wandering_on_the_map(look):
+    seen = look()
+    page = seen.page
+    playwright.expect(page.locator("#grid img")).to_have_count(12, timeout=WAIT)
+    seen.tab("Explore")
+    tiles = page.locator("#map img")
+    playwright.expect(tiles).to_have_count(35, timeout=WAIT)
+    seen.press("Right")
+    page.wait_for_timeout(1_000)
+    playwright.expect(tiles).to_have_count(35, timeout=WAIT)
+    page.locator("#map button").nth(9).click()
+    page.wait_for_selector("#here img")
+    seen.shoot("map")
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Save PNG", exact=True).last.click()
+    with Image.open(saved.value.path()) as picture:
+        assert "between" in picture.info["recipe"]
+    seen.press("Keep")
+    playwright.expect(page.locator("#kept img")).to_have_count(1, timeout=WAIT)
+
+
 def test_a_game_from_round_to_round(look):
     seen = look()
     seen.tab("Learn")

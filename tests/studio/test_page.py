@@ -17,7 +17,7 @@ gradio = pytest.importorskip("gradio", reason="the page needs Gradio: pip instal
 
 from impasto.studio import page
 from impasto.studio.app import create_app
-from impasto.studio.page import create, explore, figures, learn, train, upscale
+from impasto.studio.page import create, explore, figures, learn, train, upscale, wander
 from impasto.studio.page.desk import Desk
 from impasto.studio.page.words import WORDS, preferred, words
 from impasto.studio.problems import Refused
@@ -270,6 +270,18 @@ def test_pictures_are_taken_in_looked_at_and_trained_on(desk, workspace):
     assert train._seen(desk, job, known)[1]["__type__"] == "update"  # as it was: nothing to show
 
 
+def test_samples_have_a_history(desk, tmp_path):
+    grids = [tmp_path / f"{images:010}.png" for images in (64, 128, 256)]
+    for i, path in enumerate(grids):
+        Image.new("L", (2, 2), i).save(path)
+    for when, shade, images in ((0, 0, "64"), (45, 1, "128"), (100, 2, "256")):
+        shown = train._grid(desk, grids, when)
+        with Image.open(shown["value"]) as grid:
+            assert grid.getpixel((0, 0)) == shade
+        assert f"after {images} images" in shown["label"]
+    assert train._grid(desk, [], 100) is None
+
+
 def test_what_a_training_says_is_shown(desk):
     events = [
         *(
@@ -348,3 +360,27 @@ def test_a_way_and_a_mixture_of_what_was_kept(desk):
     for ask in asks:
         with pytest.raises(gradio.Error, match="two pictures"):
             ask()
+
+
+def test_the_map_is_wandered_in(desk):
+    here = wander.Place()
+    _, shown = list(wander._seen(desk, [], here, "tiny", 0.8))[-1]
+    assert len(shown) == wander.COLUMNS * wander.ROWS
+    there, path, one, _ = wander._picked(here, shown, 4)  # one to the right of the middle, two up
+    assert there == here.moved(1, -2)
+    _, again = list(wander._seen(desk, shown, there, "tiny", 0.8))[-1]
+    middle = again[len(again) // 2]
+    assert middle.recipe == one.recipe  # it is in the middle now
+    with Image.open(path) as chosen, Image.open(middle.path) as seen:
+        assert chosen.tobytes() == seen.tobytes()
+    first, *_ = wander._seen(desk, again, there, "tiny", 0.8)
+    assert first[1][1:] == again[1:]  # until a new one is made, the old one stays
+
+
+def test_a_map_goes_no_closer_than_it_can():
+    place = wander.Place(x=-6, y=4, per=4)
+    assert place.scaled(1) == wander.Place(-12, 8, 8)
+    assert place.scaled(-1) == wander.Place(-3, 2, 2)
+    assert place.scaled(99).per == wander.SCALES[-1]
+    assert place.scaled(99).scaled(-99).per == wander.SCALES[0]
+    assert place.around()[len(place.around()) // 2] == (-6, 4)

@@ -63,7 +63,7 @@ def build(studio: Studio, language: str) -> gr.Blocks:
         with gr.Tabs() as tabs:
             with gr.Tab(desk.say("create"), id="create"):
                 make = create.build(desk)
-            with gr.Tab(desk.say("explore"), id="explore"):
+            with gr.Tab(desk.say("explore"), id="explore") as tab:
                 wander = explore.build(desk)
             with gr.Tab(desk.say("upscale"), id="upscale"):
                 enlarge = upscale.build(desk)
@@ -72,7 +72,7 @@ def build(studio: Studio, language: str) -> gr.Blocks:
             with gr.Tab(desk.say("learn"), id="learn"):
                 learn.build(desk)
         make.connect(desk, page, tabs, enlarge.files)
-        wander.connect(desk, make.keep, make.one)
+        wander.connect(desk, tab, make)
         enlarge.connect(desk, page)
         teach.connect(desk, page, tabs, make.model)
     built: gr.Blocks = page

@@ -1,7 +1,6 @@
 """Create: new pictures by seeds, steered; one of them to its neighbours, to the disk, or to Upscale."""
 
 import json
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -10,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from impasto.studio.page.desk import Desk
-from impasto.studio.page.made import Made, Shown, empty_gallery, in_gallery, put
+from impasto.studio.page.made import Made, Shown, empty_gallery, filling, in_gallery, put
 from impasto.studio.schemas import MOST_PICTURES
 
 STEERED = (
@@ -21,7 +20,6 @@ STEERED = (
     "symmetry",
 )  # as inference/properties.py has them
 NEIGHBOURS = 11
-SHOW_SECONDS = 0.25  # a grid that takes longer changes as its pictures finish, the first at once
 
 
 @dataclass
@@ -134,16 +132,9 @@ def _grid(
         yield [], []
         return
     steered = {key: value for key, value in zip(STEERED, moves, strict=True) if value}
-    new: list[Made] = []
-    shown = 0.0
     seeds = range(int(first or 0), int(first or 0) + int(count))
     make = partial(_by_seed, desk, name, truncation=truncation, directions=steered)
-    for made in desk.each(partial(make, seed=seed) for seed in seeds):
-        new.append(made)
-        if time.monotonic() - shown > SHOW_SECONDS:
-            shown = time.monotonic()
-            yield in_gallery([*new, *old[len(new) : int(count)]])
-    yield in_gallery(new)
+    yield from filling(desk, (partial(make, seed=seed) for seed in seeds), old, len(seeds))
 
 
 def _by_seed(desk: Desk, name: str, check: object, *, seed: int, **steering: Any) -> Made:

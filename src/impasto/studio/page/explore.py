@@ -1,4 +1,4 @@
-"""Explore: a way between pictures that were kept, as an animation; two of them mixed."""
+"""Explore: a map of pictures; a way between those that were kept, as an animation; two of them mixed."""
 
 import json
 from dataclasses import dataclass, replace
@@ -7,6 +7,8 @@ from typing import Any
 import gradio as gr
 
 from impasto.studio import work
+from impasto.studio.page import wander
+from impasto.studio.page.create import Create
 from impasto.studio.page.desk import Desk, Said
 from impasto.studio.page.made import Made, Shown, empty_gallery, in_gallery, put
 from impasto.studio.problems import Refused
@@ -19,6 +21,7 @@ FPS, MOST_FRAMES = 24, 240
 class Explore:
     """The parts of the tab, and what connects them."""
 
+    map: wander.Wander
     kept: gr.Gallery
     clear: gr.Button
     frames: gr.Slider
@@ -31,12 +34,14 @@ class Explore:
     seen: gr.Image
     save: gr.DownloadButton
 
-    def connect(self, desk: Desk, keep: gr.Button, one: gr.State) -> None:
-        """What happens when; `keep` is Create's button for its picture `one`."""
+    def connect(self, desk: Desk, tab: gr.Tab, make: Create) -> None:
+        """What happens when."""
+        self.map.connect(desk, tab, make.model, make.truncation)
         state = gr.State([])
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         kept = [self.kept, state, self.structure, self.detail]
-        keep.click(lambda kept, one: _keep(desk, kept, one), [state, one], kept, **quiet)
+        for place in (make, self.map):
+            place.keep.click(lambda kept, one: _keep(desk, kept, one), [state, place.one], kept, **quiet)
         self.clear.click(lambda: _listed([]), None, kept, **quiet)
         slow: dict[str, Any] = {"api_visibility": "private", "show_progress_on": [self.seen]}
         self.go.click(
@@ -51,6 +56,7 @@ class Explore:
 
 def build(desk: Desk) -> Explore:
     """The tab."""
+    seen_from_above = wander.build(desk)
     with gr.Row():
         with gr.Column(scale=3, min_width=320):
             gr.Markdown(desk.say("explore_text"))
@@ -71,7 +77,9 @@ def build(desk: Desk) -> Explore:
                 elem_id="seen", elem_classes="impasto-picture", height=480,
             )  # fmt: skip
             save = gr.DownloadButton(desk.say("save_it"), interactive=False)
-    return Explore(kept, clear, frames, loop, go, structure, detail, colours, mix, seen, save)
+    return Explore(
+        seen_from_above, kept, clear, frames, loop, go, structure, detail, colours, mix, seen, save
+    )
 
 
 def _keep(desk: Desk, kept: list[Made], one: Made | None) -> tuple[Any, ...]:

@@ -29,8 +29,9 @@ def theme() -> gr.themes.Base:
         button_primary_background_fill_dark="*secondary_700",
         button_primary_background_fill_hover_dark="*secondary_800",
         button_primary_text_color="white",
-        body_text_color_subdued="*neutral_500",  # 4.8 : 1 on white
-        block_info_text_color="*neutral_500",
+        body_text_color_subdued="*neutral_600",  # 7 : 1 on fields
+        body_text_color_subdued_dark="*neutral_300",
+        block_info_text_color="*neutral_600",
     )
 
 
@@ -51,6 +52,8 @@ CSS = """
     grid-template-columns: repeat(auto-fill, minmax(clamp(88px, 15%, 160px), 1fr)); padding-top: 1.6rem; }
 .impasto-grid .grid-wrap {
     height: auto !important; max-height: none !important; overflow: visible !important; }
+.impasto-map .grid-container { grid-template-columns: repeat(7, 1fr); gap: 2px; }
+.impasto-map .grid-container button { border-width: 0; border-radius: 0; min-width: 0; }
 .impasto-picture img { width: 100%; height: 100%; object-fit: contain; }
 .impasto-picture .image-frame { padding-top: 1.8rem; }
 :focus-visible { outline: 3px solid var(--secondary-500) !important; outline-offset: 2px; }

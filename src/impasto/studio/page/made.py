@@ -1,6 +1,7 @@
 """Pictures that a model made, as the tabs hand them on."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +9,9 @@ import gradio as gr
 
 from impasto.studio import work
 from impasto.studio.page.desk import Desk
+from impasto.studio.queue import Check
+
+SHOW_SECONDS = 0.25  # a gallery that takes longer changes as its pictures finish, the first at once
 
 
 @dataclass(frozen=True)
@@ -35,9 +39,23 @@ def in_gallery(made: Sequence[Made]) -> Shown:
     return [(one.path, one.words) for one in made], list(made)
 
 
-def empty_gallery(label: str, id_: str) -> gr.Gallery:
+def filling(
+    desk: Desk, works: Iterable[Callable[[Check], Made]], old: Sequence[Made], count: int
+) -> Iterator[Shown]:
+    """A gallery of `count` as its pictures finish; until then `old` ones are where they were."""
+    new: list[Made] = []
+    shown = 0.0
+    for made in desk.each(works):
+        new.append(made)
+        if time.monotonic() - shown > SHOW_SECONDS:
+            shown = time.monotonic()
+            yield in_gallery([*new, *old[len(new) : count]])
+    yield in_gallery(new)
+
+
+def empty_gallery(label: str, id_: str, *looks: str) -> gr.Gallery:
     """A gallery to choose from, as wide as there is room."""
     return gr.Gallery(
         label=label, columns=6, height="auto", object_fit="contain", format="png", allow_preview=False,
-        interactive=False, buttons=[], elem_id=id_, elem_classes="impasto-grid",
+        interactive=False, buttons=[], elem_id=id_, elem_classes=["impasto-grid", *looks],
     )  # fmt: skip

@@ -39,6 +39,7 @@ class Train:
     state: gr.HTML
     curves: gr.HTML
     samples: gr.Image
+    when: gr.Slider
     verdicts: gr.HTML
 
     def connect(self, desk: Desk, page: gr.Blocks, tabs: gr.Tabs, model: gr.Dropdown) -> None:
@@ -60,8 +61,9 @@ class Train:
         self.resume.click(lambda job, minutes: _go_on(desk, job, minutes), [self.job, self.minutes], **quiet)
         timer, known = gr.Timer(LOOK_SECONDS), gr.State(())
         gr.on(
-            [timer.tick, self.job.change], lambda job, known: _seen(desk, job, known), [self.job, known],
-            [known, *seen], concurrency_limit=4, trigger_mode="always_last", **quiet,
+            [timer.tick, self.job.change, self.when.change], lambda *asked: _seen(desk, *asked),
+            [self.job, known, self.when], [known, *seen],
+            concurrency_limit=4, trigger_mode="always_last", **quiet,
         )  # fmt: skip
         self.to_create.click(lambda job: _to_create(desk, job), self.job, [model, tabs], **quiet)
 
@@ -104,9 +106,10 @@ def build(desk: Desk) -> Train:
                 elem_id="samples",
                 elem_classes="impasto-picture",
             )
+            when = gr.Slider(0, 100, 100, step=1, label=desk.say("when"), info=desk.say("when_info"))
     return Train(
         data, files, inspect, report, preset, size, minutes, begin, job, stop, resume, to_create, state,
-        curves, samples, verdicts,
+        curves, samples, when, verdicts,
     )  # fmt: skip
 
 
@@ -197,23 +200,34 @@ def _to_create(desk: Desk, job_id: str | None) -> tuple[Any, Any]:
     return gr.update(choices=names, value=name), gr.Tabs(selected="create")
 
 
-def _seen(desk: Desk, job_id: str | None, known: tuple[Any, ...]) -> tuple[Any, ...]:
-    """How a training stands: words, curves, samples, verdicts; nothing where it stands as it did."""
+def _seen(desk: Desk, job_id: str | None, known: tuple[Any, ...], when: float = 100) -> tuple[Any, ...]:
+    """How a training stands: words, curves, samples, verdicts; nothing where it stands as it did.
+
+    The samples are those of `when`: 0 the first, 100 the newest.
+    """
     if not job_id:
         return (), "", "", None, ""
     with Said(desk):
         job = desk.studio.jobs.get(job_id)
-    now = (job.id, job.state, job.images_seen)
+    now = (job.id, job.state, job.images_seen, when)
     if now == known:
         return (known, *[gr.skip()] * 4)
     events, grids = desk.studio.jobs.events(job_id), desk.studio.jobs.samples(job_id)
-    samples = desk.put("samples.png", grids[-1].read_bytes()) if grids else None
-    return now, _state(desk, job), _curves(desk, events), samples, _verdicts(desk, events)
+    return now, _state(desk, job), _curves(desk, events), _grid(desk, grids, when), _verdicts(desk, events)
+
+
+def _grid(desk: Desk, grids: list[Path], when: float) -> Any:
+    """One of the grids of pictures from the same noise; its label says after how many images."""
+    if not grids:
+        return None
+    grid = grids[round(when / 100 * (len(grids) - 1))]
+    label = desk.say("samples_at", images=int(grid.stem))
+    return gr.update(value=desk.put("samples.png", grid.read_bytes()), label=label)
 
 
 def _state(desk: Desk, job: Job) -> str:
     speed = desk.say("speed", speed=job.images_per_second) if job.images_per_second else ""
-    left = desk.say("left", minutes=job.eta_seconds / 60) if job.eta_seconds else ""
+    left = desk.say("to_go", minutes=job.eta_seconds / 60) if job.eta_seconds else ""
     words = desk.say(
         "stands", name=job.name, state=desk.say(job.state), images=job.images_seen, speed=speed, left=left,
         words=job.words if job.state in BAD else "",

@@ -46,10 +46,23 @@ WORDS: dict[str, tuple[str, str]] = {
     "recipe": ("Recipe", "配方"),
     "keep": ("Keep for Explore", "留待探索"),
     # Explore
+    "map": ("Map: choose one", "地图：点选一幅"),
+    "map_text": (
+        "All pictures of Create's model lie on a plane without end: whole points are seeds, and from one to the next"
+        " one turns into the other. What is chosen becomes the middle.",
+        "“创作”所选模型的图画铺成一个没有边界的平面：整数点是种子，相邻种子之间逐渐变化。点选的图画会移到中间。",
+    ),
+    "left": ("Left", "左"),
+    "up": ("Up", "上"),
+    "down": ("Down", "下"),
+    "right": ("Right", "右"),
+    "closer": ("Closer", "靠近"),
+    "farther": ("Farther", "远离"),
+    "keep_it": ("Keep", "留下"),
     "explore_text": (
-        "Pictures that were kept in Create. A **way** goes from one to the next, and every picture on it is one the"
+        "Pictures that were kept, here or in Create. A **way** goes from one to the next, and every picture on it is one the"
         " model can make. A **mixture** has the coarse structure of one and the fine detail of another.",
-        "在“创作”中留下的图画。**路径**从一幅走到下一幅，途中每一幅都是模型能生成的。**混合**取一幅的整体结构和另一幅的细节。",
+        "在此处或“创作”中留下的图画。**路径**从一幅走到下一幅，途中每一幅都是模型能生成的。**混合**取一幅的整体结构和另一幅的细节。",
     ),
     "kept": ("Kept", "留下的图画"),
     "kept_now": ("Kept for Explore: {count}", "已留待探索：{count} 幅"),
@@ -174,13 +187,16 @@ WORDS: dict[str, tuple[str, str]] = {
         "**{name}** {state}：已看 {images:,} 幅{speed}{left}。{words}",
     ),
     "speed": (", {speed:.0f} per second", "，每秒 {speed:.0f} 幅"),
-    "left": (", {minutes:.0f} min to go", "，还需 {minutes:.0f} 分钟"),
+    "to_go": (", {minutes:.0f} min to go", "，还需 {minutes:.0f} 分钟"),
     "accuracy": (
         "Discriminator's accuracy: on real pictures blue, on generated ones orange",
         "判别器正确率：真实图画蓝色，生成图画橙色",
     ),
     "distance": ("Distance to pictures held out (KID-lite0)", "与留出图画的距离（KID-lite0）"),
     "samples": ("From the same noise all along", "始终来自相同的噪声"),
+    "samples_at": ("From the same noise, after {images:,} images", "来自相同的噪声，已看 {images:,} 幅"),
+    "when": ("Their history, %", "历程，%"),
+    "when_info": ("0: the first. 100: the newest", "0：最初；100：最新"),
     "healthy": ("No sign of trouble.", "没有异常迹象。"),
     "verdict": (
         "**{kind}** ({severity}): {evidence} {advice}",
