@@ -165,8 +165,12 @@ def test_wandering_on_the_map(look):
     seen.press("Right")
     page.wait_for_timeout(1_000)
     playwright.expect(tiles).to_have_count(35, timeout=WAIT)
-    page.locator("#map button").nth(9).click()
-    page.wait_for_selector("#here img")
+    here = page.locator("#here img")
+    for _ in range(3):  # the same place of the screen, each time another picture
+        shown = here.get_attribute("src") if here.count() else ""
+        page.locator("#map button").nth(9).click()
+        playwright.expect(here).not_to_have_attribute("src", shown, timeout=WAIT)
+        page.wait_for_timeout(1_000)
     seen.shoot("map")
     with page.expect_download() as saved:
         page.get_by_role("button", name="Save PNG", exact=True).last.click()

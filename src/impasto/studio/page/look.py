@@ -53,7 +53,8 @@ CSS = """
 .impasto-grid .grid-wrap {
     height: auto !important; max-height: none !important; overflow: visible !important; }
 .impasto-map .grid-container { grid-template-columns: repeat(7, 1fr); gap: 2px; }
-.impasto-map .grid-container button { border-width: 0; border-radius: 0; min-width: 0; }
+.impasto-map .grid-container button { border-width: 0; border-radius: 0; min-width: 0; box-shadow: none; }
+.impasto-map .gallery-item:nth-child(18) { outline: 3px solid var(--secondary-500); } /* the middle of 35 */
 .impasto-picture img { width: 100%; height: 100%; object-fit: contain; }
 .impasto-picture .image-frame { padding-top: 1.8rem; }
 :focus-visible { outline: 3px solid var(--secondary-500) !important; outline-offset: 2px; }
