@@ -38,8 +38,10 @@ bench: $(STAMP) ## textbooks against default, ten minutes each, on OpenMoji: tab
 	$(BIN)/python benchmarks/time_to_quality.py --arm dcgan-example --arm dcgan --arm default \
 		--minutes 10 --out runs/bench --plot runs/bench/plot.png --resume
 
-docs: $(STAMP) ## check that every link in the documentation leads somewhere
-	$(BIN)/python -m pytest tests/test_docs.py
+docs: $(STAMP) ## the documentation as a site, ./site/index.html: links checked, every command on its pages run
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
+	$(BIN)/zensical build --clean --strict
+	$(BIN)/python -m pytest tests/test_site.py tests/test_docs.py tests/test_docs_commands.py
 
 release-check: $(STAMP) ## wheel and sdist: built, looked into, installed in a fresh environment (minutes)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[release]'
