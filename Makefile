@@ -16,7 +16,7 @@ $(STAMP): pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[samples,dev]'
 	@touch $@
 
-demo: $(STAMP) ## real drawings, two minutes of training, new pictures, honest figures
+demo: $(STAMP) ## two minutes of training on real drawings; new pictures, moving and enlarged: ./demo/report.html
 	$(BIN)/impasto demo
 
 test: check ## checks, then every test that takes seconds
