@@ -101,24 +101,25 @@ class Painter:
 
 
 def test_a_model_with_themes_shows_them_in_palettes():
-    page = Page(demo_sections.steered(Painter()))
+    page = Page(demo_sections.steered(Painter(), "openmoji-64"))
     columns = len(demo_sections.PALETTES)
     shown = [picture.convert("RGB").getpixel((0, 0)) for picture in page.pictures()]
     assert len(shown) == 2 * columns  # a row for each theme that has a name worth showing
     assert shown[:columns] == shown[columns:]
     assert len(set(shown)) == columns
     assert "food and drink" in page.words
-    assert demo_sections.steered(SimpleNamespace(themes=())) == ""
+    assert "impasto generate openmoji-64 --out new --theme flags --colour '#e4572e'" in page.words
+    assert demo_sections.steered(SimpleNamespace(themes=()), "run") == ""
 
 
 def test_what_is_text_stays_text():
     page = Page(
         demo_page.page(
-            "<a>", "b & c", [demo_page.section("<d>", "x < y", demo_page.table([("<e>", "f")]))], "$g"
+            "<a>", "b & c", [demo_page.section("<d>", "x <k> y", demo_page.table([("<e>", "f")]))], "$g"
         )
     )
-    assert {"a", "d", "e"}.isdisjoint(tag for tag, _ in page.tags)
-    for words in ("<a>", "b & c", "<d>", "x < y", "<e>", "$g"):
+    assert {"a", "d", "e", "k"}.isdisjoint(tag for tag, _ in page.tags)
+    for words in ("<a>", "b & c", "<d>", "x <k> y", "<e>", "$g"):
         assert words in page.words
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-SHOWN = "openmoji-64"  # the model of the zoo that is shown, where it is shipped
+SHOWN = "openmoji-64"  # whose pictures move and change; the one just trained where it is not shipped
 
 
 def demo(
@@ -19,6 +19,7 @@ def demo(
     """See it work: real drawings, a short training, new pictures, larger ones, all on one page."""
     from rich.console import Console
 
+    from impasto.checkpoints import find_model, shipped_models
     from impasto.cli import demo_sections
     from impasto.cli.demo_page import commands, page, section
     from impasto.cli.generate import generate
@@ -42,11 +43,12 @@ def demo(
     say("3. New pictures")
     generate(out=made, model=run, count=48, grid=True)
     say("4. From picture to picture, and four times larger")
-    shown = load(_shown(run))
+    name = SHOWN if SHOWN in shipped_models() else str(run)
+    shown = load(find_model(name))
     sections = [
-        demo_sections.steered(shown),
-        demo_sections.films(shown),
-        demo_sections.enlarged(shown, pictures),
+        demo_sections.steered(shown, name),
+        demo_sections.films(shown, name),
+        demo_sections.enlarged(shown, name, pictures),
         demo_sections.training(run, made / "grid.png", minutes),
         section(
             "Your own pictures",
@@ -88,13 +90,6 @@ def demo(
         import webbrowser
 
         webbrowser.open(report.resolve().as_uri())
-
-
-def _shown(run: Path) -> Path:
-    """The model whose pictures are shown moving and large: the zoo's, else the one just trained."""
-    from impasto.checkpoints import find_model, shipped_models
-
-    return find_model(SHOWN if SHOWN in shipped_models() else run)
 
 
 def _display() -> bool:

@@ -38,7 +38,7 @@ GENERATED = 7  # the seed of the picture that is enlarged
 REAL = "1F98A"  # and the real one: a fox, or the first drawing where there is none
 
 
-def steered(model: Model) -> str:
+def steered(model: Model, name: str) -> str:
     """A sheet of themes and palettes; nothing for a model that knows no themes."""
     themes = [theme for theme in getattr(model, "themes", ()) if theme != UNSHOWN][:MOST_THEMES]
     if not themes:
@@ -54,7 +54,7 @@ def steered(model: Model) -> str:
         "Themes and colours",
         "Each row is one seed with a theme asked for, each column the colours asked for. Shapes stay.",
         sheet(rows, PALETTES),
-        commands([f"impasto generate MODEL --out new --theme {themes[0]} --colour '{PALETTES[1][0]}'"]),
+        commands([f"impasto generate {name} --out new --theme {themes[0]} --colour '{PALETTES[1][0]}'"]),
     )
 
 
@@ -62,17 +62,17 @@ def _spoken(theme: str) -> str:
     return theme.replace("-", " and ")
 
 
-def films(model: Model) -> str:
+def films(model: Model, name: str) -> str:
     """Walks through the model's pictures."""
     return section(
         "From picture to picture",
-        "A model is a space of pictures. These are walks through it at an even pace, from seed to seed and "
-        "back to the first. All between them is new.",
-        row(*(_film(model, stops) for stops in WALKS)),
+        f"A model is a space of pictures. These are walks through that of {name}, at an even pace, from seed "
+        "to seed and back to the first. All between them is new.",
+        row(*(_film(model, name, stops) for stops in WALKS)),
     )
 
 
-def _film(model: Model, stops: Sequence[int]) -> str:
+def _film(model: Model, name: str, stops: Sequence[int]) -> str:
     made = model.interpolate(stops, frames=FRAMES, loop=True, truncation=0.7)
     frames = [frame.convert("RGB") for frame in made]
     buffer = io.BytesIO()
@@ -80,10 +80,10 @@ def _film(model: Model, stops: Sequence[int]) -> str:
     frames[0].save(buffer, "WEBP", save_all=True, append_images=frames[1:], duration=pace, loop=0, quality=90)
     walk = Picture(buffer.getvalue(), "drawings that change into each other", "webp")
     seeds = " ".join(map(str, stops))
-    return figure(walk, f"impasto interpolate MODEL {seeds} --loop --out film.webp", "film")
+    return figure(walk, f"impasto interpolate {name} {seeds} --loop --out film.webp", "film")
 
 
-def enlarged(model: Model, pictures: Path) -> str:
+def enlarged(model: Model, name: str, pictures: Path) -> str:
     """A generated picture and a real one out of the folder `pictures`, before and after."""
     upscaler = load_upscaler("photo-x4", engine="torch")
     (generated,) = model.generate([GENERATED], truncation=0.7)
@@ -91,18 +91,18 @@ def enlarged(model: Model, pictures: Path) -> str:
     with Image.open(next((file for file in files if file.stem == REAL), files[0])) as file:
         real = file.convert("RGB")
 
-    def both(picture: Image.Image, name: str) -> str:
+    def both(picture: Image.Image, kind: str, whose: str) -> str:
         large = upscaler(picture).convert("RGB")
         small = picture.convert("RGB").resize(large.size, Image.Resampling.BICUBIC)
-        before = _png(small, f"a {name} drawing, enlarged by bicubic interpolation")
-        after = _png(large, f"the same {name} drawing, enlarged by photo-x4")
-        return before_after(before, after, f"{name}: left bicubic, right photo-x4. Move the slider.")
+        before = _png(small, f"a {kind} drawing, enlarged by bicubic interpolation")
+        after = _png(large, f"the same {kind} drawing, enlarged by photo-x4")
+        return before_after(before, after, f"{kind}, {whose}: left bicubic, right photo-x4. Move the slider.")
 
     return section(
         "Four times larger",
         "64 px become 256. The upscaler comes with the package and learnt from photographs. It makes edges "
         "clean and keeps what it was given; it does not know what a drawing means.",
-        row(both(generated, "generated"), both(real, "real")),
+        row(both(generated, "generated", f"by {name}"), both(real, "real", "OpenMoji's")),
     )
 
 
