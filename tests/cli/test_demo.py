@@ -4,6 +4,7 @@ import base64
 import io
 import re
 import shutil
+import sys
 from html.parser import HTMLParser
 from types import SimpleNamespace
 
@@ -86,7 +87,13 @@ def test_the_page_holds_everything_that_it_shows(made):
     assert {"From picture to picture", "Four times larger", "Your own pictures"} <= set(
         re.findall("<h2>(.*?)</h2>", text)
     )
-    for words in ("impasto inspect FOLDER", "Health: ", "CC BY-SA 4.0", "KID-lite0 to held-out drawings"):
+    for words in (
+        "0.0 minutes of learning",
+        "impasto inspect FOLDER",
+        "Health: ",
+        "CC BY-SA 4.0",
+        "KID-lite0 to held-out drawings",
+    ):
         assert words in page.words, words
 
 
@@ -110,6 +117,19 @@ def test_a_model_with_themes_shows_them_in_palettes():
     assert "food and drink" in page.words
     assert "impasto generate openmoji-64 --out new --theme flags --colour '#e4572e'" in page.words
     assert demo_sections.steered(SimpleNamespace(themes=()), "run") == ""
+
+
+def test_a_page_is_opened_where_somebody_sits(monkeypatch):
+    module = sys.modules["impasto.cli.demo"]
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    assert not module._display()
+    monkeypatch.setenv("WAYLAND_DISPLAY", "wayland-0")
+    assert module._display()
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: False, raising=False)
+    assert not module._display()  # its words go into a file or a pipe: nobody is looking
 
 
 def test_what_is_text_stays_text():

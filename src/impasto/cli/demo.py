@@ -49,7 +49,7 @@ def demo(
         demo_sections.steered(shown, name),
         demo_sections.films(shown, name),
         demo_sections.enlarged(shown, name, pictures),
-        demo_sections.training(run, made / "grid.png", minutes),
+        demo_sections.training(run, made / "grid.png"),
         section(
             "Your own pictures",
             "A folder of JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF or SVG files, with subfolders if you like. "

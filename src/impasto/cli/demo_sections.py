@@ -106,7 +106,7 @@ def enlarged(model: Model, name: str, pictures: Path) -> str:
     )
 
 
-def training(run: Path, grid: Path, minutes: float) -> str:
+def training(run: Path, grid: Path) -> str:
     """How the run went: its pictures, the sheet `grid` of the finished model, its curves, its health."""
     found, records = check_up(run), records_of(run)
     steps = [r for r in records if r["event"] == "progress"]
@@ -126,8 +126,9 @@ def training(run: Path, grid: Path, minutes: float) -> str:
     if history.is_file():
         learning = Picture(history.read_bytes(), "a grid of drawings that become clearer", "webp")
         parts.insert(0, figure(learning, "the same noise, as the training went on"))
+    seconds = found.ended["seconds"] if found.ended else 0.0
     return section(
-        f"{minutes:g} minutes of learning, live",
+        f"{seconds / 60:.1f} minutes of learning, live",
         f"{found.images_seen:,} times a drawing was looked at, beginning with networks that knew nothing. "
         f"Health: {found.words}.",
         row(*parts),
