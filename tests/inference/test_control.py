@@ -9,7 +9,7 @@ from impasto.errors import InputError
 from impasto.inference.control import control
 from tests.training.test_run import train
 
-QUICK = {"requests": 24, "per_theme": 12, "photos": 0}
+QUICK = {"requests": 24, "per_theme": 40, "photos": 0}
 
 
 @pytest.fixture(scope="module")
@@ -19,8 +19,8 @@ def folder(shapes, tmp_path_factory):
     train(
         shapes,
         out,
-        images=240,
-        overrides={"data.holdout_min_pictures": 24, "data.holdout_share": 0.3, "model.exemplars": 64},
+        images=960,
+        overrides={"data.holdout_min_pictures": 24, "model.exemplars": 64},
     )
     return out
 
@@ -42,12 +42,12 @@ def test_it_obeys_and_json_can_say_so(model, shapes):
     found = control(model, shapes, **QUICK)
     assert json.loads(json.dumps(found)) == found
     themes, colours, some = (found[key] for key in ("themes", "colours", "some_colours"))
-    assert themes["samples"] == 24
+    assert themes["samples"] == 80
     assert themes["chance"] == pytest.approx(0.5, abs=0.05)
     assert themes["accuracy"] > 0.6
     assert set(themes["variety"]) == {"discs", "squares"}
     assert colours["requests"] == 24
-    assert colours["share_of_chance"] < 0.5
+    assert colours["share_of_chance"] < 0.85  # of such rough pictures; of good ones a third
     assert some["delta_e"] < 0.6 * some["chance"]
     assert "projection" not in found
 

@@ -142,3 +142,12 @@ def test_more_colours_than_a_picture_has():
     own = torch.cat((hex_to_oklab("#f0f000"), torch.ones(1)))[None]
     asked = request_of([("#000080", 1.0), ("#ffff00", 1.0)])[:2]
     assert torch.equal(replaced(own, asked)[0], asked[1, :3])
+
+
+def test_outlines_become_light_only_where_nothing_else_is_there():
+    ink, skin = (torch.cat((hex_to_oklab(text), torch.tensor([0.5]))) for text in ("#101010", "#e0a080"))
+    asked = request_of([("#ffe0e0", 1.0), ("#e0e0ff", 1.0)])[:2]
+    assert torch.equal(replaced(torch.stack((ink, skin)), asked)[0], ink[:3])
+    assert torch.equal(replaced(ink[None], asked[:1])[0], asked[0, :3])
+    dark = request_of([("#202060", 1.0), ("#e0e0ff", 1.0)])[:2]
+    assert torch.equal(replaced(torch.stack((ink, skin)), dark), dark[:, :3])

@@ -96,15 +96,14 @@ def colours_obeyed(model: Model, dataset: Dataset, requests: int) -> dict[str, A
     palettes, rng = torch.from_numpy(dataset.palettes.copy()), torch.Generator().manual_seed(0)
     held = palettes[torch.from_numpy(dataset.holdout_indices)]
     real = palettes[torch.from_numpy(dataset.train_indices)]
-    whole = held[torch.arange(requests) % len(held)]
+    asked_of = held[torch.arange(8 * requests) % len(held)]
+    some = ask_for_some(asked_of, rng)
+    some = some[(some[..., 3] > 0).any(1)][:requests]  # a palette of shades alone leaves nothing to ask for
     background, found = dataset.data.background, {}
     points = [model.seed_point(FIRST_SEED + i) for i in range(requests)]
     plain = to_tensor(pictures(model, torch.stack([model.latent(point) for point in points])))
-    for name, asked, share in (
-        ("colours", whole, None),
-        ("some_colours", ask_for_some(whole, rng), A_TOUCH),
-    ):
-        made = to_tensor(to_uint8(repaint(plain, asked, background)))
+    for name, asked, share in (("colours", asked_of[:requests], None), ("some_colours", some, A_TOUCH)):
+        made = to_tensor(to_uint8(repaint(plain[: len(asked)], asked, background)))
         seen = torch.cat([palettes_of(part, COLOURS, background) for part in torch.split(made, BATCH)])
         found[name] = colour_report(asked, seen, real, rng, share).to_dict()
     return found

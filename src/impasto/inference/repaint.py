@@ -24,6 +24,7 @@ from impasto.palettes import hex_to_oklab, page_of, palettes_of
 REACH = 0.05  # OKLab: how far from a colour of the palette pixels belong to it rather than to the next
 PASSES = 2  # of whole palettes: what was found after the first is put right by the second
 SIZE_COUNTS = 0.5  # OKLab: a colour on all of a picture is so much nearer to a request than one on nothing
+INK, LIFT = 0.35, 0.35  # OKLab's lightness: of outlines; how much lighter these may become
 BENDS, TEARS, MOVES = 0.05, 0.2, 0.05  # weights in `assign`
 TORN = 2.0  # times as far apart as they were: two shades of one thing become two things
 BLEND = 0.04  # sRGB: how near a pixel must be to a blend of the page and a colour to be one
@@ -82,17 +83,23 @@ def replaced(own: Tensor, asked: Tensor) -> Tensor:
     """What becomes of the colours `own` (S, 4) where some colours (n, 3 or 4) are asked for: (S, 3).
 
     Each of those takes the place of one, the nearest if that is not small, so that all of them together move
-    least; where the picture has fewer colours than are asked for, those that fit best are taken.
+    least; where the picture has fewer colours than are asked for, those that fit best are taken. Outlines
+    become light only where nothing else is there.
     """
     apart = colour_distance(asked[:, None, :3], own[None, :, :3]) - SIZE_COUNTS * own[:, 3]  # (n, S)
-    count = min(len(asked), len(own))
-    best = torch.inf
-    places: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
-    for rows in itertools.combinations(range(len(asked)), count):
-        for slots in itertools.permutations(range(len(own)), count):
-            cost = float(apart[list(rows), list(slots)].sum())
-            if cost < best:
-                best, places = cost, (rows, slots)
+    fits = (own[None, :, 0] >= INK) | (asked[:, None, 0] - own[None, :, 0] <= LIFT)
+    if fits.any():
+        apart = torch.where(fits, apart, torch.inf)
+    best, places = torch.inf, None
+    for count in range(min(len(asked), len(own)), 0, -1):
+        for rows in itertools.combinations(range(len(asked)), count):
+            for slots in itertools.permutations(range(len(own)), count):
+                cost = float(apart[list(rows), list(slots)].sum())
+                if cost < best:
+                    best, places = cost, (rows, slots)
+        if places is not None:
+            break
+    assert places is not None  # one at least fits
     given = own[:, :3].clone()
     given[list(places[1])] = asked[list(places[0]), :3]
     return given

@@ -24,13 +24,7 @@ from impasto.files import write_bytes_atomically
 from impasto.image_files import from_pil, save, to_pil
 from impasto.images import Source, to_tensor, to_uint8
 from impasto.inference.directions import Directions, directions_of
-from impasto.inference.latent import (
-    check_move,
-    check_seed,
-    colouring_of,
-    latent_of,
-    pack,
-)
+from impasto.inference.latent import check_move, check_seed, colouring_of, latent_of, pack
 from impasto.inference.paths import walk
 from impasto.inference.project import CANDIDATES, STEPS, Progress, check_search, project
 from impasto.inference.projection import Projection, judge, prepare_photo
