@@ -21,11 +21,11 @@ from impasto.inference.latent import Colouring
 from impasto.oklab import colour_distance, oklab_of, palette_difference, srgb_from_oklab
 from impasto.palettes import hex_to_oklab, page_of, palettes_of
 
-REACH = 0.05  # OKLab: how far from a colour of the palette pixels belong to it rather than to the next
-PASSES = 2  # of whole palettes: what was found after the first is put right by the second
+REACH = 0.03  # OKLab: how far from a colour of the palette pixels belong to it rather than to the next
+PASSES = 5  # of whole palettes: what is found after one is put right by the next
 SIZE_COUNTS = 0.5  # OKLab: a colour on all of a picture is so much nearer to a request than one on nothing
 INK, LIFT = 0.35, 0.35  # OKLab's lightness: of outlines; how much lighter these may become
-BENDS, TEARS, MOVES = 0.05, 0.2, 0.05  # weights in `assign`
+BENDS, TEARS, MOVES = 0.02, 0.1, 0.02  # weights in `assign`
 TORN = 2.0  # times as far apart as they were: two shades of one thing become two things
 BLEND = 0.04  # sRGB: how near a pixel must be to a blend of the page and a colour to be one
 
