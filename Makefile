@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt slow bench docs clean
+.PHONY: help demo test check fmt slow bench docs release-check clean
 
 help: ## show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Impasto needs Python 3.11 or newer"'
@@ -16,7 +16,7 @@ $(STAMP): pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[samples,dev]'
 	@touch $@
 
-demo: $(STAMP) ## real drawings, two minutes of training, new pictures, honest figures
+demo: $(STAMP) ## two minutes of training on real drawings; new pictures, moving and enlarged: ./demo/report.html
 	$(BIN)/impasto demo
 
 test: check ## checks, then every test that takes seconds
@@ -38,8 +38,14 @@ bench: $(STAMP) ## textbooks against default, ten minutes each, on OpenMoji: tab
 	$(BIN)/python benchmarks/time_to_quality.py --arm dcgan-example --arm dcgan --arm default \
 		--minutes 10 --out runs/bench --plot runs/bench/plot.png --resume
 
-docs: $(STAMP) ## check that every link in the documentation leads somewhere
-	$(BIN)/python -m pytest tests/test_docs.py
+docs: $(STAMP) ## the documentation as a site, ./site/index.html: links checked, every command on its pages run
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
+	$(BIN)/zensical build --clean --strict
+	$(BIN)/python -m pytest tests/test_site.py tests/test_docs.py tests/test_docs_commands.py
+
+release-check: $(STAMP) ## wheel and sdist: built, looked into, installed in a fresh environment (minutes)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[release]'
+	$(BIN)/python tools/release_check.py --out dist
 
 clean: ## remove the virtual environment and everything built
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis src/*.egg-info

@@ -9,7 +9,7 @@ good point. Of the data itself 98.9 % is good. The reverse KL is KL(good points 
 import copy
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -125,10 +125,17 @@ class PointDiscriminator(Discriminator):
         return self.layers(points / SPACING)[:, 0]
 
 
-def play(side: int, recipe: Recipe, seed: int, seconds: float | None = None) -> tuple[Tensor, dict[str, Any]]:
+def play(
+    side: int,
+    recipe: Recipe,
+    seed: int,
+    seconds: float | None = None,
+    watch: Callable[[TrainingState], None] | None = None,
+) -> tuple[Tensor, dict[str, Any]]:
     """Play the game with the library's own step: 2,500 points of the averaged generator, and what it took.
 
     With `seconds` the schedule is by the clock: it ends there, after as many steps as there was time for.
+    `watch` is shown the state before the first step and after each; it must draw no randomness from it.
     """
     torch.manual_seed(seed)
     fabric = Fabric(accelerator="cpu", devices=1)
@@ -144,6 +151,8 @@ def play(side: int, recipe: Recipe, seed: int, seconds: float | None = None) -> 
     ema = EmaConfig(halflife_images=recipe.average_halflife_steps * recipe.batch)
     steps = recipe.steps or STEPS_PER_MODE * side**2
     start, progress = time.perf_counter(), 0.0
+    watch = watch or (lambda state: None)
+    watch(state)
     while progress < 1:
         loss, factor = recipe.at(progress)
         g_optimizer.param_groups[0]["lr"] = recipe.generator_lr * factor
@@ -153,6 +162,7 @@ def play(side: int, recipe: Recipe, seed: int, seconds: float | None = None) -> 
         state.images_seen += recipe.batch
         state.steps += 1
         update_average(state, ema, recipe.batch)
+        watch(state)
         elapsed = time.perf_counter() - start
         progress = elapsed / seconds if seconds else state.steps / steps
     with torch.no_grad():

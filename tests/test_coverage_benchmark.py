@@ -4,12 +4,15 @@ import json
 import math
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
+import numpy as np
 import pytest
 import torch
 from benchmarks import coverage, digits, gaussians
+from PIL import Image
 
 from impasto.config import Adversarial
 
@@ -32,6 +35,20 @@ def test_a_collapse_is_counted():
     }  # fmt: skip
     nothing = torch.full((100, 2), 1.0)  # between four modes
     assert gaussians.score(5, nothing) == {"modes": 0, "full_modes": 0, "good": 0.0, "kl": math.inf}
+
+
+def test_the_game_is_drawn_at_the_steps_asked_for(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("matplotlib")
+    import game_drawing
+
+    games = {name: replace(recipe, steps=2) for name, recipe in game_drawing.GAMES.items()}
+    monkeypatch.setattr(game_drawing, "GAMES", games)
+    game_drawing.main(tmp_path / "game.png", 0, (0, 2))
+    with Image.open(tmp_path / "game.png") as drawing:
+        pixels = np.asarray(drawing.convert("RGB"))
+    assert pixels.shape[1] == 2 * 3 * 80
+    assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 50  # points and D's opinion, not blank axes
+    assert capsys.readouterr().out.count("modes of 25") == 2
 
 
 class Brightness(torch.nn.Module):

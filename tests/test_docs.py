@@ -1,17 +1,36 @@
-"""The documentation says what is true: links lead somewhere, commands and settings exist."""
+"""The documentation says what is true: links lead somewhere, commands, settings and quoted code exist."""
 
+import importlib
 import re
 from pathlib import Path
 
 import pytest
 
+import impasto
 from impasto.config import load_config, preset_names
 
 ROOT = Path(__file__).parent.parent
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+DOCS = ROOT / "docs"
+PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def exists(dotted):
+    """Whether `impasto.training.engine.Engine.fit` leads to something."""
+    parts = dotted.split(".")
+    for cut in range(len(parts), 0, -1):
+        try:
+            found = importlib.import_module(".".join(parts[:cut]))
+        except ModuleNotFoundError:
+            continue
+        for name in parts[cut:]:
+            if not hasattr(found, name):
+                return False
+            found = getattr(found, name)
+        return True
+    return False
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
         if not target.startswith(("https://", "#")):
@@ -57,3 +76,35 @@ def test_the_architecture_page_names_every_source_file():
         and path.name not in page
     ]
     assert missing == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_quoted_code_is_the_code_that_runs(page):
+    """A block with a file's path as its title stands in that file, line by line."""
+    for title, block in re.findall(r'^```python title="([^"]+)"\n(.*?)^```', page.read_text(), re.S | re.M):
+        assert block in (ROOT / title).read_text(), f"{title} has not:\n{block}"
+
+
+def test_how_a_gan_works_quotes_every_line_of_the_algorithm():
+    page = (DOCS / "how-a-gan-works.md").read_text()
+    titles = re.findall(r'title="src/impasto/([^"]+)"', page)
+    assert {"training/gan_step.py", "losses/adversarial.py", "training/stopping.py"} <= set(titles)
+    assert {f"Line {n}" for n in (3, 4, 5, 7, 8)} <= set(re.findall(r"Line \d", page))
+
+
+@pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda p: str(p.relative_to(DOCS)))
+def test_named_parts_of_the_library_exist(page):
+    text = page.read_text()
+    names = re.findall(r"^::: ([\w.]+)$", text, re.M) + re.findall(r"#(impasto\.[\w.]+)\)", text)
+    assert [name for name in names if not exists(name)] == []
+
+
+def test_the_public_reference_names_everything_public():
+    page = (DOCS / "reference" / "public.md").read_text()
+    named = {name.rsplit(".", 1)[1] for name in re.findall(r"^::: ([\w.]+)$", page, re.M)}
+    assert named == set(impasto.__all__) - {"__version__"}
+
+
+def test_the_navigation_has_every_page_once():
+    listed = re.findall(r": ([\w/-]+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.M)
+    assert sorted(listed) == sorted(str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md"))

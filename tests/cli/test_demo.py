@@ -1,22 +1,163 @@
-"""`impasto demo`: the first thing that anybody sees, from drawings to figures."""
+"""`impasto demo`: the first thing that anybody sees, from drawings to one page."""
 
-import json
+import base64
+import io
+import re
 import shutil
+import sys
+from html.parser import HTMLParser
+from types import SimpleNamespace
 
+import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from impasto.cli import app
+from impasto.cli import app, demo_page, demo_sections
+from impasto.cli.demo_page import Line, Picture
 
 
-def test_the_demo_from_drawings_to_figures(shapes, tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        "impasto.data.samples.make_openmoji",
-        lambda out, size: shutil.copytree(shapes, out, dirs_exist_ok=True),
-    )
-    done = CliRunner().invoke(app, ["demo", "--out", str(tmp_path / "demo"), "--minutes", "0.01"])
+class Page(HTMLParser):
+    """What a browser would see: every tag with its attributes; raises where tags do not match."""
+
+    VOID = ("meta", "img", "input", "link", "br")
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.open, self.words = [], [], ""
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.words += data
+
+    def pictures(self):
+        for tag, attributes in self.tags:
+            if tag == "img":
+                assert attributes["alt"]
+                head, data = attributes["src"].split(",", 1)
+                assert head in ("data:image/png;base64", "data:image/webp;base64")
+                yield Image.open(io.BytesIO(base64.b64decode(data)))
+
+
+@pytest.fixture(scope="module")
+def made(shapes, tmp_path_factory):
+    """The folder that the demo leaves behind, made once."""
+    out = tmp_path_factory.mktemp("demo") / "demo"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("IMPASTO_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setattr(
+            "impasto.data.samples.make_openmoji",
+            lambda out, size: shutil.copytree(shapes, out, dirs_exist_ok=True),
+        )
+        patch.setattr("impasto.cli.demo_sections.FRAMES", 6)
+        done = CliRunner().invoke(app, ["demo", "--out", str(out), "--minutes", "0.01"])
     assert done.exit_code == 0, done.output
-    assert len(list((tmp_path / "demo" / "pictures").glob("0*.png"))) == 48
-    with Image.open(tmp_path / "demo" / "pictures" / "grid.png") as sheet:
+    assert "report.html" in done.output
+    return out
+
+
+def test_the_demo_leaves_pictures_a_run_and_one_page(made):
+    assert len(list((made / "pictures").glob("0*.png"))) == 48
+    with Image.open(made / "pictures" / "grid.png") as sheet:
         assert sheet.width > 6 * 64
-    assert json.loads((tmp_path / "demo" / "figures.json").read_text())["samples"] == 1000
+    assert (made / "run" / "best" / "model.safetensors").is_file()
+
+
+def test_the_page_holds_everything_that_it_shows(made):
+    text = (made / "report.html").read_text()
+    page = Page(text)
+    films = [picture.n_frames for picture in page.pictures() if picture.format == "WEBP"]
+    assert films.count(6) == 3  # three walks; and how it learned
+    sizes = [picture.size for picture in page.pictures()]
+    assert sizes.count((256, 256)) == 2  # generated: before and after
+    assert sizes.count((128, 128)) == 2  # a drawing of 32 px
+    assert not re.search(r"(src|href)=\"(?!data:)|url\((?!data:)|@import", text)
+    assert "://" not in text.replace("data:image", "")
+    assert {"From picture to picture", "Four times larger", "Your own pictures"} <= set(
+        re.findall("<h2>(.*?)</h2>", text)
+    )
+    for words in (
+        "0.0 minutes of learning",
+        "impasto inspect FOLDER",
+        "Health: ",
+        "CC BY-SA 4.0",
+        "KID-lite0 to held-out drawings",
+    ):
+        assert words in page.words, words
+
+
+class Painter:
+    """A model that does exactly what it is asked, in one plain colour."""
+
+    themes = ("flags", "food-drink", "extras")
+
+    def generate(self, seeds, *, truncation, theme, colours):
+        assert len(seeds) == 1
+        return [Image.new("RGB", (8, 8), colours[0] if colours else "white")]
+
+
+def test_a_model_with_themes_shows_them_in_palettes():
+    page = Page(demo_sections.steered(Painter(), "openmoji-64"))
+    columns = len(demo_sections.PALETTES)
+    shown = [picture.convert("RGB").getpixel((0, 0)) for picture in page.pictures()]
+    assert len(shown) == 2 * columns  # a row for each theme that has a name worth showing
+    assert shown[:columns] == shown[columns:]
+    assert len(set(shown)) == columns
+    assert "food and drink" in page.words
+    assert "impasto generate openmoji-64 --out new --theme flags --colour '#e4572e'" in page.words
+    assert demo_sections.steered(SimpleNamespace(themes=()), "run") == ""
+
+
+def test_a_page_is_opened_where_somebody_sits(monkeypatch):
+    module = sys.modules["impasto.cli.demo"]
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    assert not module._display()
+    monkeypatch.setenv("WAYLAND_DISPLAY", "wayland-0")
+    assert module._display()
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: False, raising=False)
+    assert not module._display()  # its words go into a file or a pipe: nobody is looking
+
+
+def test_what_is_text_stays_text():
+    page = Page(
+        demo_page.page(
+            "<a>", "b & c", [demo_page.section("<d>", "x <k> y", demo_page.table([("<e>", "f")]))], "$g"
+        )
+    )
+    assert {"a", "d", "e", "k"}.isdisjoint(tag for tag, _ in page.tags)
+    for words in ("<a>", "b & c", "<d>", "x <k> y", "<e>", "$g"):
+        assert words in page.words
+
+
+def test_a_chart_puts_points_where_they_belong():
+    drawn = demo_page.chart([Line("up", [(0, 0), (10, 1)]), Line("none", [])], "steps", top=2, level=1)
+    (line,) = re.findall(r'class="line0" points="([^"]+)"', drawn)
+    (x0, y0), (x1, y1) = (map(float, point.split(",")) for point in line.split())
+    assert (x0, y0) == (demo_page.LEFT, demo_page.HEIGHT - demo_page.BELOW)
+    assert x1 == demo_page.WIDTH - 8
+    assert y1 == pytest.approx((demo_page.HEIGHT - demo_page.BELOW + demo_page.ABOVE) / 2)
+    assert "line1" not in drawn
+    assert demo_page.chart([Line("none", [])], "steps") == ""
+
+
+def test_a_sheet_has_a_row_for_each_name_and_a_column_for_each_palette():
+    picture = Picture(b"png", "a <thing>")
+    page = Page(demo_page.sheet({"food": [picture] * 2, "flags": [picture] * 2}, [[], ["#ff0000", "teal"]]))
+    tags = [tag for tag, _ in page.tags]
+    assert (tags.count("tr"), tags.count("img"), tags.count("i")) == (3, 4, 2)
+    assert "as it comes" in page.words
+    assert ("i", {"style": "background:#ff0000"}) in page.tags

@@ -28,10 +28,10 @@ def test_dead_leaves_are_seeded_and_look_like_photographs():
     assert 1.7 < spectrum[2:6].mean() / spectrum[8:24].mean() < 4.5
 
 
-def test_what_ships_keeps_its_pictures():
+def test_a_trained_network_in_eight_bits():
     for package in ("openvino", "onnxruntime", "onnxscript"):
         pytest.importorskip(package)
-    network, _ = load_network("photo-x2")  # those of x4 fall below it in eight bits, and are not run so
+    network, _ = load_network("photo-x2")
     engine = open_engine("openvino-int8", network)
     assert engine.name == "openvino-int8"
     rng = np.random.default_rng(1)  # as the engines are tried
@@ -39,4 +39,5 @@ def test_what_ships_keeps_its_pictures():
     with torch.inference_mode():
         right = [network(torch.from_numpy(picture)).numpy() for picture in pictures]
     found = parity_db(np.concatenate([engine(p) for p in pictures]), np.concatenate(right))
-    assert PARITY_DB <= found < 60  # and it is eight bits indeed
+    # Who names this engine gets so much likeness; `auto` asks for more, and takes another.
+    assert 40 <= found < PARITY_DB

@@ -1,25 +1,36 @@
 """`impasto demo`."""
 
+import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+SHOWN = "openmoji-64"  # whose pictures move and change; the one just trained where it is not shipped
+
 
 def demo(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where everything goes.")] = Path("demo"),
     minutes: Annotated[float, typer.Option(help="How long to train.")] = 2.0,
+    open_: Annotated[
+        bool, typer.Option("--open/--no-open", help="Open the page where there is a display.")
+    ] = True,
 ) -> None:
-    """See it work: real drawings, a short training, new pictures, honest figures."""
+    """See it work: real drawings, a short training, new pictures, larger ones, all on one page."""
     from rich.console import Console
 
-    from impasto.cli.evaluate import evaluate
+    from impasto.checkpoints import find_model, shipped_models
+    from impasto.cli import demo_sections
+    from impasto.cli.demo_page import commands, page, section
     from impasto.cli.generate import generate
     from impasto.cli.train import train
     from impasto.data.samples import make_openmoji
+    from impasto.files import write_bytes_atomically
+    from impasto.inference.sampler import load
 
+    begun = time.monotonic()
     console = Console()
-    pictures, run, made = out / "openmoji", out / "run", out / "pictures"
+    pictures, run, made, report = out / "openmoji", out / "run", out / "pictures", out / "report.html"
 
     def say(text: str) -> None:
         console.print(f"\n[bold]{text}[/bold]", highlight=False, soft_wrap=True)
@@ -31,17 +42,62 @@ def demo(
     train(pictures, run, size=64, minutes=minutes, resume=True)
     say("3. New pictures")
     generate(out=made, model=run, count=48, grid=True)
-    say("4. How good they are")
-    evaluate(str(run), pictures, samples=1000, json_=str(out / "figures.json"))
+    say("4. From picture to picture, and four times larger")
+    name = SHOWN if SHOWN in shipped_models() else str(run)
+    shown = load(find_model(name))
+    sections = [
+        demo_sections.steered(shown, name),
+        demo_sections.films(shown, name),
+        demo_sections.enlarged(shown, name, pictures),
+        demo_sections.training(run, made / "grid.png"),
+        section(
+            "Your own pictures",
+            "A folder of JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF or SVG files, with subfolders if you like. "
+            "Fifty are enough to begin with.",
+            commands(
+                (
+                    "impasto inspect FOLDER",
+                    f"impasto train FOLDER --out {out / 'mine'} --minutes 20",
+                    f"impasto generate {out / 'mine'} --out {out / 'new'} --count 16 --grid",
+                )
+            ),
+        ),
+    ]
+    seconds = time.monotonic() - begun
+    text = page(
+        "What this computer has just made",
+        f"{seconds / 60:.1f} minutes from nothing to this page, without a network connection. Every picture "
+        "but those called real was made here.",
+        sections,
+        "Real drawings: OpenMoji, CC BY-SA 4.0; so are pictures of models that learnt from them. Made by "
+        "Impasto. The page holds everything that it shows.",
+    )
+    write_bytes_atomically(report, text.encode())
     say("Where everything is")
     for what, path in (
+        ("one page with all of it", report),
         ("the drawings", pictures),
-        ("the new pictures, on one sheet", made / "grid.png"),
+        ("the new pictures", made),
         ("how it learned", run / "history.webp"),
         ("the model", run / "best"),
-        ("the figures", out / "figures.json"),
     ):
         console.print(f"  {what}: {path}", highlight=False, soft_wrap=True)
+    console.print(f"\nHow good is it? impasto evaluate {run} --against {pictures}", soft_wrap=True)
     console.print(
-        f"\nWith your own pictures: impasto train FOLDER --out {out / 'mine'} --minutes 20", soft_wrap=True
+        f"With your own pictures: impasto train FOLDER --out {out / 'mine'} --minutes 20", soft_wrap=True
     )
+    if open_ and _display():
+        import webbrowser
+
+        webbrowser.open(report.resolve().as_uri())
+
+
+def _display() -> bool:
+    """Whether there is somebody at a screen: a terminal, and a desktop to open a page on."""
+    import os
+    import sys
+
+    desktop = sys.platform in ("darwin", "win32") or bool(
+        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    )
+    return sys.stdout.isatty() and desktop

@@ -47,11 +47,16 @@ class Checkup:
 
 def check_up(run: str | Path) -> Checkup:
     """Read a run's folder. Raises `InputError` where there is no run."""
+    return summarise(records_of(run))
+
+
+def records_of(run: str | Path) -> list[dict[str, Any]]:
+    """The events of a run, oldest first. Raises `InputError` where there is no run."""
     path = Path(run) / "events.jsonl"
     if not path.is_file():
         what = "there is no folder" if not Path(run).exists() else "there is no run in"
         raise InputError(f"{what} '{run}'", "give a folder that `impasto train --out` wrote")
-    return summarise(_records(path.read_bytes().splitlines()))
+    return list(_records(path.read_bytes().splitlines()))
 
 
 def summarise(records: Iterable[Mapping[str, Any]]) -> Checkup:
