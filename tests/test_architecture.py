@@ -34,7 +34,6 @@ LAYERS = [
 ALLOWED_WITHIN = {
     ("losses", "models.features"),
     ("metrics", "models.features"),
-    ("training", "inference.sampler"),  # previews and measurements of what is being trained
     ("__main__", "cli"),
     ("cli", "studio"),  # `impasto serve` starts it
 }

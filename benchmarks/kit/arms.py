@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 import impasto
 from impasto.data.folder import Dataset, open_folder
 from impasto.errors import ConfigError
-from impasto.inference.sampler import render
+from impasto.models.rendering import render
 from kit.sets import PictureSet
 from peers import PEERS, Peer, make_peer
 

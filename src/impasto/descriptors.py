@@ -74,6 +74,7 @@ class ProjectedConfig(Frozen):
     content_dims: PositiveInt = 32
     exemplars: Annotated[int, Field(ge=0)] = 2_048  # real pictures whose latents the prior is centred on
     exemplar_noise: Share = 0.5  # how much of a latent is noise: 0 nothing, 1 all of it
+    themes: tuple[str, ...] = ()  # that can be asked for; a run takes them from its pictures
     spectral_norm: bool = True  # of the discriminator's heads
 
     @model_validator(mode="after")

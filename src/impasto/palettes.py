@@ -62,12 +62,11 @@ def shares_of(images: Tensor, background: str = "#ffffff") -> Tensor:
     return counted / counted.sum(1, keepdim=True)
 
 
-def ask_for_some(palettes: Tensor, generator: torch.Generator, *, shares: bool = False) -> Tensor:
+def ask_for_some(palettes: Tensor, generator: torch.Generator) -> Tensor:
     """Requests as people make them, out of the palettes of pictures: (B, K, 4) -> (B, K, 4).
 
     Of each palette none to all of its colours, every number as likely; a colour that covers much is rather
-    chosen. What is asked for stands first, in random order, with ones for shares unless `shares`.
-    `generator` is on the CPU.
+    chosen. What is asked for stands first, in random order, with ones for shares. `generator` is on the CPU.
     """
     batch, size, _ = palettes.shape
     there = palettes[..., 3] > 0
@@ -78,8 +77,7 @@ def ask_for_some(palettes: Tensor, generator: torch.Generator, *, shares: bool =
     order = times.sort(dim=1, stable=True).indices
     asked = palettes.gather(1, order[..., None].expand(-1, -1, 4)).clone()
     asked[torch.arange(size, device=palettes.device) >= number[:, None]] = 0
-    if not shares:
-        asked[..., 3] = (asked[..., 3] > 0).to(asked.dtype)
+    asked[..., 3] = (asked[..., 3] > 0).to(asked.dtype)
     return asked
 
 

@@ -15,6 +15,7 @@ from impasto.inference import directions as fitting
 from impasto.inference.recipe import read_recipes
 from impasto.models.build import build_generator
 from tests.cli.test_cli import impasto
+from tests.training.test_run import train
 
 
 @pytest.fixture
@@ -141,3 +142,76 @@ def test_directions_are_listed_and_drawn(model, tmp_path, monkeypatch, capsys):
     assert code == 0
     assert set(json.loads(text)["warmth"]) == {"predicted", "measured"}
     assert np.isfinite(list(json.loads(text)["warmth"]["measured"].values())).all()
+
+
+@pytest.fixture(scope="module")
+def themed(shapes, tmp_path_factory):
+    out = tmp_path_factory.mktemp("themed") / "run"
+    train(shapes, out, images=80)
+    return out
+
+
+def test_themes_and_colours(themed, tmp_path, monkeypatch, capsys):
+    run = lambda *arguments: impasto(monkeypatch, capsys, *arguments)  # noqa: E731
+    asked = ("--theme", "discs", "--colour", "teal", "--colour", "#f4c20d")
+    assert run("generate", themed, "--out", tmp_path / "a", "--count", "2", *asked)[0] == 0
+    (recipe,) = read_recipes(tmp_path / "a" / "0001.png")
+    assert recipe.point.start.themes == ("discs",)
+    assert recipe.point.colours == (("#008080", 1.0), ("#f4c20d", 1.0))
+    code, text, _ = run("generate", "--recipe", tmp_path / "a" / "0001.png", "--out", tmp_path / "b")
+    assert code == 0
+    assert "bit for bit" in text
+    photo = tmp_path / "a" / "0000.png"
+    code, _, err = run(
+        "neighbours", themed, "3", "--palette-from", photo, "--out", tmp_path / "c", "--count", "1"
+    )
+    assert (code, err) == (0, "")
+    (recipe,) = read_recipes(tmp_path / "c" / "neighbour-0000.png")
+    assert sum(share for _, share in recipe.point.centre.colours) == pytest.approx(1, abs=1e-3)
+
+
+def test_a_film_between_themes_and_palettes(themed, tmp_path, monkeypatch, capsys):
+    run = lambda *arguments: impasto(monkeypatch, capsys, *arguments)  # noqa: E731
+    out = tmp_path / "film.webp"
+    themes = ("--theme", "discs", "--theme", "squares")
+    code, _, err = run("interpolate", themed, "3", *themes, "--colour", "navy", "--out", out, "--frames", "4")
+    assert (code, err) == (0, "")
+    first, *_, last = read_recipes(out)
+    assert (first.point.start.themes, last.point.start.themes) == (("discs",), ("squares",))
+    assert first.point.start.seed == last.point.start.seed == 3
+    code, _, err = run("interpolate", themed, "1", "2", "3", *themes, "--out", out)
+    assert code == 2
+    assert "2 themes do not go with 3 stops" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--theme", "disks"), "did you mean 'discs'?"),
+        (("--colour", "tael"), "did you mean teal"),
+        (("--palette-from", "absent.jpg"), "absent.jpg"),
+        (("--palette-from", __file__), "give a picture whose colours you want"),
+    ],
+)
+def test_what_cannot_be_asked_for(themed, tmp_path, monkeypatch, capsys, arguments, message):
+    code, _, err = impasto(monkeypatch, capsys, "generate", themed, "--out", tmp_path / "x", *arguments)
+    assert code == 2
+    assert message in err
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_model_without_themes(model, tmp_path, monkeypatch, capsys):
+    code, _, err = impasto(monkeypatch, capsys, "generate", model, "--out", tmp_path / "x", "--theme", "food")
+    assert code == 2
+    assert "cannot be asked for themes" in err
+
+
+def test_obedience_is_measured(themed, shapes, monkeypatch, capsys):
+    from impasto.inference import control
+
+    for name, value in (("REQUESTS", 20), ("PER_THEME", 4), ("PHOTOS", 0)):
+        monkeypatch.setitem(control.control.__kwdefaults__, name.lower(), value)
+    code, text, _ = impasto(monkeypatch, capsys, "evaluate", themed, "--against", shapes, "--control")
+    assert code == 0
+    assert "of the way" in text
+    assert "whole palettes" in text

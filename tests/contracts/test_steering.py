@@ -16,7 +16,8 @@ from impasto.models.build import build_generator
 
 SMALL = {"image.size": 32}
 SMALL_PROJECTED = {**SMALL, "model.generator_channels": 4, "model.exemplars": 16, "model.latent_dim": 32,
-                   "model.pixel_dims": 16, "model.content_dims": 8}  # fmt: skip
+                   "model.pixel_dims": 16, "model.content_dims": 8,
+                   "model.themes": ["food", "flags"]}  # fmt: skip
 
 
 @pytest.fixture(scope="module", params=["default", "r3gan", "dcgan", "mlp"])
@@ -26,7 +27,7 @@ def model(request, tmp_path_factory):
     torch.manual_seed(0)
     generator = build_generator(cfg.model, cfg.image)
     if request.param == "default":
-        generator.follow(torch.randn(16, 32), 0.3)
+        generator.follow(torch.randn(16, 32), 0.3, torch.eye(2).repeat(8, 1))
         torch.nn.init.normal_(generator.sketch.weight, 0, 0.05)
     save_model(folder, generator.state_dict(), ModelInfo(cfg, 10))
     return impasto.load(folder)
@@ -58,6 +59,12 @@ def made(model, has_levels, other):
     if has_levels:
         yield model.mix(3, 4)
         yield model.mix(3, other, detail_from_px=model.generator.levels[1], colours=False)
+    yield from model.generate([3], colours=["teal", "#f4c20d"])
+    asked = model.steered(4, colours=["navy"])
+    yield from model.interpolate([asked, model.steered(4, palette_from=other)], frames=3)
+    yield from model.neighbours(asked, count=1)
+    if model.themes:
+        yield from model.generate([3], theme="food")
 
 
 def test_every_recipe_makes_its_picture_again_bit_for_bit(model, has_levels, tmp_path):
@@ -86,6 +93,44 @@ def test_a_loop_begins_at_its_seed_and_does_not_repeat_it(model):
     assert same(way[0], first)
     assert not same(way[-1], first)
     assert any(same(frame, second) for frame in way)
+
+
+def test_the_null_condition_is_the_model_without_conditions(model):
+    (plain,) = model.generate([4])
+    assert same(model.generate([4], theme=(), colours=())[0], plain)
+    assert same(model.make(model.steered(4)), plain)
+
+
+def test_a_theme_draws_around_its_own_pictures(model):
+    if not model.themes:
+        with pytest.raises(InputError, match="cannot be asked for themes"):
+            model.generate([4], theme="food")
+        return
+    generator = model.generator
+    for place, name in enumerate(model.themes):
+        for seed in range(6):
+            z = model.latent(model.seed_point(seed, 0.01, theme=name))[:1]
+            nearest = int(torch.cdist(z, generator.exemplars).argmin())
+            assert generator.themes[nearest, place] == 1
+
+
+def test_colours_change_colours_and_nothing_where_they_are_already(model):
+    plain, asked = model.generate([4])[0], model.generate([4], colours=["teal"])[0]
+    assert not same(plain, asked)
+    assert same(model.generate([4], colours=["TEAL"])[0], asked)
+    both = [model.generate([4], colours=order)[0] for order in (["teal", "red"], ["red", "teal"])]
+    assert same(*both)
+
+
+def test_the_way_between_colours_is_a_blend_of_them(model):
+    ends = [model.steered(4, colours=[name]) for name in ("teal", "red")]
+    way = model.interpolate(ends, frames=5)
+    first, last = (pixels(model.make(end)).astype(float) for end in ends)
+    assert np.array_equal(pixels(way[0]), first)
+    assert np.array_equal(pixels(way[-1]), last)
+    for frame in way:
+        assert np.all(pixels(frame) <= np.maximum(first, last) + 1)
+        assert np.all(pixels(frame) >= np.minimum(first, last) - 1)
 
 
 def test_truncation_of_1_is_none(model):
@@ -161,6 +206,12 @@ def test_another_models_recipe_is_refused(model):
         (lambda m: m.project(m.generate([1])[0], candidates=3), "3 candidates"),
         (lambda m: m.generate([1], directions={"pca1": 21.0}), "pca1=21 is out of range"),
         (lambda m: m.project(b"not a picture"), "the photo"),
+        (lambda m: m.generate([1], colours=["tael"]), "'tael' is not a colour"),
+        (lambda m: m.generate([1], colours=["red"] * 6), "6 colours"),
+        (lambda m: m.generate([1], palette_from="absent.png"), "absent"),
+        (lambda m: m.generate([1], colours=["red"], palette_from="a.png"), "exclude each other"),
+        (lambda m: m.steered(m.steered(1), theme="food"), "asked of seeds alone"),
+        (lambda m: m.generate([1], theme="fodo"), "fodo|cannot be asked for themes"),
     ],
 )
 def test_bad_requests(model, call, message):

@@ -5,7 +5,14 @@ import pytest
 import torch
 from PIL import Image
 
-from impasto.data.colours import hex_colours, palette_from_file, palette_strips, parse_colour, parse_colours
+from impasto.data.colours import (
+    check_count,
+    hex_colours,
+    palette_from_file,
+    palette_strips,
+    parse_colour,
+    request_of,
+)
 from impasto.errors import InputError
 from impasto.palettes import hex_to_oklab
 
@@ -43,14 +50,14 @@ def test_what_is_no_colour_is_refused_with_the_closest_names(text: str, hint: st
 
 
 def test_a_list_becomes_a_request() -> None:
-    asked = parse_colours(["teal", "#fff"])
+    asked = request_of([("#008080", 1.0), ("#ffffff", 0.5)])
     assert asked.shape == (5, 4)
     torch.testing.assert_close(asked[0], torch.cat((hex_to_oklab("#008080"), torch.ones(1))))
-    torch.testing.assert_close(asked[1], torch.tensor([1.0, 0, 0, 1]), atol=1e-5, rtol=0)
+    torch.testing.assert_close(asked[1], torch.tensor([1.0, 0, 0, 0.5]), atol=1e-5, rtol=0)
     assert (asked[2:] == 0).all()
-    assert (parse_colours([], 3) == torch.zeros(3, 4)).all()
+    assert (request_of([], 3) == torch.zeros(3, 4)).all()
     with pytest.raises(InputError, match="3 colours are more than the 2"):
-        parse_colours(["red"] * 3, 2)
+        check_count(["red"] * 3, 2)
 
 
 def test_the_palette_of_a_file(tmp_path: Path) -> None:

@@ -226,6 +226,21 @@ def test_the_fingerprint_follows_themes(pictures: Path, tmp_path: Path) -> None:
     assert by_table.fingerprint == by_folder.fingerprint
 
 
+def test_some_of_each_theme_are_among_those_that_are_drawn(pictures: Path) -> None:
+    dataset = open_folder(pictures, DataConfig(), SMALL, seed=0)
+    count, wide = len(dataset.train_indices), dataset.themes.index("wide")
+    drawn = [dataset.some_to_train_on(12, seed, of_each_theme=6) for seed in range(20)]
+    for places in drawn:
+        assert len(set(places)) == 12
+        assert set(places) <= set(dataset.train_indices)
+        assert dataset.theme_matrix[places, wide].sum() == 6
+    by_chance = [dataset.theme_matrix[dataset.some_to_train_on(12, s), wide].sum() for s in range(20)]
+    assert min(by_chance) < 4
+    everything = dataset.some_to_train_on(1_000, 0, of_each_theme=6)
+    np.testing.assert_array_equal(everything, dataset.some_to_train_on(count, 0))
+    assert len(everything) == count
+
+
 @pytest.mark.parametrize("fit", ["crop", "random-crop"])
 def test_palettes_are_found_once_and_are_those_of_the_pixels(
     pictures: Path, fit: str, monkeypatch: pytest.MonkeyPatch

@@ -95,7 +95,7 @@ def model(tmp_path, monkeypatch):
     return impasto.load(tmp_path / "m")
 
 
-def never(_generator):
+def never(_generator, _themes):
     raise AssertionError("fitted again")
 
 

@@ -1,3 +1,4 @@
+import copy
 import math
 
 import pytest
@@ -5,8 +6,8 @@ import torch
 
 from impasto.config import load_config
 from impasto.errors import InputError
-from impasto.inference.latent import draw, latent_of, pack, slerp, unpack
-from impasto.inference.recipe import Between, Mix, Moved, Near, Seed, Stored
+from impasto.inference.latent import colouring_of, draw, latent_of, pack, slerp, unpack
+from impasto.inference.recipe import Between, Coloured, Mix, Moved, Near, Seed, Stored
 from impasto.models.build import build_generator
 
 
@@ -118,3 +119,50 @@ def test_stored_latents_of_another_shape(generator, text):
 def test_stored_latents_that_are_not_finite(generator):
     with pytest.raises(InputError, match="not finite"):
         unpack(pack(torch.full((3, 32), torch.nan)), generator)
+
+
+def test_colours_are_no_matter_of_latents(generator):
+    seed = Seed(seed=3)
+    point = Coloured(start=seed, colours=(("#008080", 1.0),))
+    assert torch.equal(latent_of(point, generator, none), latent_of(seed, generator, none))
+
+
+def test_what_a_picture_is_coloured_by():
+    plain = Seed(seed=3)
+    teal, red = (Coloured(start=plain, colours=((text, 1.0),)) for text in ("#008080", "#ff0000"))
+    assert colouring_of(plain) == ((1.0, None),)
+    assert colouring_of(Near(centre=Moved(start=teal, directions={}), spread=0.5, seed=1)) == ((1.0, teal),)
+    assert colouring_of(Mix(structure=red, detail=teal, detail_from_px=8)) == ((1.0, teal),)
+    half = Between(first=teal, last=Between(first=plain, last=red, at=0.5), at=0.5)
+    assert colouring_of(half) == ((0.5, teal), (0.25, None), (0.25, red))
+    assert colouring_of(Between(first=teal, last=red, at=0)) == ((1.0, teal),)
+
+
+@pytest.fixture(scope="module")
+def themed(generator):
+    made = copy.deepcopy(generator)
+    made.themes = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0], [1.0, 0.0]] * 2)
+    return made
+
+
+def test_themes_choose_exemplars(themed):
+    names = ("animals", "food")
+    for place, name in enumerate(names):
+        rows = [draw(Seed(seed=s, truncation=0.01, themes=(name,)), themed, names)[:1] for s in range(20)]
+        nearest = torch.cdist(torch.cat(rows), themed.exemplars).argmin(1)
+        assert themed.themes[nearest, place].all()
+        assert len(nearest.unique()) > 1
+
+
+@pytest.mark.parametrize(
+    ("themes", "message", "hint"),
+    [
+        (("fod",), "no theme 'fod'", "did you mean 'food'"),
+        (("qqq",), "no theme 'qqq'", "this model has: animals, food"),
+        (("animals", "food"), "all of: animals, food", "ask for one"),
+    ],
+)
+def test_themes_that_cannot_be_asked_for(themed, themes, message, hint):
+    with pytest.raises(InputError, match=message) as caught:
+        draw(Seed(seed=1, themes=themes), themed, ("animals", "food"))
+    assert hint in caught.value.hint

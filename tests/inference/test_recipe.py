@@ -7,9 +7,11 @@ from impasto.errors import InputError
 from impasto.files import cache_folder
 from impasto.image_files import save
 from impasto.inference.known_models import remember, where_is
-from impasto.inference.recipe import KEY, Between, Recipe, Recipes, Seed, read_recipes
+from impasto.inference.recipe import KEY, Between, Coloured, Recipe, Recipes, Seed, read_recipes
 
-POINT = Between(first=Seed(seed=1, truncation=0.1), last=Seed(seed=2, truncation_at={32: 0.7}), at=1 / 3)
+COLOURS = (("#008080", 0.4), ("#ff0000", 0.6))
+ASKED = Coloured(start=Seed(seed=1, truncation=0.1, themes=("food",)), colours=COLOURS)
+POINT = Between(first=ASKED, last=Seed(seed=2, truncation_at={32: 0.7}), at=1 / 3)
 RECIPE = Recipe(model="m", weights="ab", engine="torch", point=POINT, colours_of=Seed(seed=2**62))
 
 
@@ -54,6 +56,8 @@ def changed(**keys):
         changed(point={"kind": "teleport"}),
         changed(point={"kind": "seed"}),
         changed(surplus=1),
+        changed(point={"kind": "coloured", "start": {"kind": "seed", "seed": 1}, "colours": [["teal", 1]]}),
+        changed(point={"kind": "coloured", "start": {"kind": "seed", "seed": 1}, "colours": []}),
         changed(point={"kind": "between", "first": {"kind": "seed", "seed": 1},
                        "last": {"kind": "seed", "seed": 1}, "at": 1.5}),
         '{"format":"impasto-recipes","format_version":1,"recipes":[]}',

@@ -6,7 +6,7 @@ import impasto
 from impasto.checkpoints import ModelInfo, save_model
 from impasto.config import load_config
 from impasto.errors import CheckpointError, InputError
-from impasto.inference.sampler import parse_seeds
+from impasto.inference.starts import parse_seeds
 from impasto.models.build import build_generator
 
 

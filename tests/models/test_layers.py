@@ -5,8 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from impasto.models.generator import near_range
-from impasto.models.layers import double_and_convolve, resize
+from impasto.models.layers import double_and_convolve, near_range, resize
 
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (4, 4), (5, 3)])

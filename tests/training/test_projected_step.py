@@ -13,7 +13,7 @@ from impasto.data.batches import Batches
 from impasto.data.cache import Pixels
 from impasto.images import to_tensor, to_uint8
 from impasto.losses.adversarial import leaves_zero_undetermined
-from impasto.models.generator import near_range, overshoot
+from impasto.models.layers import near_range, overshoot
 from impasto.training import projected_step as module
 from impasto.training import state as states
 from impasto.training.projected_step import draw_latents, grow, heeded, projected_step, soften

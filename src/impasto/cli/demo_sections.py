@@ -3,7 +3,6 @@
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
 
@@ -40,13 +39,12 @@ REAL = "1F98A"  # and the real one: a fox, or the first drawing where there is n
 
 def steered(model: Model, name: str) -> str:
     """A sheet of themes and palettes; nothing for a model that knows no themes."""
-    themes = [theme for theme in getattr(model, "themes", ()) if theme != UNSHOWN][:MOST_THEMES]
+    themes = [theme for theme in model.themes if theme != UNSHOWN][:MOST_THEMES]
     if not themes:
         return ""
 
     def asked(theme: str, palette: Sequence[str]) -> Picture:
-        request: dict[str, Any] = {"theme": theme, "colours": palette}
-        (picture,) = model.generate([SEED], truncation=0.7, **request)
+        (picture,) = model.generate([SEED], truncation=0.7, theme=theme, colours=palette)
         return _png(picture, f"{_spoken(theme)} in {' and '.join(palette) or 'its own colours'}")
 
     rows = {_spoken(theme): [asked(theme, palette) for palette in PALETTES] for theme in themes}

@@ -28,7 +28,7 @@ def directions(
 
     from impasto.cli import output
     from impasto.inference.properties import PROPERTIES
-    from impasto.inference.sampler import parse_seeds
+    from impasto.inference.starts import parse_seeds
 
     if out is not None:
         output.check_folder(out)

@@ -19,6 +19,10 @@ def evaluate(
     samples: Annotated[
         int | None, typer.Option(help="How many pictures to make.  [default: as many as real]")
     ] = None,
+    control: Annotated[
+        bool,
+        typer.Option("--control", help="How themes and colours are obeyed, and photos found. Same folder."),
+    ] = False,
     json_: Annotated[
         str | None,
         typer.Option("--json", metavar="FILE", help="Write the figures as JSON; - for the screen."),
@@ -44,7 +48,9 @@ def evaluate(
     show = reading_pictures(console)
     table = Table(box=None, show_header=False)
     result: object
-    if is_upscaler(model):
+    if control:
+        result = _control(model, against, table, show)
+    elif is_upscaler(model):
         result = _compare(model, against, table, show)
     else:
         result = measure(load(model), against, samples=samples, progress=show)
@@ -75,3 +81,35 @@ def _compare(
         figures = (f"{row.psnr:.2f}", f"{row.ssim:.4f}", f"{row.consistency:.1f}")
         table.add_row(row.method, *figures, f"{row.texture:.4f}", f"{row.structure:.4f}")
     return [row.to_dict() for row in rows]
+
+
+def _control(
+    model: str, against: Path, table: "Table", show: "Callable[[str, int, int], None]"
+) -> dict[str, Any]:
+    """The figures of `inference.control`; a row of the table for each."""
+    from impasto.inference.control import control
+    from impasto.inference.sampler import load
+
+    found = control(load(model), against, progress=show)
+    if "themes" in found:
+        themes = found["themes"]
+        words = "of {accuracy:.2f}; chance {chance:.2f}, real pictures {ceiling:.2f}".format(**themes)
+        table.add_row("themes", f"{themes['share_of_the_way']:.0%} of the way, accuracy {words}")
+        for name, accuracy in themes["per_theme"].items():
+            variety = themes["variety"][name]
+            coverage = variety["coverage"]
+            covered = "" if coverage is None else f", coverage {coverage:.2f}"
+            table.add_row(f"  {name}", f"{accuracy:.2f}{covered}")
+    for key, name in (("colours", "whole palettes"), ("some_colours", "some colours")):
+        if key in found:
+            words = (
+                "ΔE {delta_e:.3f}; chance {chance:.3f}, nearest real {floor:.3f}; found {retrieval:.0%} of 20"
+            )
+            table.add_row(name, words.format(**found[key]))
+    if "projection" in found:
+        words = (
+            "distance {distance_lite0:.2f}, PSNR {psnr:.1f} dB; nearest real "
+            "{nearest_distance_lite0:.2f}, {nearest_psnr:.1f} dB"
+        )
+        table.add_row("photos sought", words.format(**found["projection"]))
+    return found

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from impasto.cli.output import Device, OutFolder, Truncation
+from impasto.cli.output import Colour, Device, OutFolder, PaletteFrom, Theme, Truncation
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -32,6 +32,9 @@ def generate(
         list[str] | None,
         typer.Option(metavar="NAME=VALUE", help="Move along a direction, e.g. warmth=1.5; can be repeated."),
     ] = None,
+    theme: Theme = None,
+    colour: Colour = None,
+    palette_from: PaletteFrom = None,
     recipe: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Make again what this picture or JSON tells of.")
     ] = None,
@@ -45,13 +48,13 @@ def generate(
     """
     from impasto.cli import output
     from impasto.errors import InputError
-    from impasto.inference.sampler import parse_seeds
+    from impasto.inference.starts import parse_seeds
 
     if count is not None and seeds is not None:
         raise InputError("--count and --seeds exclude each other", "--seeds 0-15 are sixteen pictures")
     output.check_folder(out, format_)
     if recipe is not None:
-        if count is not None or seeds is not None or direction or truncation_at or truncation != 1:
+        if any((count, seeds, direction, truncation_at, theme, colour, palette_from)) or truncation != 1:
             raise InputError("a --recipe says all of that itself", "give it with --out alone")
         _again(model, recipe, out, format_, device)
         return
@@ -69,6 +72,9 @@ def generate(
         truncation=truncation,
         truncation_at={int(px): value for px, value in levels.items()},
         directions=output.numbers(direction, "--direction", "warmth=1.5"),
+        theme=theme or (),
+        colours=colour or (),
+        palette_from=palette_from,
     )
     width = max(4, len(str(max(wanted))))
     for seed, picture in zip(wanted, pictures, strict=True):

@@ -1,11 +1,18 @@
 """`impasto interpolate`."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from impasto.cli.output import Device, ModelArgument, Truncation
+
+if TYPE_CHECKING:
+    from impasto.inference.recipe import Recipe
+    from impasto.inference.sampler import Model
+
+T = TypeVar("T")
 
 
 def interpolate(
@@ -20,6 +27,18 @@ def interpolate(
     fps: Annotated[float, typer.Option(min=1, max=60, help="Pictures per second.")] = 12,
     loop: Annotated[bool, typer.Option("--loop", help="Back to the first stop at the end.")] = False,
     truncation: Truncation = 1.0,
+    theme: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="One for all stops, or one for each; one seed serves several."),
+    ] = None,
+    colour: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COLOUR", help="In these colours all the way: up to five times."),
+    ] = None,
+    palette_from: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="In this picture's colours: one for all stops, or for each."),
+    ] = None,
     device: Device = "cpu",
 ) -> None:
     """A film from picture to picture, at an even pace: no jump, no standing still."""
@@ -41,7 +60,9 @@ def interpolate(
         output.check_folder(out)
     generator = output.load(model, device)
     pictures = generator.interpolate(
-        [output.start(stop) for stop in stops], frames=frames, loop=loop, truncation=truncation
+        stops_of(generator, stops, theme or [], colour or [], palette_from or [], truncation),
+        frames=frames,
+        loop=loop,
     )
     if not kind:
         for index, picture in enumerate(pictures):
@@ -60,3 +81,42 @@ def interpolate(
         )
     write_bytes_atomically(out.with_suffix(".json"), text.encode())
     print(f"{len(pictures)} frames: {out}, and their recipes: {out.with_suffix('.json')}")
+
+
+def stops_of(
+    model: "Model",
+    starts: Sequence[str],
+    themes: Sequence[str],
+    colours: Sequence[str],
+    palettes: Sequence[Path],
+    truncation: float,
+) -> "list[Recipe]":
+    """The stops of the way: starts, themes and palettes in step, where one of a kind serves for all."""
+    from impasto.cli import output
+
+    count = max(len(starts), len(themes), len(palettes))
+    rows = zip(
+        in_step(starts, count, "stops"),
+        in_step(themes, count, "themes"),
+        in_step(palettes, count, "pictures to take colours from"),
+        strict=True,
+    )
+    return [
+        model.steered(
+            output.start(start or ""),
+            theme=theme or (),
+            colours=colours,
+            palette_from=palette,
+            truncation=truncation,
+        )
+        for start, theme, palette in rows
+    ]
+
+
+def in_step(items: Sequence[T], count: int, what: str) -> list[T | None]:
+    """`count` of them: as they are, one again and again, or None. Raises `InputError` for another number."""
+    from impasto.errors import InputError
+
+    if len(items) not in (0, 1, count):
+        raise InputError(f"{len(items)} {what} do not go with {count} stops", f"give one, or {count}")
+    return list(items) if len(items) == count else [items[0] if items else None] * count

@@ -26,7 +26,7 @@ def mix(
     """The shapes of one picture with the colours and the detail of another, or of each with each."""
     from impasto.cli import output
     from impasto.errors import InputError
-    from impasto.inference.sampler import parse_starts
+    from impasto.inference.starts import parse_starts
 
     output.check_folder(out)
     rows, columns = parse_starts(structures), parse_starts(details)

@@ -16,6 +16,15 @@ ModelArgument = Annotated[
 ]
 OutFolder = Annotated[Path, typer.Option(metavar="DIR", help="Where the pictures go.")]
 Truncation = Annotated[float, typer.Option(help="For seeds. Below 1: more typical, less varied.")]
+Theme = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME", help="What it shall show, for seeds; twice for what has both."),
+]
+Colour = Annotated[
+    list[str] | None,
+    typer.Option(metavar="COLOUR", help="In this colour, '#f4c20d' or teal; up to five times."),
+]
+PaletteFrom = Annotated[Path | None, typer.Option(metavar="FILE", help="In the colours of this picture.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda or mps.")]
 
 

@@ -16,21 +16,42 @@ from impasto.palettes import COLOURS, hex_to_oklab, palettes_of
 
 _LOOKED_AT_PX = 128
 
+Colours = Sequence[tuple[str, float]]
+"""`("#rrggbb", share)` of each colour that is asked for: requests as in oklab.py, as recipes have them."""
 
-def parse_colours(texts: Sequence[str], count: int = COLOURS) -> Tensor:
-    """`["#f4c20d", "teal"]` -> (count, 4): OKLab and 1 for each colour, in order; 0 in the other rows.
 
-    A request as in oklab.py. Raises `InputError` for what is no colour, with the closest names, and for more
-    than `count`.
+def colours_asked(
+    colours: Sequence[str] = (), palette_from: str | Path | None = None, background: str = "#ffffff"
+) -> Colours:
+    """What people ask for: up to five colours such as "teal", or the palette of a picture file.
+
+    Raises `InputError` for what is no colour or no picture, and for both at once.
     """
+    if palette_from is None:
+        return tuple((parse_colour(text), 1.0) for text in check_count(colours))
+    if colours:
+        raise InputError(
+            "colours and the colours of a picture exclude each other", "give the one or the other"
+        )
+    found = hex_colours(palette_from_file(Path(palette_from), background=background))
+    return tuple((colour, round(share, 4)) for colour, share in found)
+
+
+def request_of(colours: Colours, count: int = COLOURS) -> Tensor:
+    """`("#rrggbb", share)` of up to `count` colours -> (count, 4): a request as in oklab.py."""
+    asked = torch.zeros(count, 4)
+    for row, (colour, share) in enumerate(colours):
+        asked[row] = torch.cat((hex_to_oklab(colour), torch.tensor([share])))
+    return asked
+
+
+def check_count(texts: Sequence[str], count: int = COLOURS) -> Sequence[str]:
+    """The same. Raises `InputError` for more than can be asked for."""
     if len(texts) > count:
         raise InputError(
             f"{len(texts)} colours are more than the {count} that can be asked for", f"give {count} at most"
         )
-    asked = torch.zeros(count, 4)
-    for row, text in enumerate(texts):
-        asked[row] = torch.cat((hex_to_oklab(parse_colour(text)), torch.ones(1)))
-    return asked
+    return texts
 
 
 def parse_colour(text: str) -> str:

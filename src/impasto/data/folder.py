@@ -89,10 +89,24 @@ class Dataset:
         chosen = self.train_indices if indices is None else self.train_indices[indices]
         return self.pixels.take(chosen)
 
+    def some_to_train_on(self, count: int, seed: int, of_each_theme: int = 0) -> Indices:
+        """Up to `count` different pictures to learn from, drawn at random: their indices in the folder.
+
+        At least so many `of_each_theme` are among them, or all it has: of a million pictures a few thousand
+        may else have none of a rare one.
+        """
+        order = self.train_indices[np.random.default_rng(seed).permutation(len(self.train_indices))]
+        if len(order) <= count:
+            return order
+        has = self.theme_matrix[order] > 0
+        needed = (has & (has.cumsum(0) <= of_each_theme)).any(1)
+        others = ~needed & ((~needed).cumsum() <= count - needed.sum())
+        some: Indices = order[needed | others][:count]
+        return some
+
     def train_pixels(self, count: int, seed: int) -> Bytes:
-        """Up to `count` different pictures to learn from, drawn at random: (n, H, W, C) uint8."""
-        drawn = np.random.default_rng(seed).permutation(len(self.train_indices))[:count]
-        return self.train_array(drawn)
+        """The pictures of `some_to_train_on`: (n, H, W, C) uint8."""
+        return self.pixels.take(self.some_to_train_on(count, seed))
 
     def holdout_windows(self, limit: int, size: int) -> Bytes:
         """The middles of up to `limit` held-out pictures: (n, S, S, C) uint8, S = `size` or what all have."""

@@ -4,6 +4,8 @@ Some have names, from what can be measured of a picture (inference/properties.py
 on, are what this model's pictures differ in most: the principal components of its activations half-way
 (GANSpace, Härkönen et al. 2020). Both are fitted in one way: the least-squares prediction of the measurement
 from the latent, and the shortest step that by this prediction changes it by one standard deviation.
+`theme:food` and the like lead towards what the pictures of a theme have in common, fitted in the same way to
+the latents of the real ones.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +20,7 @@ from impasto.checkpoints import load_state, save_state
 from impasto.errors import CheckpointError, InputError
 from impasto.files import cache_folder
 from impasto.inference.properties import PROPERTIES, properties
-from impasto.models.generator import Generator
+from impasto.models.generator import Generator, GrowingGenerator
 from impasto.overrides import closest
 
 FILE = "directions.safetensors"
@@ -65,17 +67,17 @@ class Directions(Mapping[str, Tensor]):
         return len(self.names)
 
 
-def directions_of(generator: Generator, folder: Path, digest: str) -> Directions:
+def directions_of(generator: Generator, folder: Path, digest: str, themes: Sequence[str] = ()) -> Directions:
     """Those that were fitted before, or fitted now (some 20 s) and kept beside the model.
 
     Where its folder cannot be written to they are kept in the cache. `digest` is that of the weights: what
-    was fitted to others is fitted again.
+    was fitted to others is fitted again. `themes` are the names of those that the generator knows.
     """
     places = (folder / FILE, cache_folder() / "directions" / f"{digest}.safetensors")
     for place in places:
         if (found := _read(place, digest)) is not None:
             return found
-    fitted = fit_directions(generator)
+    fitted = fit_directions(generator, themes)
     tensors = {"steps": fitted.steps, "measured": fitted.measured}
     values = {"names": fitted.names, "predicted": fitted.predicted, "digest": digest, "version": VERSION}
     for place in places:
@@ -100,7 +102,7 @@ def _read(path: Path, digest: str) -> Directions | None:
 
 
 @torch.no_grad()
-def fit_directions(generator: Generator) -> Directions:
+def fit_directions(generator: Generator, themes: Sequence[str] = ()) -> Directions:
     """A function of the weights alone: always the same seeds."""
     z = _latents(generator, range(FIRST_SEED, FIRST_SEED + SAMPLES))
     measured, activations = _measure(generator, z)
@@ -109,17 +111,26 @@ def fit_directions(generator: Generator) -> Directions:
     components = principal_components(activations, COMPONENTS)
     names = [PROPERTIES[i] for i in varied] + [f"pca{i + 1}" for i in range(components.shape[1])]
     targets = torch.cat(((measured - measured.mean(0))[:, varied] / deviations[varied], components), 1)
-    steps = fit_steps(z, targets)
-    half = SAMPLES // 2
-    predicted = 1 - (targets[half:] - _predict(z[:half], targets[:half], z[half:])).square().mean(
-        0
-    ) / targets[half:].var(0)
+    steps, predicted = fit_steps(z, targets), told(z, targets)
+    if themes and isinstance(generator, GrowingGenerator):
+        exemplars, has = generator.exemplars.cpu(), generator.themes.cpu()
+        has = (has - has.mean(0)) / has.std(0).clamp(min=LEAST)
+        names += [f"theme:{name}" for name in themes]
+        steps = torch.cat((steps, fit_steps(exemplars, has)))
+        predicted = torch.cat((predicted, told(exemplars, has)))
 
     fresh = _latents(generator, range(FIRST_SEED + SAMPLES, FIRST_SEED + SAMPLES + TRIALS))
     before, _ = _measure(generator, fresh)
     changes = [(_measure(generator, fresh + step)[0] - before).mean(0) for step in steps]
     effects = torch.stack(changes) / deviations.clamp(min=LEAST)
     return Directions(tuple(names), steps, tuple(round(float(p), 4) for p in predicted), effects)
+
+
+def told(z: Tensor, targets: Tensor) -> Tensor:
+    """What share of the variance of targets (N, k) is predicted where z (N, d) was not fitted to: (k,)."""
+    half = len(z) // 2
+    missed = targets[half:] - _predict(z[:half], targets[:half], z[half:])
+    return 1 - missed.square().mean(0) / targets[half:].var(0).clamp(min=LEAST)
 
 
 def fit_steps(z: Tensor, targets: Tensor) -> Tensor:

@@ -9,10 +9,11 @@ import torch
 
 from impasto.data.folder import open_to_compare
 from impasto.errors import InputError, MissingDependencyError
-from impasto.inference.sampler import Model, render
+from impasto.inference.sampler import Model
 from impasto.metrics.inception import find_inception_weights, published_fid
 from impasto.metrics.report import report
 from impasto.models.features import extract, load_lite0
+from impasto.models.rendering import render
 
 MOST_SAMPLES = 5_000
 MOST_REAL = 10_000  # of either kind; more take minutes and change little

@@ -1,12 +1,13 @@
 """Points in the space of noise -> latents: draw, truncate, walk between, mix, vary, move.
 
-A latent has a row for each level at which it enters the network (models/generator.py), coarsest first.
-Conditions will be arguments of the network beside it: nothing here needs to know them.
+A latent has a row for each level at which it enters the network (models/generator.py), coarsest first. Themes
+say where latents are drawn; colours are a matter of the picture that is made (`colouring_of`).
 """
 
 import base64
 import binascii
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 from typing import assert_never
 
 import numpy as np
@@ -14,27 +15,35 @@ import torch
 from torch import Tensor
 
 from impasto.errors import InputError
-from impasto.inference.recipe import Between, Mix, Moved, Near, Point, Seed, Stored
-from impasto.models.generator import Generator, near
+from impasto.inference.recipe import Between, Coloured, Mix, Moved, Near, Point, Seed, Stored
+from impasto.models.generator import Generator, GrowingGenerator, near
+from impasto.overrides import closest
 
 FARTHEST = 20  # units of a direction
+NO_THEMES = "this model cannot be asked for themes"
+NO_THEMES_HINT = "it was trained on pictures without: themes are subfolders, or a table (data.themes)"
 
 Shift = Callable[[str], Tensor]
 """The name of a direction -> (latent_dim,), one unit of it. Raises `InputError` for an unknown one."""
 
 
-def latent_of(point: Point, generator: Generator, shift: Shift) -> Tensor:
-    """(levels, latent_dim) float32 on the CPU. Raises `InputError` for what the generator cannot do."""
+def latent_of(point: Point, generator: Generator, shift: Shift, themes: Sequence[str] = ()) -> Tensor:
+    """(levels, latent_dim) float32 on the CPU. `themes` are the names of those that can be asked for.
+
+    Raises `InputError` for what the generator cannot do.
+    """
+    go = functools.partial(latent_of, generator=generator, shift=shift, themes=themes)
     match point:
         case Seed():
-            return draw(point, generator)
+            return draw(point, generator, themes)
+        case Coloured():
+            return go(point.start)
         case Stored():
             return unpack(point, generator)
         case Between():
-            first, last = (latent_of(end, generator, shift) for end in (point.first, point.last))
-            return slerp(first, last, point.at)
+            return slerp(go(point.first), go(point.last), point.at)
         case Mix():
-            structure, detail = (latent_of(p, generator, shift) for p in (point.structure, point.detail))
+            structure, detail = go(point.structure), go(point.detail)
             fine = torch.tensor([px >= point.detail_from_px for px in generator.levels])
             if fine.all() or not fine.any():
                 raise InputError(
@@ -43,9 +52,9 @@ def latent_of(point: Point, generator: Generator, shift: Shift) -> Tensor:
             return torch.where(fine[:, None], detail, structure)
         case Near():
             noise = generator_noise(generator, point.seed)
-            return near(latent_of(point.centre, generator, shift), noise, point.spread)
+            return near(go(point.centre), noise, point.spread)
         case Moved():
-            start = latent_of(point.start, generator, shift)
+            start = go(point.start)
             for name, value in sorted(point.directions.items()):
                 check_move(name, value)
                 start = start + value * shift(name)
@@ -54,12 +63,37 @@ def latent_of(point: Point, generator: Generator, shift: Shift) -> Tensor:
             assert_never(point)
 
 
-def draw(point: Seed, generator: Generator) -> Tensor:
+Colouring = tuple[tuple[float, "Coloured | None"], ...]
+"""How much of a picture is in which colours: weights that add up to 1, and None for its own."""
+
+
+def colouring_of(point: Point) -> Colouring:
+    """In which colours the picture at a point is. On the way between two it is a blend of both of theirs."""
+    match point:
+        case Seed() | Stored():
+            return ((1.0, None),)
+        case Coloured():
+            return ((1.0, point),)
+        case Near():
+            return colouring_of(point.centre)
+        case Moved():
+            return colouring_of(point.start)
+        case Mix():
+            return colouring_of(point.detail)
+        case Between():
+            ends = (1 - point.at, point.first), (point.at, point.last)
+            return tuple((part * w, c) for part, end in ends if part for w, c in colouring_of(end))
+        case _:
+            assert_never(point)
+
+
+def draw(point: Seed, generator: Generator, themes: Sequence[str] = ()) -> Tensor:
     """(levels, latent_dim): the same draw at each level, truncated as it says there.
 
-    Raises `InputError` for a seed, a truncation or a level out of range.
+    Raises `InputError` for a seed, a truncation or a level out of range, or a theme not among `themes`.
     """
     check_seed(point.seed)
+    asked = places_of(point.themes, themes)
     unknown = set(point.truncation_at) - set(generator.levels)
     if unknown:
         raise InputError(f"there is no level of {min(unknown)} px to truncate", levels_hint(generator))
@@ -68,8 +102,28 @@ def draw(point: Seed, generator: Generator) -> Tensor:
         truncation = point.truncation_at.get(px, point.truncation)
         check_truncation(truncation)
         rng = torch.Generator().manual_seed(point.seed)
-        rows.append(generator.sample_latents(1, rng, truncation))
+        if not asked:
+            rows.append(generator.sample_latents(1, rng, truncation))
+            continue
+        assert isinstance(generator, GrowingGenerator)  # no other has themes
+        if not generator.having(asked).any():
+            raise InputError(
+                f"no picture that this model learnt from is all of: {', '.join(point.themes)}",
+                "ask for one of them",
+            )
+        rows.append(generator.sample_latents(1, rng, truncation, asked))
     return torch.cat(rows)
+
+
+def places_of(asked: Sequence[str], names: Sequence[str]) -> list[int]:
+    """Where in `names` the themes asked for are. Raises `InputError` with the closest names."""
+    if asked and not names:
+        raise InputError(NO_THEMES, NO_THEMES_HINT)
+    unknown = [name for name in asked if name not in names]
+    if unknown:
+        hint = closest(unknown[0], names) or f"this model has: {', '.join(names)}"
+        raise InputError(f"there is no theme '{unknown[0]}'", hint)
+    return [names.index(name) for name in asked]
 
 
 def generator_noise(generator: Generator, seed: int) -> Tensor:

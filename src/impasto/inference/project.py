@@ -11,11 +11,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from impasto.errors import InputError
 from impasto.losses.matching import map_difference
 from impasto.models.generator import Generator
 from impasto.models.pyramid import Pyramid, content, thumbnail
 
 CANDIDATES, STEPS, STARTS = 1_024, 300, 4
+FEWEST_CANDIDATES, MOST = 16, 100_000
 TRIAL = 0.2  # of the steps all starts take; the best goes on alone
 BATCH = 32
 RATE = 0.05
@@ -54,6 +56,14 @@ def project(
         generator, target, best, steps - trial, lambda done: report("searching", trial + done, steps)
     )
     return found[0], starts[first.argmin()]
+
+
+def check_search(steps: int, candidates: int) -> None:
+    """Raises `InputError` for what is no search, or one without end."""
+    if not 0 <= steps <= MOST:
+        raise InputError(f"{steps} steps are out of range", f"0 to {MOST:,}")
+    if not FEWEST_CANDIDATES <= candidates <= MOST:
+        raise InputError(f"{candidates} candidates are out of range", f"{FEWEST_CANDIDATES} to {MOST:,}")
 
 
 def descend(

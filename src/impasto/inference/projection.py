@@ -115,13 +115,13 @@ def judge(
     def likeness(picture: Image.Image) -> Likeness:
         pixels = from_pil(picture)
         apart = torch.linalg.vector_norm(extract(net, pixels[None]) - target)
-        return Likeness(picture, float(apart), _psnr(pixels, photo))
+        return Likeness(picture, float(apart), levels_psnr(pixels, photo))
 
     near = likeness(to_pil(nearest)) if nearest is not None else None
     return Projection(to_pil(photo), likeness(found), likeness(start), near)
 
 
-def _psnr(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
-    """In dB, over all channels; 99 where equal, which JSON can say."""
+def levels_psnr(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
+    """Of two pictures (H, W, C), in dB over all channels; 99 where equal, which JSON can say."""
     pair = [(to_tensor(picture[None]).double() + 1) * 127.5 for picture in (one, other)]
     return min(99.0, float(psnr(pair[0], pair[1])))

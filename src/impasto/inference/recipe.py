@@ -7,7 +7,7 @@ says where in the space of noise a picture lies, by how one gets there; inferenc
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Literal, Union
+from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -18,16 +18,28 @@ from impasto.image_files import read_metadata
 KEY = "recipe"  # the name of the recipe inside a picture
 LONGEST_BYTES = 64 * 1024 * 1024
 Unit = Annotated[float, Field(ge=0, le=1)]
+Hex = Annotated[str, Field(pattern="^#[0-9a-f]{6}$")]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class Seed(Frozen):
-    """What the prior draws for a seed. `truncation_at` says otherwise for single levels, by their px."""
+    """What the prior draws for a seed, of the themes if any are named. `truncation_at` says otherwise for
+    single levels, by their px."""  # fmt: skip
 
     kind: Literal["seed"] = "seed"
     seed: int
     truncation: float = 1.0
     truncation_at: Mapping[int, float] = {}
+    themes: tuple[str, ...] = ()
+
+
+class Coloured(Frozen):
+    """`start` in other colours: `"#rrggbb"` and share of each, requests as in oklab.py: with ones for shares
+    some of the colours, with shares that add up to 1 all of them."""  # fmt: skip
+
+    kind: Literal["coloured"] = "coloured"
+    start: "Point"
+    colours: Annotated[tuple[tuple[Hex, Unit], ...], Field(min_length=1, max_length=5)]
 
 
 class Stored(Frozen):
@@ -72,8 +84,8 @@ class Moved(Frozen):
     directions: Mapping[str, Finite]
 
 
-Point = Annotated[Union[Seed, Stored, Between, Mix, Near, Moved], Field(discriminator="kind")]  # noqa: UP007
-for _recursive in (Between, Mix, Near, Moved):
+Point = Annotated[Seed | Coloured | Stored | Between | Mix | Near | Moved, Field(discriminator="kind")]
+for _recursive in (Coloured, Between, Mix, Near, Moved):
     _recursive.model_rebuild()
 
 

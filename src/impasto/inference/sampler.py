@@ -4,7 +4,6 @@ One random generator per seed, and every picture computed by itself: it is the s
 bit for bit.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,40 +17,27 @@ from torch import Tensor
 
 from impasto import __version__
 from impasto.checkpoints import ModelInfo, digest_of, find_model, load_model, load_weights
-from impasto.descriptors import GeneratorConfig
+from impasto.data.colours import Colours, colours_asked
+from impasto.descriptors import GeneratorConfig, ProjectedConfig
 from impasto.errors import CheckpointError, InputError
 from impasto.files import write_bytes_atomically
 from impasto.image_files import from_pil, save, to_pil
 from impasto.images import Source, to_tensor, to_uint8
 from impasto.inference.directions import Directions, directions_of
-from impasto.inference.latent import check_move, check_seed, latent_of, pack
+from impasto.inference.latent import check_move, check_seed, colouring_of, latent_of, pack
 from impasto.inference.paths import walk
-from impasto.inference.project import CANDIDATES, STEPS, Progress, project
+from impasto.inference.project import CANDIDATES, STEPS, Progress, check_search, project
 from impasto.inference.projection import Projection, judge, prepare_photo
-from impasto.inference.recipe import KEY, Mix, Moved, Near, Point, Recipe, Seed, read_recipes
+from impasto.inference.recipe import KEY, Coloured, Mix, Moved, Near, Point, Recipe, Seed
 from impasto.inference.recolour import recolour
+from impasto.inference.repaint import coloured
+from impasto.inference.starts import Start, read_one
 from impasto.models.build import build_generator
 from impasto.models.generator import Generator
 from impasto.models.pyramid import Pyramid, content
 
-BATCH = 32
-MOST_SEEDS, MOST_FRAMES, MOST_NEIGHBOURS, MOST_STEPS = 100_000, 10_000, 1_000, 100_000
-FEWEST_CANDIDATES = 16
+MOST_FRAMES, MOST_NEIGHBOURS = 10_000, 1_000
 SEEN_PX = 128  # at which frames are compared
-
-Start = int | Recipe | str | Path
-"""Where to start from: a seed, a recipe, or a file that holds one (a picture, or the JSON beside it)."""
-
-
-@torch.inference_mode()
-def render(generator: Generator, seeds: Sequence[int]) -> NDArray[np.uint8]:
-    """Pictures of the seeds: (len(seeds), size, size, channels) uint8. The generator must be in eval mode.
-
-    In batches, for measuring: twice as fast as `Model.render`, and some pixels are rounded otherwise.
-    """
-    device = next(generator.parameters()).device
-    z = torch.cat([generator.sample_latents(1, torch.Generator().manual_seed(seed)) for seed in seeds])
-    return np.concatenate([to_uint8(generator(part.to(device))) for part in torch.split(z, BATCH)])
 
 
 @dataclass(frozen=True)
@@ -83,15 +69,23 @@ class Model:
         truncation: float = 1.0,
         truncation_at: Mapping[int, float] | None = None,
         directions: Mapping[str, float] | None = None,
+        theme: str | Sequence[str] = (),
+        colours: Sequence[str] = (),
+        palette_from: str | Path | None = None,
     ) -> list[Image.Image]:
         """Pictures, one for each seed.
 
         `truncation` below 1 gives more typical and less varied ones; `truncation_at` says otherwise for
-        single levels, by their px; `directions` moves along named ones: `{"warmth": 1.5}`.
+        single levels, by their px; `directions` moves along named ones: `{"warmth": 1.5}`. `theme` is one of
+        `themes`, or several that a picture shall have at once; `colours` are up to five, such as "#f4c20d" or
+        "teal", or else those of a picture file.
         """
         if not len(seeds):
             raise InputError("there are no seeds to make pictures of", "give at least one")
-        points = [self.seed_point(seed, truncation, truncation_at, directions) for seed in seeds]
+        asked = self.request(colours, palette_from)
+        points = [
+            self.seed_point(seed, truncation, truncation_at, directions, theme, asked) for seed in seeds
+        ]
         return [self.make(self.recipe(point)) for point in points]
 
     def interpolate(
@@ -165,12 +159,7 @@ class Model:
         config = self.info.config
         pixels = prepare_photo(photo, config.image, config.data)
         rng = torch.Generator().manual_seed(0) if rng is None else rng
-        if not 0 <= steps <= MOST_STEPS:
-            raise InputError(f"{steps} steps are out of range", f"0 to {MOST_STEPS:,}")
-        if not FEWEST_CANDIDATES <= candidates <= MOST_SEEDS:
-            raise InputError(
-                f"{candidates} candidates are out of range", f"{FEWEST_CANDIDATES} to {MOST_SEEDS:,}"
-            )
+        check_search(steps, candidates)
         target = to_tensor(pixels[None])
         latent, start = project(
             self.generator, target, rng, candidates=candidates, steps=steps, progress=progress
@@ -180,7 +169,7 @@ class Model:
 
     def directions(self) -> Directions:
         """Named steps in the space of noise; fitted once (some 20 s) and kept beside the model."""
-        return directions_of(self.generator, self.folder, self.digest)
+        return directions_of(self.generator, self.folder, self.digest, self.themes)
 
     def seed_point(
         self,
@@ -188,15 +177,55 @@ class Model:
         truncation: float = 1.0,
         truncation_at: Mapping[int, float] | None = None,
         directions: Mapping[str, float] | None = None,
+        theme: str | Sequence[str] = (),
+        colours: Colours = (),
     ) -> Point:
-        """Where a seed lies."""
+        """Where a seed lies, with what is asked of its picture."""
         check_seed(seed)
-        point = Seed(seed=int(seed), truncation=truncation, truncation_at=dict(truncation_at or {}))
-        if not directions:
-            return point
-        for name, value in directions.items():
-            check_move(name, value)
-        return Moved(start=point, directions=dict(directions))
+        asked = (theme,) if isinstance(theme, str) else tuple(theme)
+        at = dict(truncation_at or {})
+        point: Point = Seed(seed=int(seed), truncation=truncation, truncation_at=at, themes=asked)
+        if directions:
+            for name, value in directions.items():
+                check_move(name, value)
+            point = Moved(start=point, directions=dict(directions))
+        return self.coloured(point, colours)
+
+    def steered(
+        self,
+        start: Start,
+        *,
+        theme: str | Sequence[str] = (),
+        colours: Sequence[str] = (),
+        palette_from: str | Path | None = None,
+        truncation: float = 1.0,
+    ) -> Recipe:
+        """Where to start from with something asked for: `interpolate`, `mix` and `neighbours` take it.
+
+        A theme is for seeds; what lies elsewhere shows what it shows.
+        """
+        asked = self.request(colours, palette_from)
+        if isinstance(start, int):
+            return self.recipe(self.seed_point(start, truncation, theme=theme, colours=asked))
+        if theme:
+            raise InputError("a theme can be asked of seeds alone", "a picture or recipe shows what it shows")
+        return self.recipe(self.coloured(self.start_point(start), asked))
+
+    def coloured(self, point: Point, colours: Colours) -> Point:
+        """The same in other colours, `request`'s; itself where none are asked for."""
+        return Coloured(start=point, colours=tuple(colours)) if colours else point
+
+    def request(self, colours: Sequence[str] = (), palette_from: str | Path | None = None) -> Colours:
+        """What is asked for by colours such as "teal", or by the picture whose palette it shall be."""
+        if (colours or palette_from) and self.info.config.image.channels == 1:
+            raise InputError("this model's pictures are grey", "colours can be asked of those in colour")
+        return colours_asked(colours, palette_from, self.info.config.data.background)
+
+    @property
+    def themes(self) -> tuple[str, ...]:
+        """The names of what `generate(theme=...)` can be asked for; none for a model without."""
+        config = self.info.config.model
+        return config.themes if isinstance(config, ProjectedConfig) else ()
 
     def start_point(self, start: Start, truncation: float = 1.0) -> Point:
         """Where a seed, a recipe or a file's recipe lies; `truncation` is for seeds."""
@@ -263,8 +292,13 @@ class Model:
             "model_data": str(self.info.data.get("fingerprint", "")),
             "preset": self.info.config.preset,
         }
-        if recipe is not None and isinstance(recipe.point, Seed):
-            about |= {"seed": str(recipe.point.seed), "truncation": f"{recipe.point.truncation:g}"}
+        point = None if recipe is None else recipe.point
+        if isinstance(point, Coloured):
+            about |= {"colours": ", ".join(colour for colour, _ in point.colours)}
+            point = point.start
+        if isinstance(point, Seed):
+            about |= {"seed": str(point.seed), "truncation": f"{point.truncation:g}"}
+            about |= {"themes": ", ".join(point.themes)} if point.themes else {}
         return about
 
     @cached_property
@@ -275,13 +309,18 @@ class Model:
     def _pyramid(self) -> Pyramid:
         return Pyramid(SEEN_PX).to(next(self.generator.parameters()).device)
 
+    def latent(self, point: Point) -> Tensor:
+        """(levels, latent_dim) float32 on the CPU. Raises `InputError` for what this model cannot do."""
+        return latent_of(point, self.generator, lambda name: self._directions[name], self.themes)
+
     @torch.inference_mode()
     def _images(self, points: Sequence[Point], colours_of: Point | None = None) -> Tensor:
         """(B, channels, size, size), one picture at a time."""
         device = next(self.generator.parameters()).device
-        shift = lambda name: self._directions[name]  # noqa: E731
-        latents = [latent_of(point, self.generator, shift)[None].to(device) for point in points]
+        latents = [self.latent(point)[None].to(device) for point in points]
         images = torch.cat([self.generator(latent) for latent in latents])
+        colourings = [colouring_of(point) for point in points]
+        images = coloured(images, colourings, self.info.config.data.background)
         return images if colours_of is None else recolour(images, self._images([colours_of]))
 
     @torch.inference_mode()
@@ -289,34 +328,6 @@ class Model:
         """What the frozen network says of the pictures at points: (B, 1600) on the CPU."""
         seen = [content(self._pyramid(self._images([point]).clamp(-1, 1))) for point in points]
         return torch.cat(seen).cpu()
-
-
-def read_one(path: Path) -> Recipe:
-    """The recipe in a file that holds one. Raises `InputError`."""
-    recipe, *more = read_recipes(path)
-    if more:
-        raise InputError(f"'{path}' holds {len(more) + 1} recipes", "give a file with one")
-    return recipe
-
-
-def parse_seeds(text: str) -> list[int]:
-    """`"0-3,8"` -> `[0, 1, 2, 3, 8]`. Raises `InputError` for anything else, or for more than 100,000."""
-    seeds: list[int] = []
-    for part in text.split(","):
-        match = re.fullmatch(r"\s*(\d{1,19})(?:-(\d{1,19}))?\s*", part)
-        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
-        if first > last:
-            raise InputError(f"'{text}' does not name seeds", "write 0-15, or 3,7,40-49")
-        if last - first + len(seeds) >= MOST_SEEDS:
-            raise InputError(f"'{text}' names more than {MOST_SEEDS:,} seeds", "make them in several goes")
-        seeds += range(first, last + 1)
-    return seeds
-
-
-def parse_starts(text: str) -> list[int] | list[Path]:
-    """Seeds, as `parse_seeds` reads them, or the path of a picture or recipe. Raises `InputError`."""
-    path = Path(text)
-    return [path] if path.is_file() or path.suffix else [*parse_seeds(text)]
 
 
 def load(folder: str | Path, *, device: str = "cpu") -> Model:

@@ -9,6 +9,7 @@ white and black; whoever shows its pictures clamps them (`images.to_uint8`).
 
 import itertools
 import math
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -24,12 +25,12 @@ from impasto.models.layers import (
     conv,
     leaky,
     linear,
+    near_range,
     resize,
     upsample,
 )
 
 Prior = Literal["normal", "uniform"]
-OUTSIDE = 0.1  # of the distance beyond [-1, 1] is left in a growing generator's pictures
 SKETCH_SIDE = 16  # the thumbnails that latents describe (models/encoder.py)
 
 
@@ -198,6 +199,7 @@ class GrowingGenerator(Generator):
     resolution: Tensor
     exemplars: Tensor
     noise: Tensor
+    themes: Tensor
 
     def __init__(self, cfg: ProjectedConfig, image: ImageConfig) -> None:
         doublings = int(math.log2(image.size)) - 2
@@ -220,6 +222,8 @@ class GrowingGenerator(Generator):
         self.register_buffer("resolution", torch.tensor(image.size))
         self.register_buffer("exemplars", torch.zeros(cfg.exemplars, cfg.latent_dim))
         self.register_buffer("noise", torch.ones(cfg.latent_dim))
+        if cfg.themes:
+            self.register_buffer("themes", torch.zeros(cfg.exemplars, len(cfg.themes)))
 
     @property
     def middle(self) -> nn.Module:
@@ -227,31 +231,47 @@ class GrowingGenerator(Generator):
         norm: nn.Module = self.to_image[self.levels.index(SKETCH_SIDE) - 1].norm  # type: ignore[assignment]
         return norm
 
-    def sample_latents(self, count: int, rng: torch.Generator, truncation: float = 1.0) -> Tensor:
+    def sample_latents(
+        self, count: int, rng: torch.Generator, truncation: float = 1.0, themes: Sequence[int] = ()
+    ) -> Tensor:
         """Draw (count, latent_dim) around exemplars: the latent of a real picture, any of them, and noise, so
         mixed that each component keeps unit variance. Before `follow`, N(0, 1).
 
         `truncation` scales the share of noise: towards 0 lie the exemplars themselves, not their mean, which
-        would be the one picture that is like none of them.
+        would be the one picture that is like none of them. With `themes`, their places in the config, only
+        around exemplars that have all of them: what is drawn from the prior alone is the null condition.
+        Raises `ValueError` where there are none.
         """  # fmt: skip
         if not len(self.exemplars):
             return super().sample_latents(count, rng, truncation)
         noise = super().sample_latents(count, rng)
-        chosen = torch.randint(len(self.exemplars), (count,), generator=rng)
+        exemplars = self.exemplars.cpu()
+        if len(themes):
+            exemplars = exemplars[self.having(themes).cpu()]
+            if not len(exemplars):
+                raise ValueError("no exemplar has all of these themes")
+        chosen = torch.randint(len(exemplars), (count,), generator=rng)
         share = (self.noise.cpu() * truncation).clamp(max=1)
-        return near(self.exemplars.cpu()[chosen], noise, share)
+        return near(exemplars[chosen], noise, share)
+
+    def having(self, themes: Sequence[int]) -> Tensor:
+        """(exemplars,) bool: which have all of the themes, given by their places in the config."""
+        return (self.themes[:, list(themes)] > 0).all(1)
 
     @torch.no_grad()
-    def follow(self, latents: Tensor, noise: float) -> None:
+    def follow(self, latents: Tensor, noise: float, themes: Tensor | None = None) -> None:
         """Let the prior lie around the latents (N, dims) of real pictures (IC-GAN, Casanova et al. 2021).
 
         In so many dimensions hardly a draw from N(0, I) is near anything that G was taught. `noise` is the
-        share of it in a latent: 0 draws the latents themselves, 1 the normal distribution.
+        share of it in a latent: 0 draws the latents themselves, 1 the normal distribution. `themes` (N, T)
+        are 1 where a picture has one.
         """
         if len(self.exemplars) and latents.numel():
             places = torch.arange(len(self.exemplars)) % len(latents)
             self.exemplars[:, : latents.shape[1]] = latents[places]
             self.noise[: latents.shape[1]] = noise
+            if themes is not None and "themes" in self._buffers:
+                self.themes.copy_(themes[places])
 
     @torch.no_grad()
     def draw_sketches(self, z: Tensor, thumbnails: Tensor) -> None:
@@ -308,18 +328,6 @@ class ToImage(nn.Module):
         """(B, width, H, W) -> (B, channels, H, W)."""
         detail: Tensor = self.conv(F.relu6(self.norm(x)))
         return detail
-
-
-def near_range(images: Tensor) -> Tensor:
-    """What lies beyond [-1, 1] is brought to a tenth of its distance: D judges nearly what will be shown, and
-    values beyond the range still have a gradient back into it."""  # fmt: skip
-    inside = images.clamp(-1, 1)
-    return inside + OUTSIDE * (images - inside)
-
-
-def overshoot(images: Tensor) -> Tensor:
-    """How far beyond [-1, 1] the values were that `near_range` brought near: the mean square, ()."""
-    return ((images - images.clamp(-1, 1)) / OUTSIDE).square().mean()
 
 
 def stage_widths(base: int, most: int, size: int) -> list[int]:

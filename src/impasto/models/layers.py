@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
 LEAK = 0.2
+OUTSIDE = 0.1  # of the distance beyond [-1, 1] is left in a growing generator's pictures
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -161,3 +162,15 @@ def resize(images: Tensor, size: int) -> Tensor:
         smaller: Tensor = F.adaptive_avg_pool2d(images, size)
         return smaller
     return F.interpolate(images, (size, size), mode="bilinear", align_corners=False)
+
+
+def near_range(images: Tensor) -> Tensor:
+    """What lies beyond [-1, 1] is brought to a tenth of its distance: D judges nearly what will be shown, and
+    values beyond the range still have a gradient back into it."""  # fmt: skip
+    inside = images.clamp(-1, 1)
+    return inside + OUTSIDE * (images - inside)
+
+
+def overshoot(images: Tensor) -> Tensor:
+    """How far beyond [-1, 1] the values were that `near_range` brought near: the mean square, ()."""
+    return ((images - images.clamp(-1, 1)) / OUTSIDE).square().mean()

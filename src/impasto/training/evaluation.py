@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from impasto.images import to_tensor
-from impasto.inference.sampler import render
 from impasto.metrics.distances import frechet_distance, kernel_distance
 from impasto.metrics.diversity import density_coverage, memorisation
 from impasto.models.discriminator import Discriminator
 from impasto.models.features import extract, load_lite0
 from impasto.models.generator import Generator
+from impasto.models.rendering import render
 from impasto.training.events import SIGNS, Evaluated
 
 # D is asked about this many pictures of each kind: three passes of 64 for thousands that train.

@@ -7,8 +7,8 @@ import numpy as np
 from impasto.errors import ImageError
 from impasto.image_files import grid, save, save_animation
 from impasto.images import read
-from impasto.inference.sampler import render
 from impasto.models.generator import Generator
+from impasto.models.rendering import render
 
 GRID_SEEDS = range(48)
 MOST_FRAMES = 60

@@ -20,8 +20,8 @@ from impasto.losses.matching import map_difference
 from impasto.losses.penalties import differentiates, penalties_of_halves
 from impasto.models.discriminator import ProjectedDiscriminator
 from impasto.models.encoder import THUMBNAIL_SIDE
-from impasto.models.generator import GrowingGenerator, near, overshoot
-from impasto.models.layers import resize
+from impasto.models.generator import GrowingGenerator, near
+from impasto.models.layers import overshoot, resize
 from impasto.models.pyramid import thumbnail
 from impasto.training.gan_step import StepStats, observe, spread_of
 from impasto.training.reference import Reference

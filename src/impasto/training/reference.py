@@ -100,18 +100,19 @@ def make_reference(
     cfg: ProjectedConfig,
     *,
     first: bool,
+    themes: Tensor | None = None,
 ) -> Reference:
     """Look at real pictures, batches of (B, C, H, W); before the `first` step give both players their start.
 
     At least two pictures, in random order: scales are taken from the first of them. Only one batch is needed
-    at a time: 2,048 pictures of 256 px are 1.6 GB.
+    at a time: 2,048 pictures of 256 px are 1.6 GB. `themes` (N, T) are 1 where a picture has one.
     """
     seen = survey(discriminator.pyramid, batches)
     encoder = Encoder(seen.thumbnails, seen.contents, cfg.pixel_dims, cfg.content_dims)
     if first:
         discriminator.calibrate(seen.maps)
         latents = encoder.encode(seen.thumbnails, seen.contents)
-        generator.follow(latents, cfg.exemplar_noise)
+        generator.follow(latents, cfg.exemplar_noise, themes)
         generator.draw_sketches(F.pad(latents, (0, generator.latent_dim - encoder.dims)), seen.thumbnails)
     return Reference(encoder, [float(1 / m.abs().mean()) for m in seen.maps])
 

@@ -53,6 +53,7 @@ from impasto.training.upscaling import COMPARED_PX, MOST_COMPARED, Upscaling, Ya
 
 # More would make every measurement slower and hardly steadier.
 MOST_HOLDOUT = 1_000
+OF_EACH_THEME = 16  # exemplars, as far as it has so many pictures
 SURVEYED = 32  # real pictures at a time, before the first step
 
 # On resuming only these may be set anew: anything else would make it another run.
@@ -133,6 +134,8 @@ def train(
     fabric = devices.make_fabric(choice)
 
     dataset = _open(Path(directory), None if low is None else Path(low), config, progress)
+    if not resuming:
+        config = _with_themes(config, dataset)
     state = states.create_state(config, dataset.batches(config.train.batch_size, config.train.seed), fabric)
     if config.train.begin_with and not resuming:
         states.begin_with(state, config.model, config.train.begin_with)
@@ -191,6 +194,14 @@ def _open(
     return open_pairs(
         directory, low, config.data, config.image, config.model.scale, seed=seed, progress=progress
     )
+
+
+def _with_themes(config: Config, dataset: Dataset) -> Config:
+    """With the names of the pictures' themes, where the generator can be asked for them."""
+    names = dataset.themes
+    if not isinstance(config.model, ProjectedConfig) or not config.model.exemplars or len(names) < 2:
+        return config
+    return config.model_copy(update={"model": config.model.model_copy(update={"themes": names})})
 
 
 @contextmanager
@@ -269,14 +280,17 @@ def _reference(
     if not isinstance(config.model, ProjectedConfig):
         return None
     count = config.matching.bank_pictures
-    pixels = dataset.train_pixels(count // 2 if dataset.mirror else count, config.train.seed)
+    places = dataset.some_to_train_on(
+        count // 2 if dataset.mirror else count, config.train.seed, OF_EACH_THEME
+    )
+    pixels, themes = dataset.pixels.take(places), torch.from_numpy(dataset.theme_matrix[places])
     if dataset.mirror:  # then mirrored pictures are real ones too
-        pixels = np.concatenate((pixels, pixels[:, :, ::-1]))
+        pixels, themes = np.concatenate((pixels, pixels[:, :, ::-1])), themes.repeat(2, 1)
     generator, discriminator = networks(state)
     device = next(discriminator.parameters()).device
     parts = (pixels[start : start + SURVEYED] for start in range(0, len(pixels), SURVEYED))
     batches = (to_tensor(part, device) for part in parts)
-    reference = make_reference(generator, discriminator, batches, config.model, first=first)
+    reference = make_reference(generator, discriminator, batches, config.model, first=first, themes=themes)
     if first:
         state.average.load_state_dict(state.generator.state_dict())
     if config.data.fit == "random-crop":  # a picture has as many maps as places

@@ -1,0 +1,66 @@
+"""Obedience of a whole model, measured against the folder that it was trained on."""
+
+import json
+
+import pytest
+
+import impasto
+from impasto.errors import InputError
+from impasto.inference.control import control
+from tests.training.test_run import train
+
+QUICK = {"requests": 24, "per_theme": 40, "photos": 0}
+
+
+@pytest.fixture(scope="module")
+def folder(shapes, tmp_path_factory):
+    """Hardly trained: its sketches alone make rough discs and squares."""
+    out = tmp_path_factory.mktemp("control") / "run"
+    train(
+        shapes,
+        out,
+        images=960,
+        overrides={"data.holdout_min_pictures": 24, "model.exemplars": 64},
+    )
+    return out
+
+
+@pytest.fixture(scope="module")
+def model(folder):
+    return impasto.load(folder)
+
+
+def test_themes_of_a_run_are_those_of_its_folder(model):
+    assert model.themes == ("discs", "squares")
+    has = model.generator.themes
+    assert has.shape == (64, 2)
+    assert (has.sum(1) == 1).all()
+    assert 10 < has[:, 0].sum() < 54
+
+
+def test_it_obeys_and_json_can_say_so(model, shapes):
+    found = control(model, shapes, **QUICK)
+    assert json.loads(json.dumps(found)) == found
+    themes, colours, some = (found[key] for key in ("themes", "colours", "some_colours"))
+    assert themes["samples"] == 80
+    assert themes["chance"] == pytest.approx(0.5, abs=0.05)
+    assert themes["accuracy"] > 0.6
+    assert set(themes["variety"]) == {"discs", "squares"}
+    assert colours["requests"] == 24
+    assert colours["share_of_chance"] < 0.85  # of such rough pictures; of good ones a third
+    assert some["delta_e"] < 0.6 * some["chance"]
+    assert "projection" not in found
+
+
+def test_photos_are_sought(model, shapes):
+    found = control(model, shapes, requests=24, per_theme=2, photos=2, steps=2)["projection"]
+    assert found["photos"] == 2
+    assert found["distance_lite0"] > 0
+    assert found["nearest_psnr"] > 5
+
+
+def test_another_folder_says_nothing(model, shapes):
+    with pytest.raises(InputError, match="is not what this model was trained on"):
+        control(model, shapes / "discs", **QUICK)
+    with pytest.raises(InputError, match="19 requests"):
+        control(model, shapes, requests=19)
