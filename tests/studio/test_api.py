@@ -40,8 +40,24 @@ def test_a_picture_is_the_one_that_python_makes(client, workspace):
     made = picture(client.post("/api/v1/generate", json={**GENERATE, "truncation": 0.5}))
     assert made.tobytes() == impasto.load(workspace / "tiny").generate([3], truncation=0.5)[0].tobytes()
     assert json.loads(made.text["recipe"])["point"] == {
-        "kind": "seed", "seed": 3, "truncation": 0.5, "truncation_at": {},
+        "kind": "seed", "seed": 3, "truncation": 0.5, "truncation_at": {}, "themes": [],
     }  # fmt: skip
+
+
+def test_themes_and_colours_are_asked_for_as_in_python(client, workspace):
+    themes = {one["name"]: one["themes"] for one in client.get("/api/v1/models").json()}
+    assert (themes["themed"], themes["tiny"]) == (["food", "flags"], [])
+    asked = {"theme": ["flags"], "colours": ["teal", "#f4c20d"]}
+    made = picture(client.post("/api/v1/generate", json={"model": "themed", "seeds": [3], **asked}))
+    model = impasto.load(workspace / "themed")
+    assert made.tobytes() == model.generate([3], **asked)[0].tobytes()
+    point = json.loads(made.text["recipe"])["point"]
+    assert point["colours"] == [["#008080", 1.0], ["#f4c20d", 1.0]]
+    assert point["start"]["themes"] == ["flags"]
+    photo = png((40, 30), (10, 90, 200))
+    asked = {"model": "tiny", "seeds": [3], "palette_from": base64.b64encode(photo).decode()}
+    made = picture(client.post("/api/v1/generate", json=asked))
+    assert json.loads(made.text["recipe"])["point"]["colours"] == [["#0a5ac8", 1.0]]
 
 
 def test_several_pictures_are_a_sheet_or_json_with_recipes(client):
@@ -116,6 +132,13 @@ def test_pictures_become_a_data_set_with_themes(client, workspace):
         ("generate", {"model": "tiny", "seeds": [1], "trunkation": 1}, 422, "trunkation"),
         ("generate", {"model": "tiny", "seeds": [1], "directions": {"warmth": 99}}, 422, "warmth"),
         ("generate", {"model": "tiny", "recipes": [{}]}, 422, "not a recipe"),
+        ("generate", {"model": "tiny", "recipes": [{}], "colours": ["teal"]}, 422, "steer seeds"),
+        ("generate", {"model": "tiny", "seeds": [1], "theme": ["food"]}, 422, "cannot be asked for themes"),
+        ("generate", {"model": "themed", "seeds": [1], "theme": ["fodo"]}, 422, "there is no theme 'fodo'"),
+        ("generate", {"model": "tiny", "seeds": [1], "colours": ["tael"]}, 422, "'tael' is not a colour"),
+        ("generate", {"model": "tiny", "seeds": [1], "colours": ["red"] * 6}, 422, "at most 5"),
+        ("generate", {"model": "tiny", "seeds": [1], "palette_from": "abc"}, 422, "palette_from"),
+        ("generate", {"model": "tiny", "seeds": [1], "palette_from": "bm9uZQ=="}, 415, "palette_from"),
         ("interpolate", {"model": "tiny", "stops": [1]}, 422, "at least 2"),
         ("interpolate", {"model": "tiny", "stops": [1, 2, 3], "frames": 2}, 422, "2 frames are out of range"),
         ("jobs", {"pictures": "nowhere"}, 404, "no folder"),

@@ -3,6 +3,7 @@
 `make studio-test` runs it. IMPASTO_SCREENSHOTS names a folder for what it saw.
 """
 
+import json
 import os
 import re
 import shutil
@@ -78,6 +79,15 @@ class Seen:
         """Wait for words that a pattern describes."""
         playwright.expect(self.page.locator(selector)).to_contain_text(re.compile(words), timeout=WAIT)
 
+    def changes(self, act):
+        """Do something after which all twelve pictures are others."""
+        before = self.sources()
+        act()
+        self.page.wait_for_function(
+            "was => { const now = [...document.querySelectorAll('#grid img')].map(one => one.src);"
+            " return now.length === 12 && now.every((one, i) => one !== was[i]) }", arg=before,
+        )  # fmt: skip
+
     def shoot(self, name):
         if folder := os.environ.get("IMPASTO_SCREENSHOTS"):
             self.page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
@@ -105,12 +115,8 @@ def test_from_a_seed_to_a_large_picture(look, tmp_path):
     seen = look()
     page = seen.page
     playwright.expect(page.locator("#grid img")).to_have_count(12, timeout=WAIT)
-    before = seen.sources()
-    page.locator("input[type=range]").nth(1).press("ArrowRight")  # daring; the first is how many
-    page.wait_for_function(
-        "was => { const now = [...document.querySelectorAll('#grid img')].map(one => one.src);"
-        " return now.length === 12 && now.every((one, i) => one !== was[i]) }", arg=before,
-    )  # fmt: skip
+    daring = page.locator("input[type=range]").nth(1)  # the first is how many
+    seen.changes(lambda: daring.press("ArrowRight"))
     page.locator("#grid button").nth(2).click()
     page.wait_for_selector("#chosen img")
     with page.expect_download() as saved:
@@ -133,6 +139,32 @@ def test_from_a_seed_to_a_large_picture(look, tmp_path):
         page.locator("#made a[download]").first.click()
     with Image.open(saved.value.path()) as picture:
         assert picture.size == (64, 64)
+
+
+def test_a_theme_and_colours(look, workspace):
+    seen = look()
+    page = seen.page
+    playwright.expect(page.locator("#grid img")).to_have_count(12, timeout=WAIT)
+    seen.choose("Model", "themed")
+    seen.choose("Theme", "flags")
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name=re.compile("^Colours")).click()
+    seen.changes(lambda: page.get_by_label("these", exact=True).check())
+    page.get_by_role("button", name="Colour 1", exact=True).click()
+    hexadecimal = page.locator(".color-picker input[type=text]")
+    hexadecimal.fill("#008080")
+    seen.changes(lambda: hexadecimal.press("Enter"))
+    page.locator("#grid button").first.click()
+    page.wait_for_selector("#chosen img")
+    with page.expect_download() as saved:
+        seen.press("Save PNG")
+    with Image.open(saved.value.path()) as picture:
+        point = json.loads(picture.info["recipe"])["point"]
+    assert (point["colours"][0][0], point["start"]["themes"]) == ("#008080", ["flags"])
+    seen.shoot("colours")
+    photo = next((workspace / "shapes").rglob("*.png"))
+    page.get_by_label("a photo's", exact=True).check()
+    seen.changes(lambda: page.set_input_files("#palette input[type=file]", photo))
 
 
 def test_a_way_between_two_pictures(look):

@@ -6,6 +6,7 @@ import re
 import shutil
 import string
 import zipfile
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -17,13 +18,16 @@ gradio = pytest.importorskip("gradio", reason="the page needs Gradio: pip instal
 
 from impasto.studio import page
 from impasto.studio.app import create_app
-from impasto.studio.page import create, explore, figures, learn, train, upscale, wander
+from impasto.studio.page import create, explore, figures, learn, steering, train, upscale, wander
 from impasto.studio.page.desk import Desk
+from impasto.studio.page.steering import FIRST_COLOURS, STEERED, Wish, hexed, wish
 from impasto.studio.page.words import WORDS, preferred, words
 from impasto.studio.problems import Refused
 from impasto.studio.settings import Settings
 from impasto.studio.studio import open_studio
 from tests.studio.conftest import BASE, wait_for
+
+WISH = Wish(1.0, (), (), None, {})
 
 
 @pytest.fixture(scope="module")
@@ -162,8 +166,8 @@ def test_another_site_cannot_use_it(client):
 
 
 def test_a_grid_fills_and_its_recipes_make_it_again(desk):
-    _, old = list(create._grid(desk, [], "tiny", 0, 6, 1.0, 0, 0, 0, 0, 0))[-1]
-    first, *_, (shown, made) = create._grid(desk, old, "tiny", 3, 4, 0.7, 0, 0, 0, 0, 0)
+    _, old = list(create._grid(desk, [], "tiny", 0, 6, WISH))[-1]
+    first, *_, (shown, made) = create._grid(desk, old, "tiny", 3, 4, replace(WISH, truncation=0.7))
     assert [one.words for one in first[1]] == ["3", "1", "2", "3"]  # the rest is still what it was
     assert [words for _, words in shown] == ["3", "4", "5", "6"]
     assert json.loads(made[1].recipe)["point"]["truncation"] == 0.7
@@ -178,9 +182,36 @@ def test_a_grid_fills_and_its_recipes_make_it_again(desk):
     assert known[0].recipe == one.recipe
 
 
+def test_a_wish_is_what_the_parts_say(desk):
+    rest = (*FIRST_COLOURS, 1, 0, 0, 0, -2)
+    assert wish(0.8, [], "own", 2, "x.png", *rest) == Wish(
+        0.8, (), (), None, {"brightness": 1, "symmetry": -2}
+    )
+    assert wish(0.8, ["food"], "chosen_colours", 2, "x.png", *rest).colours == FIRST_COLOURS[:2]
+    assert wish(0.8, None, "of_photo", 2, "x.png", *rest).photo == "x.png"
+    assert len(rest) == len(FIRST_COLOURS) + len(STEERED)
+    assert [hexed(text) for text in ("#0a0b0c", "rgba(9.6, 11, 12, 1)", "rgb(10, 11, 12)")] == ["#0a0b0c"] * 3
+
+
+def test_themes_and_colours_are_asked_for(desk, workspace):
+    themes = steering._themes(desk, "themed")
+    assert (themes["choices"], themes["visible"]) == (["food", "flags"], True)
+    assert steering._themes(desk, "tiny")["visible"] is False
+    asked = replace(WISH, themes=("flags",), colours=("#008080",))
+    (made,) = list(create._grid(desk, [], "themed", 3, 1, asked))[-1][1]
+    point = json.loads(made.recipe)["point"]
+    assert (point["colours"], point["start"]["themes"]) == ([["#008080", 1.0]], ["flags"])
+    photo = next((workspace / "shapes").rglob("*.png"))
+    (made,) = list(create._grid(desk, [], "tiny", 3, 1, replace(asked, colours=(), photo=str(photo))))[-1][1]
+    assert json.loads(made.recipe)["point"]["start"]["themes"] == []  # it has none: another model had
+    (workspace / "none.png").write_bytes(b"none")
+    with pytest.raises(gradio.Error):
+        list(create._grid(desk, [], "tiny", 3, 1, replace(WISH, photo=str(workspace / "none.png"))))
+
+
 def test_what_is_refused_is_said(desk):
     with pytest.raises(gradio.Error, match="there is no model"):
-        list(create._grid(desk, [], "nothing", 0, 1, 1.0, 0, 0, 0, 0, 0))
+        list(create._grid(desk, [], "nothing", 0, 1, WISH))
 
 
 def test_pictures_are_enlarged_and_given_out(desk, tmp_path):
@@ -328,7 +359,7 @@ def test_going_on_adds_minutes_to_what_is_finished(desk, workspace, monkeypatch,
 
 
 def kept(desk, *seeds):
-    return list(create._grid(desk, [], "tiny", seeds[0], len(seeds), 1.0, 0, 0, 0, 0, 0))[-1][1]
+    return list(create._grid(desk, [], "tiny", seeds[0], len(seeds), WISH))[-1][1]
 
 
 def test_pictures_are_kept_once(desk):
@@ -364,16 +395,16 @@ def test_a_way_and_a_mixture_of_what_was_kept(desk):
 
 def test_the_map_is_wandered_in(desk):
     here = wander.Place()
-    _, shown = list(wander._seen(desk, [], here, "tiny", 0.8))[-1]
+    _, shown = list(wander._seen(desk, [], here, "tiny", WISH))[-1]
     assert len(shown) == wander.COLUMNS * wander.ROWS
     there, path, one, _ = wander._picked(here, shown, 4)  # one to the right of the middle, two up
     assert there == here.moved(1, -2)
-    _, again = list(wander._seen(desk, shown, there, "tiny", 0.8))[-1]
+    _, again = list(wander._seen(desk, shown, there, "tiny", WISH))[-1]
     middle = again[len(again) // 2]
     assert middle.recipe == one.recipe  # it is in the middle now
     with Image.open(path) as chosen, Image.open(middle.path) as seen:
         assert chosen.tobytes() == seen.tobytes()
-    first, *_ = wander._seen(desk, again, there, "tiny", 0.8)
+    first, *_ = wander._seen(desk, again, there, "tiny", WISH)
     assert first[1][1:] == again[1:]  # until a new one is made, the old one stays
 
 

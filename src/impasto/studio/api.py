@@ -100,12 +100,15 @@ def models(studio: Here) -> list[ModelSeen]:
 @routes.post(
     "/generate",
     response_class=Response,
-    responses={**problems(404, 429, 503), **pictures("image/png", "image/webp", json=PicturesMade)},
+    responses={**problems(404, 415, 429, 503), **pictures("image/png", "image/webp", json=PicturesMade)},
     tags=["pictures"],
 )
 async def generate(request: Request, studio: Here, ask: Generate) -> Response:
     """New pictures by seeds, or those of recipes again: one alone, several on a sheet, or all as JSON."""
-    return answer(await in_turn(request, lambda _: work.generate(studio.catalogue.generator(ask.model), ask)))
+    limits = studio.settings.limits
+    return answer(
+        await in_turn(request, lambda _: work.generate(studio.catalogue.generator(ask.model), ask, limits))
+    )
 
 
 @routes.post(

@@ -37,7 +37,7 @@ class Entry:
     channels: int
     scale: int | None  # of an upscaler
     images_seen: int
-    themes: tuple[str, ...]
+    themes: tuple[str, ...]  # that it can be asked for
     changed: float  # Unix time: a run that goes on makes new ones
 
     def to_dict(self) -> dict[str, Any]:
@@ -245,7 +245,7 @@ def _entry(name: str, folder: Path, *, shipped: bool) -> Entry | None:
             channels=int(config["image"]["channels"]),
             scale=None if scale is None else int(scale),
             images_seen=int(tree["images_seen"]),
-            themes=tuple(map(str, tree.get("data", {}).get("themes", ()))),
+            themes=tuple(map(str, config["model"].get("themes", ()))),
             changed=(folder / "model.safetensors").stat().st_mtime,
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):

@@ -2,12 +2,13 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, model_validator
 
 PictureFormat = Literal["png", "webp", "json"]
 """A picture (several as one contact sheet), or JSON with each picture in base64 and its recipe."""
 
 MOST_PICTURES, MOST_STOPS, MOST_FRAMES = 64, 16, 240
+MOST_THEMES, MOST_COLOURS = 16, 5
 MOST_STEPS, MOST_CANDIDATES = 1_000, 4_096
 Number = Annotated[float, Field(allow_inf_nan=False)]
 SeedNumber = Annotated[int, Field(ge=0, lt=2**63)]
@@ -26,10 +27,21 @@ class Steering(Asked):
 
     truncation: Truncation = 1.0
     directions: Annotated[dict[str, Number], Field(max_length=32)] = {}
+    theme: Annotated[
+        list[Annotated[str, Field(min_length=1, max_length=200)]],
+        Field(max_length=MOST_THEMES, description="Themes that a picture shall have at once."),
+    ] = []
+    colours: Annotated[
+        list[Annotated[str, Field(min_length=1, max_length=40)]],
+        Field(max_length=MOST_COLOURS, description="Such as `#f4c20d` or `teal`."),
+    ] = []
+    palette_from: Annotated[
+        Base64Bytes | None, Field(description="A picture, in base64, whose colours they shall have instead.")
+    ] = None
 
     def steering(self) -> dict[str, Any]:
-        """The arguments."""
-        return {name: getattr(self, name) for name in Steering.model_fields}
+        """The arguments, but for `palette_from`, which is a file there."""
+        return {name: getattr(self, name) for name in Steering.model_fields if name != "palette_from"}
 
 
 class Generate(Steering):
@@ -47,6 +59,8 @@ class Generate(Steering):
     def _one_of_both(self) -> Self:
         if bool(self.seeds) == bool(self.recipes):
             raise ValueError("give seeds, or recipes")
+        if self.recipes and self.model_fields_set & set(Steering.model_fields):
+            raise ValueError("a recipe says already how its picture is made: steer seeds")
         return self
 
 

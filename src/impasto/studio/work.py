@@ -12,6 +12,7 @@ from PIL.Image import Image
 from impasto.studio.problems import Refused
 from impasto.studio.schemas import Generate, Interpolate, PictureFormat
 from impasto.studio.settings import Limits
+from impasto.studio.uploads import check_picture
 
 if TYPE_CHECKING:
     from impasto.inference.sampler import Model
@@ -25,12 +26,18 @@ Answer = tuple[bytes, str]
 """A body and its media type."""
 
 
-def generate(model: "Model", ask: Generate) -> Answer:
-    """Pictures of seeds or recipes."""
+def generate(model: "Model", ask: Generate, limits: Limits) -> Answer:
+    """Pictures of seeds or recipes. Raises `Refused` (413, 415) for a `palette_from` that cannot be used."""
     if ask.recipes:
         pictures = [model.make(_recipe(tree)) for tree in ask.recipes]
-    else:
+    elif ask.palette_from is None:
         pictures = model.generate(ask.seeds, **ask.steering())
+    else:
+        check_picture(ask.palette_from, "palette_from", limits)
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "photo"
+            path.write_bytes(ask.palette_from)
+            pictures = model.generate(ask.seeds, palette_from=path, **ask.steering())
     return as_answer(model, pictures, ask.format)
 
 

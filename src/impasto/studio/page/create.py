@@ -1,24 +1,22 @@
 """Create: new pictures by seeds, steered; one of them to its neighbours, to the disk, or to Upscale."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
+from impasto.studio.page import steering
 from impasto.studio.page.desk import Desk
 from impasto.studio.page.made import Made, Shown, empty_gallery, filling, in_gallery, put
+from impasto.studio.page.steering import Steering, Wish, wish
 from impasto.studio.schemas import MOST_PICTURES
 
-STEERED = (
-    "brightness",
-    "warmth",
-    "saturation",
-    "contrast",
-    "symmetry",
-)  # as inference/properties.py has them
+if TYPE_CHECKING:
+    from impasto.inference.recipe import Point
+
 NEIGHBOURS = 11
 
 
@@ -29,8 +27,7 @@ class Create:
     model: gr.Dropdown
     first: gr.Number
     count: gr.Slider
-    truncation: gr.Slider
-    moves: list[gr.Slider]
+    steering: Steering
     gallery: gr.Gallery
     again: gr.Button
     chosen: gr.Image
@@ -45,11 +42,14 @@ class Create:
     def connect(self, desk: Desk, page: gr.Blocks, tabs: gr.Tabs, files: gr.File) -> None:
         """What happens when."""
         shown, one = gr.State([]), self.one
-        asked = [self.model, self.first, self.count, self.truncation, *self.moves]
+        asked = [self.model, self.first, self.count, *self.steering.parts]
+        self.steering.connect(desk, self.model)
         private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
-        def grid(shown: list[Made], *asked: Any) -> Iterator[Shown]:
-            yield from _grid(desk, shown, *asked)
+        def grid(
+            shown: list[Made], name: str | None, first: float, count: int, *asked: Any
+        ) -> Iterator[Shown]:
+            yield from _grid(desk, shown, name, first, count, wish(*asked))
 
         page.load(lambda: _models(desk), None, self.model, **private)
         gr.on(
@@ -79,13 +79,8 @@ def build(desk: Desk) -> Create:
             model = gr.Dropdown([], label=desk.say("model"), info=desk.say("model_info"))
             first = gr.Number(0, precision=0, minimum=0, maximum=2**53, label=desk.say("first_seed"))
             count = gr.Slider(1, MOST_PICTURES, 12, step=1, label=desk.say("count"))
-            truncation = gr.Slider(
-                0, 1.5, 0.8, step=0.05, label=desk.say("truncation"), info=desk.say("truncation_info")
-            )
             again = gr.Button(desk.say("others"), variant="primary")
-            with gr.Accordion(desk.say("directions"), open=False):
-                gr.Markdown(desk.say("directions_info"))
-                moves = [gr.Slider(-3, 3, 0, step=0.1, label=desk.say(name)) for name in STEERED]
+            steered = steering.build(desk)
         with gr.Column(scale=5, min_width=320):
             gallery = empty_gallery(desk.say("pictures"), "grid")
         with gr.Column(scale=2, min_width=280):
@@ -107,7 +102,7 @@ def build(desk: Desk) -> Create:
             with gr.Accordion(desk.say("recipe"), open=False):
                 recipe = gr.JSON(label=desk.say("recipe"), show_label=False)
     return Create(
-        model, first, count, truncation, moves, gallery, again, chosen, spread, neighbours, save, send, keep,
+        model, first, count, steered, gallery, again, chosen, spread, neighbours, save, send, keep,
         gr.State(None), recipe,
     )  # fmt: skip
 
@@ -118,30 +113,23 @@ def _models(desk: Desk) -> Any:
 
 
 def _grid(
-    desk: Desk,
-    old: Sequence[Made],
-    name: str | None,
-    first: float,
-    count: int,
-    truncation: float,
-    *moves: float,
+    desk: Desk, old: Sequence[Made], name: str | None, first: float, count: int, asked: Wish
 ) -> Iterator[Shown]:
     """The pictures of the seeds from `first` on, as they finish; until then those that were there before."""
     if not name:
         gr.Info(desk.say("no_models"))
         yield [], []
         return
-    steered = {key: value for key, value in zip(STEERED, moves, strict=True) if value}
     seeds = range(int(first or 0), int(first or 0) + int(count))
-    make = partial(_by_seed, desk, name, truncation=truncation, directions=steered)
-    yield from filling(desk, (partial(make, seed=seed) for seed in seeds), old, len(seeds))
+    where = desk.do(lambda check: asked.of(desk, desk.studio.catalogue.generator(name)))
+    make = partial(_by_seed, desk, name, where)
+    yield from filling(desk, (partial(make, seed) for seed in seeds), old, len(seeds))
 
 
-def _by_seed(desk: Desk, name: str, check: object, *, seed: int, **steering: Any) -> Made:
+def _by_seed(desk: Desk, name: str, where: Callable[[int], "Point"], seed: int, check: object) -> Made:
     """The picture of one seed."""
     model = desk.studio.catalogue.generator(name)
-    (picture,) = model.generate([seed], **steering)
-    return put(desk, model, name, picture, str(seed))
+    return put(desk, model, name, model.make(model.recipe(where(seed))), str(seed))
 
 
 def _near(desk: Desk, one: Made, spread: float) -> Shown:

@@ -36,7 +36,7 @@ class Explore:
 
     def connect(self, desk: Desk, tab: gr.Tab, make: Create) -> None:
         """What happens when."""
-        self.map.connect(desk, tab, make.model, make.truncation)
+        self.map.connect(desk, tab, make.model, make.steering)
         state = gr.State([])
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         kept = [self.kept, state, self.structure, self.detail]

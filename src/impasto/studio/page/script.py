@@ -20,6 +20,12 @@ _SCRIPT = """() => {
             if (!label.startsWith(caption)) one.setAttribute("aria-label", `${caption}, ${label}`);
             one.querySelectorAll("img").forEach(image => put(image, "alt", ""));
         });
+        each(".color-picker", one => {
+            const label = one.parentElement.querySelector(".dialog-button")?.getAttribute("aria-label") || "";
+            one.querySelectorAll("input, button.swatch, button.eyedropper").forEach((part, i) => {
+                put(part, "aria-label", `${label} ${i + 1}`);
+            });
+        });
         each(".impasto-picture button:has(img)", one => {
             const label = one.closest(".block")?.querySelector("[data-testid=block-label]");
             put(one, "aria-label", label?.textContent.trim() || "image");

@@ -1,14 +1,18 @@
 """Explore's map: a plane of pictures without end, to wander in."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
 from impasto.studio.page.desk import Desk
 from impasto.studio.page.made import Made, Shown, empty_gallery, filling, put
+from impasto.studio.page.steering import Steering, Wish, wish
+
+if TYPE_CHECKING:
+    from impasto.inference.recipe import Point
 
 COLUMNS, ROWS = 7, 5
 MOVES = {"left": (-3, 0), "up": (0, -2), "down": (0, 2), "right": (3, 0)}  # in pictures: some stay in sight
@@ -54,19 +58,19 @@ class Wander:
     keep: gr.Button
     one: gr.State
 
-    def connect(self, desk: Desk, tab: gr.Tab, model: gr.Dropdown, truncation: gr.Slider) -> None:
-        """What happens when; `model` and `truncation` are Create's."""
+    def connect(self, desk: Desk, tab: gr.Tab, model: gr.Dropdown, steering: Steering) -> None:
+        """What happens when; `model` and `steering` are Create's."""
         place, shown = gr.State(Place()), gr.State([])
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
-        def see(old: list[Made], place: Place, name: str | None, truncation: float) -> Iterator[Shown]:
-            yield from _seen(desk, old, place, name, truncation)
+        def see(old: list[Made], place: Place, name: str | None, *asked: Any) -> Iterator[Shown]:
+            yield from _seen(desk, old, place, name, wish(*asked))
 
         def pick(place: Place, shown: list[Made], event: gr.SelectData) -> tuple[Any, ...]:
             return (*_picked(place, shown, event.index), gr.update(interactive=True))
 
         drawn: dict[str, Any] = {
-            "fn": see, "inputs": [shown, place, model, truncation], "outputs": [self.gallery, shown],
+            "fn": see, "inputs": [shown, place, model, *steering.parts], "outputs": [self.gallery, shown],
             "concurrency_limit": 4, **quiet,
         }  # fmt: skip
         tab.select(**drawn)
@@ -109,23 +113,25 @@ def _scaled(place: Place, steps: int) -> Place:
     return place.scaled(steps)
 
 
-def _seen(desk: Desk, old: list[Made], place: Place, name: str | None, truncation: float) -> Iterator[Shown]:
+def _seen(desk: Desk, old: list[Made], place: Place, name: str | None, asked: Wish) -> Iterator[Shown]:
     """The pictures around a place, as they finish."""
     if not name:
         gr.Info(desk.say("no_models"))
         yield [], []
         return
-    make = partial(_at, desk, name, truncation, place.per)
+    where = desk.do(lambda check: asked.of(desk, desk.studio.catalogue.generator(name)))
+    make = partial(_at, desk, name, where, place.per)
     yield from filling(desk, (partial(make, *at) for at in place.around()), old, COLUMNS * ROWS)
 
 
-def _at(desk: Desk, name: str, truncation: float, per: int, x: int, y: int, check: object) -> Made:
+def _at(
+    desk: Desk, name: str, where: Callable[[int], "Point"], per: int, x: int, y: int, check: object
+) -> Made:
     """The picture at a point of the plane."""
     from impasto.inference.plane import point_at
 
     model = desk.studio.catalogue.generator(name)
-    point = point_at(x, y, per, partial(model.seed_point, truncation=truncation))
-    return put(desk, model, name, model.make(model.recipe(point)))
+    return put(desk, model, name, model.make(model.recipe(point_at(x, y, per, where))))
 
 
 def _picked(place: Place, shown: list[Made], index: int) -> tuple[Any, ...]:
