@@ -154,7 +154,10 @@ def test_a_theme_and_colours(look, workspace):
     hexadecimal = page.locator(".color-picker input[type=text]")
     hexadecimal.fill("#008080")
     seen.changes(lambda: hexadecimal.press("Enter"))
-    page.locator("#grid button").first.click()
+    seen.shoot("picker")
+    page.get_by_role("heading", name="Impasto").click()  # closes the picker
+    page.wait_for_timeout(1_000)
+    page.locator("#grid button").nth(2).click()
     page.wait_for_selector("#chosen img")
     with page.expect_download() as saved:
         seen.press("Save PNG")

@@ -72,11 +72,11 @@ def build(desk: Desk) -> Steering:
         sources = [(desk.say(name), name) for name in (OWN, CHOSEN, OF_PHOTO)]
         source = gr.Radio(sources, value=OWN, label=desk.say("colours_from"))
         count = gr.Slider(1, len(FIRST_COLOURS), 2, step=1, label=desk.say("colour_count"), visible=False)
-        with gr.Row():
-            pickers = [
-                gr.ColorPicker(value, label=desk.say("colour", number=i), min_width=90, visible=False)
-                for i, value in enumerate(FIRST_COLOURS, 1)
-            ]
+        # One below the other: an open one needs the width.
+        pickers = [
+            gr.ColorPicker(value, label=desk.say("colour", number=i), visible=False)
+            for i, value in enumerate(FIRST_COLOURS, 1)
+        ]
         photo = gr.Image(
             label=desk.say("photo"), type="filepath", sources=["upload"], height=180, visible=False,
             elem_id="palette", buttons=[],
