@@ -33,13 +33,13 @@ def made(tmp_path_factory, shapes) -> Path:
     """What every test's workspace is a copy of: `tiny` (16 px), `themed` (32 px), `larger` (x4), `shapes`."""
     root = tmp_path_factory.mktemp("made")
     torch.manual_seed(0)
-    config = load_config("mlp", MLP)
-    network = build_generator(config.model, config.image)
-    save_model(root / "tiny", network.state_dict(), ModelInfo(config, 8))
     config = load_config("default", THEMED)
     themed = build_generator(config.model, config.image)
     themed.follow(torch.randn(16, 32), 0.3, torch.eye(2).repeat(8, 1))
     save_model(root / "themed", themed.state_dict(), ModelInfo(config, 8))
+    config = load_config("mlp", MLP)
+    network = build_generator(config.model, config.image)
+    save_model(root / "tiny", network.state_dict(), ModelInfo(config, 8))
     config = load_config("upscale-x4", {"model.channels": 8, "model.convolutions": 2})
     save_model(root / "larger", build_upscaler(config.model).deployed_weights(), ModelInfo(config, 8))
     for picture in shapes.rglob("0[0-2][0-9].png"):  # few: every test has a copy
