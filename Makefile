@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt slow bench docs release-check clean
+.PHONY: help demo test check fmt slow bench studio-test docs release-check clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -37,6 +37,13 @@ slow: $(STAMP) ## the tests that take minutes: longer learning
 bench: $(STAMP) ## textbooks against default, ten minutes each, on OpenMoji: table, JSON and PNG into ./runs/bench
 	$(BIN)/python benchmarks/time_to_quality.py --arm dcgan-example --arm dcgan --arm default \
 		--minutes 10 --out runs/bench --plot runs/bench/plot.png --resume
+
+studio-test: $(STAMP) ## the studio's page in Chromium: every tab, with screenshots into ./runs/screenshots
+	@command -v chromium >/dev/null || apt-get install -y --no-install-recommends chromium \
+		|| { echo 'Chromium is missing, and apt-get cannot install it: install it as your system does'; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[browser]'
+	mkdir -p runs/screenshots
+	IMPASTO_SCREENSHOTS=runs/screenshots $(BIN)/python -m pytest -m slow tests/studio/test_browser.py
 
 docs: $(STAMP) ## the documentation as a site, ./site/index.html: links checked, every command on its pages run
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'

@@ -17,6 +17,7 @@ from impasto.cli.mix import mix
 from impasto.cli.neighbours import neighbours
 from impasto.cli.project import project
 from impasto.cli.samples import samples
+from impasto.cli.serve import serve
 from impasto.cli.train import train
 from impasto.cli.upscale import upscale
 from impasto.errors import ImpastoError, InputError
@@ -30,7 +31,7 @@ app = typer.Typer(
 )
 verbs = (
     demo, samples, inspect, train, health, generate, interpolate, mix, neighbours, project, directions,
-    upscale, evaluate, export, doctor,
+    upscale, evaluate, export, serve, doctor,
 )  # fmt: skip
 for verb in verbs:
     app.command()(verb)

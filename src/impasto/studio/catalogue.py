@@ -1,0 +1,252 @@
+"""What can be reached: models and folders of pictures below the folders that were named at the start.
+
+What a request names is looked up in what is there, never opened as a path: nothing else can be reached.
+"""
+
+import json
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from impasto.studio.problems import NotHere
+
+if TYPE_CHECKING:
+    from impasto.inference.sampler import Model
+    from impasto.inference.upscale import PictureUpscaler
+
+DEPTH = 4  # folders below a root that are looked into for models
+MOST_FOLDERS = 20_000
+_PARTS = {"best", "last"}  # of a run: the run itself stands for them
+_PRIVATE = {"healthy", "samples", "tensorboard"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A model that can be used. `name` is what requests call it."""
+
+    name: str
+    kind: Literal["generator", "upscaler"]
+    folder: Path
+    shipped: bool  # whether it came with the package
+    preset: str
+    size: int | None  # of a generator's pictures, in px
+    channels: int
+    scale: int | None  # of an upscaler
+    images_seen: int
+    themes: tuple[str, ...]  # that it can be asked for
+    changed: float  # Unix time: a run that goes on makes new ones
+
+    def to_dict(self) -> dict[str, Any]:
+        """What others may know: all but where it is."""
+        return {key: value for key, value in vars(self).items() if key != "folder"}
+
+
+class Catalogue:
+    """The models and folders below `roots`, and the few models that are kept in memory.
+
+    Looked up anew at every call: what a run writes is there at once. All methods may be called by several
+    threads; a model is loaded once, however many ask for it. `heed` is called before each picture a model
+    makes, and may raise (`Queue.heed`).
+    """
+
+    def __init__(
+        self, roots: Sequence[Path], most_loaded: int = 4, heed: Callable[[], None] = lambda: None
+    ) -> None:
+        self.roots = tuple(root.resolve() for root in roots)
+        self._most, self._heed = most_loaded, heed
+        self._known: dict[str, Path] = {}  # where the models were when they were last listed
+        self._loaded: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
+        self._loading: dict[tuple[Any, ...], threading.Lock] = {}  # held while it is loaded
+        self._lock = threading.Lock()
+
+    def models(self) -> list[Entry]:
+        """Every model, those of the package first."""
+        from impasto.checkpoints import ZOO, shipped_models
+
+        shipped = [_entry(name, ZOO / name, shipped=True) for name in shipped_models()]
+        found = {entry.name: entry for entry in shipped if entry is not None}
+        for root in self.roots:
+            for folder in _folders(root):
+                name = "/".join(folder.relative_to(root).parts) or root.name
+                entry = None if name in found else _model_of(name, folder)
+                if entry is not None:
+                    found[name] = entry
+        self._known = {name: entry.folder for name, entry in found.items() if not entry.shipped}
+        return list(found.values())
+
+    def entry(self, name: str, kind: Literal["generator", "upscaler"] | None = None) -> Entry:
+        """The model of this name, of that kind. Raises `NotHere`."""
+        known = self._known.get(name)
+        again = None if known is None else _model_of(name, known)
+        for entry in self.models() if again is None else [again]:  # a slider must not list a large folder
+            if entry.name == name and kind in (None, entry.kind):
+                return entry
+        what = {"generator": "model that makes pictures", "upscaler": "upscaler", None: "model"}[kind]
+        raise NotHere(f"there is no {what} '{name[:200]}'", "GET /api/v1/models lists what there is")
+
+    def generator(self, name: str) -> "Model":
+        """A model that makes pictures, loaded. Raises `NotHere`, or `CheckpointError` for a damaged one."""
+        from impasto.inference.known_models import remember
+        from impasto.inference.sampler import load
+        from impasto.studio.calm import MOST_PX, on_one_thread
+
+        entry = self.entry(name, "generator")
+
+        def load_it() -> "Model":
+            model = load(entry.folder)
+            remember(model.digest, model.folder)
+            if model.info.config.image.size <= MOST_PX:
+                on_one_thread(model.generator)
+            # Between any two pictures work may end that nobody waits for any more.
+            model.generator.register_forward_pre_hook(lambda *_: self._heed())
+            return model
+
+        model: Model = self._kept((entry.folder, entry.changed), load_it)
+        return model
+
+    def upscaler(self, name: str, engine: str = "auto") -> "PictureUpscaler":
+        """An upscaler with an engine, loaded. Raises `NotHere`, or `InputError` for an engine."""
+        from impasto.inference.upscalers import load_upscaler
+
+        entry = self.entry(name, "upscaler")
+        asked = entry.name if entry.shipped else entry.folder
+
+        def load_it() -> "PictureUpscaler":
+            return load_upscaler(asked, engine=engine, warn=lambda words: None)
+
+        upscaler: PictureUpscaler = self._kept((entry.folder, entry.changed, engine), load_it)
+        return upscaler
+
+    def folder(self, name: str) -> Path:
+        """A folder by its name below a root, or by its whole path if that is in one. Raises `NotHere`."""
+        if name and "\0" not in name and len(name) < 2_000:
+            for root in self.roots:
+                folder = _resolved(root / name)
+                if folder is not None and folder.is_relative_to(root) and folder.is_dir():
+                    return folder
+        raise NotHere(
+            f"there is no folder '{name[:200]}' in the workspace",
+            "GET /api/v1/datasets lists some; --workspace DIR DIR ... names more at the start",
+        )
+
+    def pictures(self) -> list[tuple[str, int]]:
+        """Names of folders with pictures in them or in their subfolders, and how many those are."""
+        found: dict[str, int] = {}
+        for root in self.roots:
+            runs = [folder for folder in _folders(root) if _is_run(folder)]
+            for folder in _folders(root):
+                if folder == root or any(folder.is_relative_to(run) for run in runs):
+                    continue
+                count = _count(folder)
+                above = folder.parent if folder.parent != root else folder
+                for place in {folder, above} if count else ():
+                    name = self.name_of(place)
+                    found[name] = found.get(name, 0) + count
+        return sorted(found.items())
+
+    def name_of(self, folder: Path) -> str:
+        """What `folder` finds again: the path below its root. Raises `ValueError` outside of all."""
+        for root in self.roots:
+            if folder.is_relative_to(root) and folder != root:
+                return "/".join(folder.relative_to(root).parts)
+        if folder in self.roots:
+            return str(folder)
+        raise ValueError(f"{folder} is below none of the roots")
+
+    def _kept(self, key: tuple[Any, ...], load_it: Callable[[], Any]) -> Any:
+        with self._lock:
+            loading = self._loading.setdefault(key, threading.Lock())
+        with loading:  # not the other lock: a slider must not wait until an upscaler has tried its engines
+            with self._lock:
+                found = self._loaded.get(key)
+            if found is None:
+                found = load_it()
+            with self._lock:
+                self._loaded[key] = found
+                self._loaded.move_to_end(key)
+                while len(self._loaded) > self._most:
+                    self._loading.pop(self._loaded.popitem(last=False)[0], None)
+        return found
+
+
+def _resolved(path: Path) -> Path | None:
+    try:
+        return path.resolve(strict=True)
+    except (OSError, RuntimeError, ValueError):  # absent, a loop of links, a byte that no path has
+        return None
+
+
+def _folders(root: Path) -> Iterator[Path]:
+    """A root and what is below it, without what is linked, hidden, or a part of a run."""
+    seen, level = 0, [root]
+    for _ in range(DEPTH + 1):
+        below: list[Path] = []
+        for folder in level:
+            seen += 1
+            if seen > MOST_FOLDERS:
+                return
+            yield folder
+            try:
+                with os.scandir(folder) as entries:
+                    names = [e.name for e in entries if e.is_dir(follow_symlinks=False)]
+            except OSError:  # gone, or not ours to read
+                continue
+            hidden = _PARTS | _PRIVATE if (folder / "config.json").is_file() else set()
+            below += [folder / name for name in sorted(names) if name[0] != "." and name not in hidden]
+        level = below
+
+
+def _model_of(name: str, folder: Path) -> Entry | None:
+    """The model that a folder is, or that a run in it has."""
+    for place in (folder, folder / "best", folder / "last"):
+        if (place / "model.json").is_file():
+            if place.is_symlink() or any((place / part).is_symlink() for part in _FILES):
+                return None  # it may lead out of the workspace
+            return _entry(name, place, shipped=False)
+    return None
+
+
+def _is_run(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in ("config.json", "model.json", "job.json"))
+
+
+def _count(folder: Path) -> int:
+    """The files of a folder that are pictures by their names."""
+    from impasto.images import SUFFIXES
+
+    try:
+        with os.scandir(folder) as entries:
+            return sum(Path(entry.name).suffix.lower() in SUFFIXES for entry in entries)
+    except OSError:
+        return 0
+
+
+_FILES = ("model.json", "model.safetensors")
+
+
+def _entry(name: str, folder: Path, *, shipped: bool) -> Entry | None:
+    """What `model.json` says, or nothing where it does not describe a model."""
+    try:
+        text = (folder / "model.json").read_text(encoding="utf-8")
+        tree = json.loads(text)
+        config = tree["config"]
+        scale = config["model"].get("scale")
+        return Entry(
+            name=name,
+            kind="generator" if scale is None else "upscaler",
+            folder=folder,
+            shipped=shipped,
+            preset=str(config["preset"]),
+            size=int(config["image"]["size"]) if scale is None else None,
+            channels=int(config["image"]["channels"]),
+            scale=None if scale is None else int(scale),
+            images_seen=int(tree["images_seen"]),
+            themes=tuple(map(str, config["model"].get("themes", ()))),
+            changed=(folder / "model.safetensors").stat().st_mtime,
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None

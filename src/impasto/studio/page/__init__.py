@@ -1,0 +1,79 @@
+"""The studio's page: Gradio on the studio's application, at `/en` and `/zh`; `/` leads to one of them.
+
+Nothing comes from elsewhere: fonts are the system's, analytics are off, scripts lie in Gradio's package.
+"""
+
+import os
+
+from fastapi import FastAPI, Request
+from fastapi.responses import RedirectResponse, Response
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when Gradio is imported
+
+import gradio as gr
+
+from impasto.studio.page import create, explore, learn, train, upscale
+from impasto.studio.page.desk import Desk
+from impasto.studio.page.gate import Gate
+from impasto.studio.page.look import CSS, ICON, theme
+from impasto.studio.page.script import script
+from impasto.studio.page.words import LANGUAGES, preferred
+from impasto.studio.studio import Studio
+
+TIDY_SECONDS, KEEP_SECONDS = 600, 6 * 3_600  # how often files that were shown are removed, and how old
+
+
+def mount(app: FastAPI) -> None:
+    """Put the page on an application that has a studio."""
+    studio: Studio = app.state.studio
+
+    async def front(request: Request) -> RedirectResponse:
+        return RedirectResponse(f"/{preferred(request.headers.get('accept-language', ''))}/", 303)
+
+    app.add_api_route("/", front, include_in_schema=False)
+    app.add_api_route(
+        "/favicon.ico", lambda: Response(ICON, media_type="image/svg+xml"), include_in_schema=False
+    )
+    app.add_middleware(Gate)
+    for language in LANGUAGES:
+        gr.mount_gradio_app(
+            app,
+            build(studio, language),
+            path=f"/{language}",
+            footer_links=[],
+            show_error=True,
+            max_file_size=studio.settings.limits.upload_bytes,
+            ssr_mode=False,
+            enable_monitoring=False,
+            pwa=False,
+            run_history=False,
+            theme=theme(),
+            css=CSS,
+            js=script(language),
+        )
+
+
+def build(studio: Studio, language: str) -> gr.Blocks:
+    """The page in one language."""
+    desk = Desk(studio, language)
+    with gr.Blocks(
+        title="Impasto", analytics_enabled=False, delete_cache=(TIDY_SECONDS, KEEP_SECONDS)
+    ) as page:
+        desk.heading()
+        with gr.Tabs() as tabs:
+            with gr.Tab(desk.say("create"), id="create"):
+                make = create.build(desk)
+            with gr.Tab(desk.say("explore"), id="explore") as tab:
+                wander = explore.build(desk)
+            with gr.Tab(desk.say("upscale"), id="upscale"):
+                enlarge = upscale.build(desk)
+            with gr.Tab(desk.say("train"), id="train"):
+                teach = train.build(desk)
+            with gr.Tab(desk.say("learn"), id="learn"):
+                learn.build(desk)
+        make.connect(desk, page, tabs, enlarge.files)
+        wander.connect(desk, tab, make)
+        enlarge.connect(desk, page)
+        teach.connect(desk, page, tabs, make.model)
+    built: gr.Blocks = page
+    return built

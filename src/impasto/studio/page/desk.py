@@ -1,0 +1,113 @@
+"""What all tabs of the page work with: the studio, words of one language, work in its turn, files to give."""
+
+import secrets
+import shutil
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import TypeVar
+
+import gradio as gr
+
+from impasto.errors import ImpastoError
+from impasto.studio.page.words import LANGUAGES, words
+from impasto.studio.queue import Check, Place
+from impasto.studio.studio import Studio
+
+T = TypeVar("T")
+Tell = Callable[[], None]
+AHEAD = 2  # as many as the queue has workers: more would only make others wait
+TELL_SECONDS, TIDY_SECONDS, KEEP_SECONDS = 0.3, 60.0, 6 * 3_600.0
+
+
+class Desk:
+    """One language of the page over one studio."""
+
+    def __init__(self, studio: Studio, language: str) -> None:
+        self.studio, self.language = studio, language
+        self._words = words(language)
+        self._tidy_at = 0.0
+        self.out = Path(mkdtemp(prefix="impasto-page-"))
+        weakref.finalize(self, shutil.rmtree, self.out, ignore_errors=True)  # when the server ends
+
+    def say(self, key: str, **figures: object) -> str:
+        """The page's words for something. Raises `KeyError` for what has none."""
+        return self._words[key].format(**figures)
+
+    def heading(self) -> None:
+        """The name, what it is, and the other languages."""
+        here = {self.language: ' aria-current="page"'}
+        links = " ".join(
+            f'<a href="/{name}/" lang="{name}" hreflang="{name}"{here.get(name, "")}>{title}</a>'
+            for name, title in LANGUAGES.items()
+        )
+        text = (
+            f'<header class="impasto-head"><h1>Impasto</h1><p>{self.say("slogan")}</p>'
+            f'<nav aria-label="{self.say("language")}">{links}</nav></header>'
+        )
+        gr.HTML(text, padding=False)
+
+    def do(self, work: Callable[[Check], T], tell: Tell | None = None) -> T:
+        """Do work in the studio's queue and wait for it; meanwhile `tell` is called now and then.
+
+        What is refused is said on the page (`gr.Error`).
+        """
+        with Said(self):
+            place = self.studio.queue.enter(work)
+            try:
+                while tell is not None and not place.future.done():
+                    time.sleep(TELL_SECONDS)
+                    tell()
+                return place.future.result()
+            finally:
+                place.leave()
+
+    def each(self, works: Iterable[Callable[[Check], T]]) -> Iterator[T]:
+        """Do several pieces of work in the studio's queue, `AHEAD` at a time; their results, in order."""
+        with Said(self):
+            places: deque[Place[T]] = deque()
+            try:
+                for work in works:
+                    places.append(self.studio.queue.enter(work))
+                    if len(places) == AHEAD:
+                        yield places.popleft().future.result()
+                while places:
+                    yield places.popleft().future.result()
+            finally:
+                for place in places:
+                    place.leave()
+
+    def put(self, name: str, data: bytes) -> str:
+        """A file to be given out under a name of ours; Gradio copies it to where it serves from."""
+        if time.monotonic() > self._tidy_at:  # now and then: a slider puts hundreds a minute
+            self._tidy_at = time.monotonic() + TIDY_SECONDS
+            for old in self.out.iterdir():
+                if old.stat().st_mtime < time.time() - KEEP_SECONDS:
+                    shutil.rmtree(old, ignore_errors=True)
+        folder = self.out / secrets.token_hex(8)
+        folder.mkdir()
+        (folder / name).write_bytes(data)
+        return str(folder / name)
+
+    def models(self, kind: str) -> list[str]:
+        """The names of the models of a kind, those that a person made first."""
+        found = [entry for entry in self.studio.catalogue.models() if entry.kind == kind]
+        return [entry.name for entry in sorted(found, key=lambda entry: (entry.shipped, -entry.changed))]
+
+
+class Said:
+    """What goes wrong by the user's doing inside of it is said on the page."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+
+    def __enter__(self) -> None:
+        """Nothing to prepare."""
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, ImpastoError):
+            words = f"{error.message}. {error.hint}" if error.hint else error.message
+            raise gr.Error(words, title=self.desk.say("no"), duration=12, print_exception=False) from None

@@ -1,0 +1,88 @@
+"""Learn: the adversarial game with points of a plane, live."""
+
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from impasto.studio.page import figures
+from impasto.studio.page.desk import Desk
+
+if TYPE_CHECKING:
+    from impasto.studio.game import Game
+
+KINDS = ("textbook", "minimax", "wasserstein-gp", "relativistic", "relativistic-r1-r2")
+SHAPES = ("ring", "grid", "pair")
+TICK_SECONDS, ROUNDS = 0.5, 25
+MOST_ROUNDS = 20_000  # then it pauses: a page that was forgotten costs nothing
+GOOD, BAD = ("converged",), ("collapsed", "oscillating", "diverged")
+
+
+def build(desk: Desk) -> None:
+    """The tab, and what happens in it."""
+    game = gr.State(None, time_to_live=3_600)
+    timer = gr.Timer(TICK_SECONDS, active=False)
+    with gr.Row():
+        with gr.Column(scale=2, min_width=300):
+            gr.Markdown(desk.say("learn_text"))
+            kind = gr.Dropdown(
+                [(desk.say(name), name) for name in KINDS], value=KINDS[0], label=desk.say("loss")
+            )
+            shape = gr.Dropdown(
+                [(desk.say(name), name) for name in SHAPES], value=SHAPES[0], label=desk.say("shape")
+            )
+            rates = [gr.Slider(-5, -1, -3, step=0.1, label=desk.say(name)) for name in ("g_rate", "d_rate")]
+            with gr.Row():
+                play = gr.Button(desk.say("play"), variant="primary", min_width=100)
+                pause = gr.Button(desk.say("pause"), min_width=100)
+                anew = gr.Button(desk.say("anew"), min_width=100)
+        with gr.Column(scale=3, min_width=320):
+            plane = gr.HTML(elem_id="plane")
+        with gr.Column(scale=3, min_width=320):
+            verdict = gr.HTML(elem_id="verdict")
+            losses = gr.HTML()
+    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+    asked, seen = [kind, shape, *rates], [game, plane, losses, verdict, timer]
+
+    def step(known: "Game | None", *rules: Any) -> tuple[Any, ...]:
+        played = desk.do(lambda check: _played(known, *rules))
+        return played, *_seen(desk, played), gr.update(active=played.step < MOST_ROUNDS)
+
+    timer.tick(step, [game, *asked], seen, concurrency_limit=4, trigger_mode="once", **quiet)
+    play.click(lambda: gr.update(active=True), None, timer, **quiet)
+    pause.click(lambda: gr.update(active=False), None, timer, **quiet)
+    gr.on([anew.click, shape.change], lambda: (None, gr.update(active=True)), None, [game, timer], **quiet)
+
+
+def _played(game: "Game | None", kind: str, shape: str, g_rate: float, d_rate: float) -> "Game":
+    """A game, some rounds further."""
+    from impasto.studio.game import Game, Rules
+
+    rules = Rules(kind, shape, 10.0**g_rate, 10.0**d_rate)  # type: ignore[arg-type]
+    if game is None:
+        game = Game(rules)
+    game.change(rules)
+    game.play(ROUNDS)
+    return game
+
+
+def _seen(desk: Desk, game: "Game") -> tuple[str, str, str]:
+    """The plane, the losses and the verdict."""
+    from impasto.studio.game import SIDE, centres, judge
+
+    now, verdict = game.looks[-1], judge(game.looks, game.rules.shape)
+    caption = desk.say(
+        "plane", step=now.step, accuracy=now.accuracy, found=now.found, clumps=len(centres(game.rules.shape))
+    )
+    plane = figures.plane(
+        caption, game.surface().tolist(), game.real.tolist(), game.generated().tolist(), SIDE
+    )
+    losses = figures.lines(
+        desk.say("losses"),
+        [
+            [(look.step, getattr(look, f"{who}_loss")) for look in game.looks]
+            for who in ("discriminator", "generator")
+        ],
+    )
+    kind = "good" if verdict.state in GOOD else "bad" if verdict.state in BAD else ""
+    head, _, rest = desk.say(verdict.state, **verdict.evidence).removeprefix("**").partition("**")
+    return plane, losses, f'<p class="impasto-verdict {kind}" role="status"><strong>{head}</strong>{rest}</p>'

@@ -1,0 +1,142 @@
+"""Explore's map: a plane of pictures without end, to wander in."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from impasto.studio.page.desk import Desk
+from impasto.studio.page.made import Made, Shown, empty_gallery, filling, put
+from impasto.studio.page.steering import Steering, Wish, wish
+
+if TYPE_CHECKING:
+    from impasto.inference.recipe import Point
+
+COLUMNS, ROWS = 7, 5
+MOVES = {"left": (-3, 0), "up": (0, -2), "down": (0, 2), "right": (3, 0)}  # in pictures: some stay in sight
+SCALES = (1, 2, 4, 8, 16, 32)  # pictures from seed to seed
+
+
+@dataclass(frozen=True)
+class Place:
+    """The middle of what is seen of the plane, at (x / per, y / per)."""
+
+    x: int = 0
+    y: int = 0
+    per: int = 4
+
+    def moved(self, right: int, down: int) -> "Place":
+        """So many pictures on."""
+        return replace(self, x=self.x + right, y=self.y + down)
+
+    def scaled(self, steps: int) -> "Place":
+        """Closer, where pictures are more alike, or farther, as far as that goes."""
+        at = min(max(SCALES.index(self.per) + steps, 0), len(SCALES) - 1)
+        return Place(self.x * SCALES[at] // self.per, self.y * SCALES[at] // self.per, SCALES[at])
+
+    def around(self) -> list[tuple[int, int]]:
+        """Where the pictures lie, row by row."""
+        return [
+            (self.x + column - COLUMNS // 2, self.y + row - ROWS // 2)
+            for row in range(ROWS)
+            for column in range(COLUMNS)
+        ]
+
+
+@dataclass
+class Wander:
+    """The map's parts, and what connects them."""
+
+    gallery: gr.Gallery
+    moves: dict[str, gr.Button]
+    closer: gr.Button
+    farther: gr.Button
+    chosen: gr.Image
+    save: gr.DownloadButton
+    keep: gr.Button
+    one: gr.State
+
+    def connect(self, desk: Desk, tab: gr.Tab, model: gr.Dropdown, steering: Steering) -> None:
+        """What happens when; `model` and `steering` are Create's."""
+        place, shown = gr.State(Place()), gr.State([])
+        quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+
+        def see(old: list[Made], place: Place, name: str | None, *asked: Any) -> Iterator[Shown]:
+            yield from _seen(desk, old, place, name, wish(*asked))
+
+        def pick(place: Place, shown: list[Made], event: gr.SelectData) -> tuple[Any, ...]:
+            return (*_picked(place, shown, event.index), gr.update(interactive=True))
+
+        drawn: dict[str, Any] = {
+            "fn": see, "inputs": [shown, place, model, *steering.parts], "outputs": [self.gallery, shown],
+            "concurrency_limit": 4, **quiet,
+        }  # fmt: skip
+        tab.select(**drawn)
+        for name, way in MOVES.items():
+            self.moves[name].click(partial(_moved, way=way), place, place, **quiet).then(**drawn)
+        for button, steps in ((self.closer, 1), (self.farther, -1)):
+            button.click(partial(_scaled, steps=steps), place, place, **quiet).then(**drawn)
+        self.gallery.select(
+            pick, [place, shown], [place, self.chosen, self.one, self.save, self.keep], **quiet
+        ).then(**drawn)
+
+
+def build(desk: Desk) -> Wander:
+    """The map, beside what was chosen on it."""
+    with gr.Row():
+        with gr.Column(scale=5, min_width=320):
+            gallery = empty_gallery(desk.say("map"), "map", "impasto-map")
+        with gr.Column(scale=2, min_width=300):
+            gr.Markdown(desk.say("map_text"))
+            with gr.Row():
+                moves = {name: gr.Button(desk.say(name), min_width=70) for name in MOVES}
+            with gr.Row():
+                closer = gr.Button(desk.say("closer"), min_width=120)
+                farther = gr.Button(desk.say("farther"), min_width=120)
+            chosen = gr.Image(
+                label=desk.say("chosen"), type="filepath", interactive=False, buttons=["fullscreen"],
+                elem_id="here", elem_classes="impasto-picture", height=280,
+            )  # fmt: skip
+            with gr.Row():
+                save = gr.DownloadButton(desk.say("save"), interactive=False, min_width=120)
+                keep = gr.Button(desk.say("keep_it"), interactive=False, min_width=120)
+    return Wander(gallery, moves, closer, farther, chosen, save, keep, gr.State(None))
+
+
+def _moved(place: Place, way: tuple[int, int]) -> Place:
+    return place.moved(*way)
+
+
+def _scaled(place: Place, steps: int) -> Place:
+    return place.scaled(steps)
+
+
+def _seen(desk: Desk, old: list[Made], place: Place, name: str | None, asked: Wish) -> Iterator[Shown]:
+    """The pictures around a place, as they finish."""
+    if not name:
+        gr.Info(desk.say("no_models"))
+        yield [], []
+        return
+    where = desk.do(lambda check: asked.of(desk, desk.studio.catalogue.generator(name)))
+    make = partial(_at, desk, name, where, place.per)
+    yield from filling(desk, (partial(make, *at) for at in place.around()), old, COLUMNS * ROWS)
+
+
+def _at(
+    desk: Desk, name: str, where: Callable[[int], "Point"], per: int, x: int, y: int, check: object
+) -> Made:
+    """The picture at a point of the plane."""
+    from impasto.inference.plane import point_at
+
+    model = desk.studio.catalogue.generator(name)
+    return put(desk, model, name, model.make(model.recipe(point_at(x, y, per, where))))
+
+
+def _picked(place: Place, shown: list[Made], index: int) -> tuple[Any, ...]:
+    """One of them, which becomes the middle: to be seen, as it is known, to be saved."""
+    row, column = divmod(index, COLUMNS)
+    made = shown[index]
+    there = place.moved(column - COLUMNS // 2, row - ROWS // 2)
+    return there, made.path, made, gr.update(value=made.path, interactive=True)

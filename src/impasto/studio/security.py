@@ -1,0 +1,200 @@
+"""Who may come in, and from where: token, session cookie, requests of other sites; headers for browsers.
+
+Without a token only this computer can reach the studio, but any page in its browser can try: so the `Host`
+must be this computer's (a name that an attacker owns may lead to 127.0.0.1), and what changes something must
+not come from another site.
+"""
+
+import hashlib
+import hmac
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Form, Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from impasto.studio.problems import problem
+from impasto.studio.settings import Settings
+
+COOKIE = "impasto-studio"
+_SAFE = ("GET", "HEAD", "OPTIONS")
+_OPEN = ("/login", "/api/v1/health")  # without a token; the page that asks for it, and whether we live
+_STRICT = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
+# Gradio's page carries scripts and styles of its own inside the page; nothing may come from elsewhere.
+_PAGE = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; media-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; "
+    "worker-src 'self' blob:; object-src 'none'; frame-ancestors 'none'; base-uri 'self'; form-action 'self'"
+)
+_HEADERS = {
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "permissions-policy": "camera=(), microphone=(), geolocation=(), payment=()",
+}
+
+
+class SecurityHeaders:
+    """Adds to every answer what keeps browsers from being used against us."""
+
+    def __init__(self, app: ASGIApp, *, open_to_others: bool) -> None:
+        self.app = app
+        self.resource_policy = "cross-origin" if open_to_others else "same-origin"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        strict = is_api(scope["path"]) or scope["path"] == "/login"
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
+                headers.setdefault("cross-origin-resource-policy", self.resource_policy)
+                form = "; form-action 'self'" if scope["path"] == "/login" else ""
+                headers.setdefault("content-security-policy", _STRICT + form if strict else _PAGE)
+                if strict:
+                    headers.setdefault("cache-control", "no-store")
+            await send(message)
+
+        await self.app(scope, receive, with_headers)
+
+
+class Guard:
+    """Lets in who may come in. `settings.token` None: everybody on this computer."""
+
+    def __init__(self, app: ASGIApp, *, settings: Settings) -> None:
+        self.app = app
+        self.settings = settings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request or WebSocket."""
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        refusal = self._refusal(scope, Headers(scope=scope))
+        if refusal is None:
+            await self.app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+        else:
+            await refusal(scope, receive, send)
+
+    def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
+        token, path = self.settings.token, scope["path"]
+        if token is None and not self._is_own_name(headers.get("host", "")):
+            return problem(
+                403, "the studio was asked for under a name that is not this computer's",
+                f"open http://127.0.0.1:{self.settings.port}/; other names need --token",
+            )  # fmt: skip
+        by_header = token is not None and has_bearer(headers, token)
+        if not by_header and self._is_from_elsewhere(scope, headers):
+            return problem(403, "the request comes from a page of another site")
+        if token is None or by_header or path in _OPEN or has_session(headers, token):
+            return None
+        if "text/html" in headers.get("accept", "") and not is_api(path):
+            return RedirectResponse("/login", 303)
+        return problem(
+            401, "a token is needed", "send 'Authorization: Bearer TOKEN', or sign in at /login",
+            {"www-authenticate": "Bearer"},
+        )  # fmt: skip
+
+    def _is_own_name(self, host: str) -> bool:
+        return _name(f"//{host}") in {"localhost", "127.0.0.1", "::1", self.settings.host.strip("[]").lower()}
+
+    def _is_from_elsewhere(self, scope: Scope, headers: Headers) -> bool:
+        """Whether a browser says that another site's page wants to change something.
+
+        What says nothing is no browser, or one too old to be asked, whose cookie SameSite keeps at home.
+        """
+        if scope["type"] == "http" and scope.get("method") in _SAFE:
+            return False
+        origin, site = headers.get("origin"), headers.get("sec-fetch-site")
+        if origin is not None and origin in self.settings.origins:
+            return False
+        if site is not None:
+            return site not in ("same-origin", "none")
+        return origin is not None and urlsplit(origin).netloc != headers.get("host")
+
+
+def is_api(path: str) -> bool:
+    """Whether a path is the API's, for programs, and not the page's."""
+    return path == "/api" or path.startswith("/api/")
+
+
+def has_bearer(headers: Headers, token: str) -> bool:
+    """Whether a request's `Authorization` holds the token."""
+    kind, _, given = headers.get("authorization", "").partition(" ")
+    return kind.lower() == "bearer" and _same(given.strip(), token)
+
+
+def has_session(headers: Headers, token: str) -> bool:
+    """Whether a request's cookie is that of somebody who signed in."""
+    cookies = headers.get("cookie", "").split(";")
+    return any(
+        name.strip() == COOKIE and _same(value.strip(), session(token))
+        for name, _, value in (cookie.partition("=") for cookie in cookies)
+    )
+
+
+def session(token: str) -> str:
+    """What the cookie holds: made from the token, which cannot be found from it."""
+    return hmac.new(token.encode(), b"impasto studio session", hashlib.sha256).hexdigest()
+
+
+def login_routes(settings: Settings) -> APIRouter:
+    """The page that asks for the token, and signing out again."""
+    routes = APIRouter(include_in_schema=False)
+
+    @routes.get("/login")
+    async def ask() -> HTMLResponse:
+        return HTMLResponse(_LOGIN.format(words=""))
+
+    @routes.post("/login")
+    async def sign_in(request: Request, token: str = Form("", max_length=1_000)) -> Response:
+        if settings.token is not None and not _same(token.strip(), settings.token):
+            return HTMLResponse(_LOGIN.format(words="<p role='alert'>That is not the token.</p>"), 401)
+        answer = RedirectResponse("/", 303)
+        if settings.token is not None:
+            answer.set_cookie(
+                COOKIE, session(settings.token), max_age=30 * 86_400, httponly=True, samesite="strict",
+                secure=request.url.scheme == "https",
+            )  # fmt: skip
+        return answer
+
+    @routes.post("/logout")
+    async def sign_out() -> Response:
+        answer = RedirectResponse("/login", 303)
+        answer.delete_cookie(COOKIE, httponly=True, samesite="strict")
+        return answer
+
+    return routes
+
+
+def _same(one: str, other: str) -> bool:
+    """In a time that does not tell how much of it is right."""
+    return hmac.compare_digest(one.encode("utf-8", "replace"), other.encode())
+
+
+def _name(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
+_LOGIN = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>Impasto: sign in</title>
+<style>:root {{ color-scheme: light dark }}
+body {{ font: 1rem system-ui; margin: 20vh auto; max-width: 22rem }}
+input, button {{ font: inherit; padding: .5rem; width: 100%; box-sizing: border-box }}</style>
+<main><h1>Impasto</h1>{words}
+<form method="post" action="/login"><label>Token <input name="token" type="password" required autofocus
+autocomplete="current-password"></label><button>Sign in</button></form></main></html>
+"""
