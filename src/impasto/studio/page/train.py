@@ -82,8 +82,8 @@ def build(desk: Desk) -> Train:
             )
             inspect = gr.Button(desk.say("inspect"))
             report = gr.Markdown(elem_id="report")
-            own = [(desk.say("by_itself"), ""), *PRESETS]
-            preset = gr.Dropdown(own, value="", label=desk.say("preset"))
+            choices: list[str | int | float | tuple[str, str]] = [(desk.say("by_itself"), ""), *PRESETS]
+            preset = gr.Dropdown(choices, value="", label=desk.say("preset"))
             with gr.Row():
                 size = gr.Dropdown(list(SIZES), value=64, label=desk.say("size"), min_width=90)
                 minutes = gr.Number(20, minimum=0.1, maximum=1e5, label=desk.say("minutes"), min_width=90)
