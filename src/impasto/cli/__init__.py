@@ -14,6 +14,7 @@ from impasto.cli.health import health
 from impasto.cli.inspect import inspect
 from impasto.cli.interpolate import interpolate
 from impasto.cli.mix import mix
+from impasto.cli.models import models
 from impasto.cli.neighbours import neighbours
 from impasto.cli.project import project
 from impasto.cli.samples import samples
@@ -30,8 +31,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 verbs = (
-    demo, samples, inspect, train, health, generate, interpolate, mix, neighbours, project, directions,
-    upscale, evaluate, export, serve, doctor,
+    demo, samples, models, inspect, train, health, generate, interpolate, mix, neighbours, project,
+    directions, upscale, evaluate, export, serve, doctor,
 )  # fmt: skip
 for verb in verbs:
     app.command()(verb)
