@@ -15,10 +15,10 @@ from torch.nn.functional import softplus
 import impasto
 from impasto.image_files import grid, save
 from impasto.images import to_tensor
-from impasto.inference.sampler import render
 from impasto.losses.adversarial import generator_non_saturating
 from impasto.losses.penalties import squared_gradient_norm
 from impasto.models.build import build_discriminator, build_generator
+from impasto.models.rendering import render
 
 
 def one_sided(real: Tensor, fake: Tensor, certainty: float = 0.9) -> Tensor:

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 import impasto
 from impasto.image_files import grid, save
 from impasto.images import to_tensor
-from impasto.inference.sampler import render
 from impasto.models.build import build_discriminator
 from impasto.models.generator import Generator
+from impasto.models.rendering import render
 from impasto.training.device import Choice, make_fabric
 from impasto.training.gan_step import gan_step
 from impasto.training.state import TrainingState, make_adam
