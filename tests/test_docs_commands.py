@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 import impasto
 from impasto.cli import app
 from impasto.inference import directions as fitting
+from impasto.inference.control import control
 from impasto.inference.upscalers import load_upscaler
 from tests.inference.conftest import painting
 from tests.training.test_run import NETWORKS, SMALL
@@ -46,6 +47,8 @@ def folder(shapes, trained, tmp_path, monkeypatch):
     )
     monkeypatch.setattr(fitting, "SAMPLES", 32)
     monkeypatch.setattr(fitting, "TRIALS", 4)
+    for name, value in (("requests", 20), ("per_theme", 4), ("photos", 0)):
+        monkeypatch.setitem(control.__kwdefaults__, name, value)
     shutil.copytree(shapes, tmp_path / "pictures")
     shutil.copytree(trained, tmp_path / "run")
     (tmp_path / "scans" / "old").mkdir(parents=True)
