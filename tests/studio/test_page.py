@@ -241,6 +241,14 @@ def test_what_is_no_picture_is_not_enlarged(desk, tmp_path, content):
     assert list(desk.out.iterdir()) == []
 
 
+def test_a_game_begun_anew_is_not_put_back_by_rounds_that_were_still_played():
+    first = learn._played(learn.going_on(None, 0), "textbook", "pair", -3, -3)
+    assert learn.going_on((0, first), 0) is first
+    # The button counts on to 1 while a round of 0 is played, and that round writes its game afterwards.
+    assert learn.going_on((0, first), 1) is None
+    assert learn._played(learn.going_on((0, first), 1), "textbook", "pair", -3, -3).step == learn.ROUNDS
+
+
 def test_a_game_is_played_and_drawn(desk):
     game = learn._played(None, "textbook", "pair", -3, -3)
     assert (game.step, game.rules.generator_lr) == (learn.ROUNDS, 1e-3)

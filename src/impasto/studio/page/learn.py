@@ -19,7 +19,8 @@ GOOD, BAD = ("converged",), ("collapsed", "oscillating", "diverged")
 
 def build(desk: Desk) -> None:
     """The tab, and what happens in it."""
-    game = gr.State(None, time_to_live=3_600)
+    game = gr.State(None, time_to_live=3_600)  # of which beginning, and the game
+    begun = gr.State(0, time_to_live=3_600)  # how often it was begun anew; rounds never write it
     timer = gr.Timer(TICK_SECONDS, active=False)
     with gr.Row():
         with gr.Column(scale=2, min_width=300):
@@ -43,14 +44,20 @@ def build(desk: Desk) -> None:
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     asked, seen = [kind, shape, *rates], [game, plane, losses, verdict, timer]
 
-    def step(known: "Game | None", *rules: Any) -> tuple[Any, ...]:
-        played = desk.do(lambda check: _played(known, *rules))
-        return played, *_seen(desk, played), gr.update(active=played.step < MOST_ROUNDS)
+    def step(known: "tuple[int, Game] | None", number: int, *rules: Any) -> tuple[Any, ...]:
+        played = desk.do(lambda check: _played(going_on(known, number), *rules))
+        return (number, played), *_seen(desk, played), gr.update(active=played.step < MOST_ROUNDS)
 
-    timer.tick(step, [game, *asked], seen, concurrency_limit=4, trigger_mode="once", **quiet)
+    timer.tick(step, [game, begun, *asked], seen, concurrency_limit=4, trigger_mode="once", **quiet)
     play.click(lambda: gr.update(active=True), None, timer, **quiet)
     pause.click(lambda: gr.update(active=False), None, timer, **quiet)
-    gr.on([anew.click, shape.change], lambda: (None, gr.update(active=True)), None, [game, timer], **quiet)
+    again = [anew.click, shape.change]
+    gr.on(again, lambda number: (number + 1, gr.update(active=True)), begun, [begun, timer], **quiet)
+
+
+def going_on(known: "tuple[int, Game] | None", number: int) -> "Game | None":
+    """The game of this beginning; None for an older one, put back by rounds that were still played."""
+    return known[1] if known is not None and known[0] == number else None
 
 
 def _played(game: "Game | None", kind: str, shape: str, g_rate: float, d_rate: float) -> "Game":
