@@ -5,8 +5,9 @@ import json
 import pytest
 
 import impasto
+from impasto.data.folder import open_to_compare
 from impasto.errors import InputError
-from impasto.inference.control import control
+from impasto.inference.control import control, held_out
 from tests.training.test_run import train
 
 QUICK = {"requests": 24, "per_theme": 40, "photos": 0}
@@ -50,6 +51,15 @@ def test_it_obeys_and_json_can_say_so(model, shapes):
     assert colours["share_of_chance"] < 0.85  # of such rough pictures; of good ones a third
     assert some["delta_e"] < 0.6 * some["chance"]
     assert "projection" not in found
+
+
+def test_a_folder_larger_than_what_is_looked_at_is_sampled_from_all_themes(model, shapes, monkeypatch):
+    """A folder's pictures lie theme by theme: the first ten of it are all discs."""
+    monkeypatch.setattr("impasto.inference.control.MOST_REAL", 10)
+    themes = control(model, shapes, requests=24, per_theme=2, photos=0)["themes"]
+    assert set(themes["variety"]) == {"discs", "squares"}
+    dataset = open_to_compare(shapes, model.info.config.data, model.info.config.image, seed=0)
+    assert 2 < dataset.theme_matrix[held_out(dataset)[:12], 0].sum() < 10
 
 
 def test_photos_are_sought(model, shapes):

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from impasto.data.cache import Indices
 from impasto.data.folder import Dataset, open_to_compare
 from impasto.errors import InputError
 from impasto.image_files import to_pil
@@ -73,9 +74,8 @@ def control(
 def themes_obeyed(model: Model, dataset: Dataset, net: Lite0, per_theme: int) -> dict[str, Any]:
     """`ThemeReport` of `per_theme` pictures made for each theme, with "variety" by theme."""
     themes = torch.from_numpy(dataset.theme_matrix.copy())
-    train, holdout = (
-        torch.from_numpy(i[:MOST_REAL]) for i in (dataset.train_indices, dataset.holdout_indices)
-    )
+    seen, unseen = dataset.some_to_train_on(MOST_REAL, 0, per_theme), held_out(dataset)[:MOST_REAL]
+    train, holdout = torch.from_numpy(seen), torch.from_numpy(unseen)
     real, held = (extract(net, dataset.pixels.take(i.numpy())) for i in (train, holdout))
     asked = torch.eye(len(dataset.themes)).repeat_interleave(per_theme, 0)
     names = [name for name in dataset.themes for _ in range(per_theme)]
@@ -94,7 +94,7 @@ def themes_obeyed(model: Model, dataset: Dataset, net: Lite0, per_theme: int) ->
 def colours_obeyed(model: Model, dataset: Dataset, requests: int) -> dict[str, Any]:
     """`ColourReport`s: of whole palettes of held-out pictures, and of some of their colours."""
     palettes, rng = torch.from_numpy(dataset.palettes.copy()), torch.Generator().manual_seed(0)
-    held = palettes[torch.from_numpy(dataset.holdout_indices)]
+    held = palettes[torch.from_numpy(held_out(dataset))]
     real = palettes[torch.from_numpy(dataset.train_indices)]
     asked_of = held[torch.arange(8 * requests) % len(held)]
     some = ask_for_some(asked_of, rng)
@@ -114,7 +114,7 @@ def photos_found(
 ) -> dict[str, Any]:
     """Held-out pictures, sought in the model: distance in features and PSNR, beside the nearest picture that
     it learnt from; means."""  # fmt: skip
-    rows = dataset.holdout_indices[:photos]
+    rows = held_out(dataset)[:photos]
     real = dataset.train_pixels(MOST_REAL, seed=0)
     features = extract(net, real)
     figures = []
@@ -127,6 +127,12 @@ def photos_found(
     names = ("distance_lite0", "psnr", "nearest_distance_lite0", "nearest_psnr")
     means = np.mean(figures, axis=0)
     return dict(zip(names, (float(mean) for mean in means), strict=True)) | {"photos": len(rows)}
+
+
+def held_out(dataset: Dataset) -> Indices:
+    """The held-out pictures in an order that has nothing to do with their folders: theme by theme as they
+    lie there, the first few would be of one."""
+    return np.random.default_rng(0).permutation(dataset.holdout_indices)
 
 
 def pictures(model: Model, latents: Tensor) -> Pixels:
