@@ -1,8 +1,6 @@
 """The benchmarks run from end to end at toy sizes, and their arithmetic is right."""
 
-import gzip
 import json
-import struct
 
 import numpy as np
 import pytest
@@ -157,31 +155,10 @@ def test_the_summary_by_hand():
 # Sets
 
 
-def test_an_idx_file_becomes_pictures(tmp_path, monkeypatch):
-    pixels = np.arange(2 * 28 * 28, dtype=np.uint8).reshape(2, 28, 28)
-    raw = struct.pack(">HBBIII", 0, 8, 3, 2, 28, 28) + pixels.tobytes()
-    (tmp_path / sets.FASHION_FILE).write_bytes(gzip.compress(raw))
-    monkeypatch.setenv("IMPASTO_FASHION_MNIST", str(tmp_path))
-    found = sets.find_set("fashion-mnist-32", tmp_path / "work")
-    made = []
-    for path in sorted(found.folder.iterdir()):
-        with Image.open(path) as picture:
-            made.append(np.asarray(picture))
-    np.testing.assert_array_equal(made[1][2:-2, 2:-2], pixels[1])
-    assert made[0].shape == (32, 32)
-    (tmp_path / sets.FASHION_FILE).write_bytes(b"other")
-    with pytest.raises(InputError, match="idx"):
-        sets.make_fashion_mnist(tmp_path / "again")
-
-
 def test_sets_that_are_absent_say_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setenv("IMPASTO_REALDATA", str(tmp_path))
     with pytest.raises(InputError, match="paintings"):
         sets.find_set("vangogh-64", tmp_path)
-    monkeypatch.setenv("IMPASTO_FASHION_MNIST", str(tmp_path))
-    monkeypatch.setattr(sets, "FASHION_FOLDERS", (str(tmp_path),))
-    with pytest.raises(InputError, match="Fashion-MNIST"):
-        sets.find_set("fashion-mnist-32", tmp_path)
 
 
 # From end to end

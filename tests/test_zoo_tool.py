@@ -10,7 +10,7 @@ from impasto.checkpoints import find_model, load_model, shipped_models
 from impasto.config import load_config
 from tests.training.test_upscaling import GAME, SMALL, photos  # noqa: F401
 
-RECIPES = (*zoo.DRAWN, *zoo.ENLARGED)
+RECIPES = (*zoo.DRAWN, *zoo.WORN, *zoo.ENLARGED)
 
 
 def test_there_is_a_recipe_for_every_model_that_is_shipped():

@@ -1,9 +1,12 @@
 """Train the models that come with the package anew: `make zoo`, hours. Called again it goes on where it was.
 
     python tools/zoo.py --out runs/zoo --photos PHOTOS
+    python tools/zoo.py --out runs/zoo --only openmoji-64
 
-The generator learns from OpenMoji's drawings, which come with a package. The upscalers learn from photographs
-that must be there: the cards in src/impasto/zoo say which those were; without --photos they are left out.
+One generator learns from OpenMoji's drawings, which come with a package; one from Fashion-MNIST's photographs,
+which Debian's dataset-fashion-mnist has, and is left out where that is not installed. The upscalers learn
+from photographs that must be there: the cards in src/impasto/zoo say which those were; without --photos they
+are left out.
 Each card tells the story of the weights that are shipped, phase by phase and machine by machine; this is the
 same in one go each, so figures come near and weights differ. Put a run into the package by tools/ship.py.
 """
@@ -15,7 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import impasto
+from impasto.data.fashion import SIZE, make_fashion_mnist
 from impasto.data.samples import make_openmoji
+from impasto.errors import MissingDependencyError
 
 HELD_OUT = {"data.holdout_min_pictures": 12, "data.holdout_share": 0.06}
 SLOWER = {"optimizer.decay_from_images": 0, "ema.halflife_images": 20_000}
@@ -34,6 +39,14 @@ class Recipe:
 
 
 DRAWN = (Recipe("openmoji-64", "default", {"image.size": 64}, minutes=180),)
+WORN = (
+    Recipe(
+        "fashion-32",
+        "default",
+        {"image.size": SIZE, "image.channels": 1, "data.background": "#000000"},
+        minutes=60,
+    ),
+)
 ENLARGED = (
     Recipe(
         "photo-x4-fidelity",
@@ -74,14 +87,23 @@ ENLARGED = (
 def main() -> None:
     """See above."""
     args = parse()
-    drawings = args.out / "openmoji"
-    if not drawings.is_dir():
-        make_openmoji(drawings, 64)
-    train(DRAWN, drawings, args.out)
+    drawn, worn, enlarged = (
+        [recipe for recipe in recipes if args.only in (None, recipe.name)]
+        for recipes in (DRAWN, WORN, ENLARGED)
+    )
+    if drawn:
+        train(drawn, make_openmoji(args.out / "openmoji", 64), args.out)
+    if worn:
+        try:
+            train(worn, make_fashion_mnist(args.out / "fashion-mnist"), args.out)
+        except MissingDependencyError as error:
+            print(f"{worn[0].name} is left out: {error.message}: {error.hint}")
+    if not enlarged:
+        return
     if args.photos is None:
         print("The upscalers are left out: --photos DIR, or make zoo PHOTOS=DIR, says what they learn from.")
         return
-    train(ENLARGED, args.photos, args.out)
+    train(enlarged, args.photos, args.out)
 
 
 def train(recipes: Sequence[Recipe], pictures: Path, out: Path) -> None:
@@ -108,6 +130,7 @@ def parse() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--out", type=Path, default=Path("runs/zoo"))
+    parser.add_argument("--only", metavar="MODEL", choices=[r.name for r in (*DRAWN, *WORN, *ENLARGED)])
     parser.add_argument("--photos", type=Path, help="a folder of sharp photographs")
     return parser.parse_args()
 

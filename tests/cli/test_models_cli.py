@@ -13,6 +13,7 @@ def test_every_model_is_told_of(monkeypatch, capsys):
     code, text, _ = impasto(monkeypatch, capsys, "models", "--json")
     found = {model["name"]: model for model in json.loads(text)}
     assert sorted(found) == shipped_models()
+    assert {found.pop("fashion-32")["licence"]} == {"MIT"}
     assert {model["licence"] for model in found.values()} == {"CC BY-SA 4.0"}
     assert found["photo-x2"]["makes"] == "pictures 2 times larger"
     painter = found["openmoji-64"]

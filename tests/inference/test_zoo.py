@@ -11,6 +11,7 @@ from PIL import Image
 import impasto
 from impasto.checkpoints import WEIGHTS, ZOO, shipped_models
 from impasto.data.samples import make_openmoji
+from impasto.errors import InputError
 from impasto.inference.compare import compare
 from impasto.inference.control import control
 from impasto.inference.evaluate import evaluate
@@ -41,13 +42,23 @@ def test_it_is_small_and_whole_and_says_whose_pictures_it_knows(name):
 
 
 def test_one_makes_new_pictures_of_a_theme_in_colours():
-    assert PAINTERS == ["openmoji-64"]
+    assert PAINTERS == ["fashion-32", "openmoji-64"]
     model = impasto.load("openmoji-64")
     plain, asked = (model.generate([5], theme="flags", colours=colours)[0] for colours in ((), ["teal"]))
     assert plain.size == (64, 64)
     teal = np.abs(np.asarray(asked.convert("RGB"), float) - (0, 128, 128)).max(2) < 12
     assert teal.mean() > 0.05
     assert not (np.abs(np.asarray(plain.convert("RGB"), float) - (0, 128, 128)).max(2) < 12).any()
+
+
+def test_another_makes_clothes_in_grey():
+    model = impasto.load("fashion-32")
+    trousers, bag = (model.generate([5], theme=theme)[0] for theme in ("trousers", "bag"))
+    assert (trousers.size, trousers.mode) == ((32, 32), "L")
+    wide, tall = (np.asarray(picture, float).sum(0) > 400 for picture in (bag, trousers))
+    assert wide.sum() > 1.5 * tall.sum()
+    with pytest.raises(InputError, match="grey"):
+        model.generate([5], colours=["teal"])
 
 
 @pytest.mark.slow

@@ -11,28 +11,47 @@ class SampleSet(StrEnum):
     """The sets there are."""
 
     OPENMOJI = "openmoji"
+    FASHION = "fashion-mnist"
 
 
 def samples(
-    name: Annotated[SampleSet, typer.Argument(metavar="SET", help="openmoji: some 2,400 emoji drawings.")],
+    name: Annotated[
+        SampleSet,
+        typer.Argument(
+            metavar="SET",
+            help="openmoji: some 2,400 emoji drawings; fashion-mnist: 10,000 grey photographs of clothes.",
+        ),
+    ],
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where to put them: a new folder.")],
-    size: Annotated[int, typer.Option(help="Their size in px.")] = 64,
-    variants: Annotated[bool, typer.Option("--variants", help="Skin tones and hair, too.")] = False,
+    size: Annotated[
+        int | None, typer.Option(help="Their size in px: 64 for drawings, 32 for clothes.")
+    ] = None,
+    variants: Annotated[bool, typer.Option("--variants", help="Drawings: skin tones and hair, too.")] = False,
 ) -> None:
     """Make a folder of real, openly licensed pictures, sorted by theme."""
     from rich.console import Console
 
     from impasto.cli.progress import reading_pictures
+    from impasto.data.fashion import SIZE, make_fashion_mnist
     from impasto.data.samples import CREDIT_FILE, make_openmoji
+    from impasto.errors import InputError
 
     console = Console()
     match name:
         case SampleSet.OPENMOJI:
+            size = size or 64
             made = make_openmoji(directory, size, variants=variants, progress=reading_pictures(console))
+            how = ""
+        case SampleSet.FASHION:
+            if size not in (None, SIZE) or variants:
+                raise InputError(f"these photographs are {SIZE} px, and as they are", "leave out the options")
+            size = SIZE
+            made = make_fashion_mnist(directory, progress=reading_pictures(console))
+            how = f" --size {SIZE} --set image.channels=1 --set data.background='#000000'"
     count = sum(1 for _ in made.glob("*/*.png"))
     console.print(
         f"{count:,} pictures of {size} px in {made}; whoever made them is in {CREDIT_FILE}",
         highlight=False,
         soft_wrap=True,
     )
-    console.print(f"Next: impasto train {made} --out run --minutes 10", highlight=False, soft_wrap=True)
+    console.print(f"Next: impasto train {made} --out run --minutes 10{how}", highlight=False, soft_wrap=True)

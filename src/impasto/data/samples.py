@@ -40,7 +40,7 @@ def make_openmoji(out: Path, size: int, *, variants: bool = False, progress: Pro
     credit = _CREDIT.format(
         title=_TITLE, version=version, size=size, variants="with" if variants else "without"
     )
-    same = _claim(out, credit)
+    same = claim(out, _TITLE, credit)
     wanted = {out / theme / f"{name}.png": svg for name, (theme, svg) in drawings.items()}
     if not same:
         for old in out.glob("*/*.png"):  # of another size, or variants that are not wanted now
@@ -92,15 +92,18 @@ def _slug(category: str) -> str:
     return re.sub(r"[^a-z]+", "-", category.lower()).strip("-")
 
 
-def _claim(out: Path, credit: str) -> bool:
-    """Whether `out` is ours and of this kind; new, empty or ours it must be."""
+def claim(out: Path, title: str, credit: str) -> bool:
+    """Whether `out` is a set of this `title` with just this `credit`.
+
+    Raises `InputError` unless it is new, empty, or a set of the title.
+    """
     if out.exists() and not out.is_dir():
         raise InputError(f"'{out}' is a file", "give a folder that does not exist yet")
     try:
         found = (out / CREDIT_FILE).read_text(encoding="utf-8", errors="replace")
     except OSError:
         found = ""
-    if found.startswith(_TITLE):
+    if found.startswith(title):
         return found == credit
     if out.is_dir() and any(out.iterdir()):
         raise InputError(
