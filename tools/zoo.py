@@ -5,8 +5,8 @@
 
 One generator learns from OpenMoji's drawings, which come with a package. One learns from Fashion-MNIST's
 photographs, which Debian's dataset-fashion-mnist has, and is left out where that is not installed. The
-upscalers learn from photographs that must be there: the cards in src/impasto/zoo say which those were; without
---photos they are left out.
+upscalers learn from photographs that must be there: the cards in src/impasto/zoo say which those were;
+without --photos they are left out.
 Each card tells the story of the weights that are shipped, phase by phase and machine by machine; this is the
 same in one go each, so figures come near and weights differ. Put a run into the package by tools/ship.py.
 """
