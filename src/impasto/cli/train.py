@@ -44,6 +44,10 @@ def train(
         str | None,
         typer.Option("--from", metavar="MODEL", help="Begin with the generator of a run or a model."),
     ] = None,
+    track: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TRACKER", help="mlflow or wandb: tell it what happens; can be repeated."),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in RUN.")] = False,
 ) -> None:
     """Train a generator, or an upscaler, on a folder of pictures.
@@ -82,6 +86,7 @@ def train(
             until_converged=until_converged,
             overrides=overrides,
             resume=resume,
+            track=track or (),
             sinks=[terminal],
             progress=reading_pictures(console),
         )

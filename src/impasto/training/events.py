@@ -135,6 +135,14 @@ class Checkpointed(Event):
 
 
 @dataclass(frozen=True)
+class TrackerFailed(Event):
+    """An experiment tracker did not take something; the training goes on. Said once for each tracker."""
+
+    tracker: str
+    words: str
+
+
+@dataclass(frozen=True)
 class Stopped(Event):
     """Training ended. `condition` is one of `stopping.Reason`, "interrupted", "unhealthy" or "diverged"."""
 

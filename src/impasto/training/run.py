@@ -41,7 +41,7 @@ from impasto.training import device as devices
 from impasto.training import state as states
 from impasto.training.engine import Engine, stopping_on_signals
 from impasto.training.evaluation import MOST_TRAINING, Judge
-from impasto.training.events import Sink, Started
+from impasto.training.events import Event, Sink, Started
 from impasto.training.generation import Generation
 from impasto.training.projected_step import networks
 from impasto.training.reference import Reference, make_reference, remember
@@ -49,6 +49,7 @@ from impasto.training.sinks import JsonlSink, TensorBoardSink
 from impasto.training.state import STATE_FILE
 from impasto.training.stopping import Reason, describe
 from impasto.training.task import Task
+from impasto.training.trackers import check_trackers, open_trackers
 from impasto.training.upscaling import COMPARED_PX, MOST_COMPARED, Upscaling, Yardstick
 
 # More would make every measurement slower and hardly steadier.
@@ -87,6 +88,7 @@ def train(
     until_converged: bool = False,
     overrides: Mapping[str, Any] | Sequence[str] = (),
     resume: bool = False,
+    track: Sequence[str] = (),
     sinks: Sequence[Sink] = (),
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Run:
@@ -96,13 +98,15 @@ def train(
     `preset` the number of pictures chooses one. Limits count over the whole life of a run,
     interruptions included; without one, training goes on until it has converged. `resume` goes on with the
     run in `out`, or starts it if nothing is there yet. Ctrl-C and SIGTERM save and return, with
-    `reason.condition == "interrupted"`.
+    `reason.condition == "interrupted"`. `track` names experiment trackers (`trackers.TRACKERS`) that are told
+    what happens, too.
 
     Raises `InputError` (and its kinds) for a folder, a setting or a checkpoint that cannot be used, and
     `TrainingError` when losses or weights stop being finite numbers and no repair is left. A run that is in
     other trouble and out of repairs, or told to stop, returns with `reason.condition == "unhealthy"`.
     """
     out = Path(out)
+    check_trackers(track)
     set_anew = parse_overrides(overrides)
     if size is not None:
         set_anew["image.size"] = size
@@ -152,6 +156,14 @@ def train(
         tensorboard = TensorBoardSink(out / "tensorboard", state.images_seen)
         stack.callback(tensorboard.close)
         every_sink: list[Sink] = [*sinks, jsonl, tensorboard]
+
+        def tell(event: Event) -> None:
+            for sink in every_sink:
+                sink(event)
+
+        for tracker in open_trackers(track, out, config.model_dump(mode="json"), tell):
+            stack.callback(tracker.close)
+            every_sink.append(tracker)
         started = Started(
             state.images_seen,
             task="generation" if isinstance(config.model, GeneratorConfig) else "upscaling",
@@ -168,8 +180,7 @@ def train(
             resumed=resuming,
             stops_when=describe(config.stop),
         )
-        for sink in every_sink:
-            sink(started)
+        tell(started)
         engine = Engine(config, state, fabric, task, out, _about(dataset), every_sink, interrupted)
         reason = engine.fit()
     enlarges = not isinstance(config.model, GeneratorConfig)
