@@ -98,5 +98,6 @@ def train(
         )
         raise typer.Exit(1)
     console.print(f"Pictures of its progress: {out / 'samples'}", highlight=False, soft_wrap=True)
-    verb = "upscale PICTURE --model" if run.enlarges else "generate"
-    console.print(f"Next: impasto {verb} {out} --out pictures", highlight=False, soft_wrap=True)
+    # not "--out pictures": that is what many call the folder that they have just trained on
+    follows = f"upscale PICTURE --model {out} --out larger" if run.enlarges else f"generate {out} --out new"
+    console.print(f"Next: impasto {follows}", highlight=False, soft_wrap=True)
