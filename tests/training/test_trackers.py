@@ -11,7 +11,6 @@ from impasto.training import trackers
 from impasto.training.events import Progress, Snapshot, Started, Stopped, TrackerFailed
 from tests.training.test_run import NETWORKS, SMALL
 
-
 # MLflow itself uses what SQLAlchemy and others are about to drop.
 ITS_OWN_WARNINGS = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 
