@@ -12,6 +12,7 @@ import json
 import os
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -38,7 +39,7 @@ from impasto.training.events import (
 TRACKERS = ("mlflow", "wandb")
 REMEMBERED = "trackers.json"  # in the run's folder: under which number each tracker knows it
 MOST_WAITING = 1_000  # events; a tracker that is further behind loses the newest
-CLOSING_SECONDS = 30.0
+CLOSING_SECONDS = 60.0
 _MOST_PARAMETERS = 100  # MLflow takes so many at once, of so many characters
 _MOST_CHARACTERS = 500
 
@@ -86,10 +87,11 @@ class TrackerSink:
             self._tell_once()
 
     def close(self) -> None:
-        """Wait for what is under way, at most half a minute; what is not through then is lost."""
+        """Wait for what is under way, at most a minute; what is not through then is lost."""
+        until = time.monotonic() + CLOSING_SECONDS
         with contextlib.suppress(queue.Full):
-            self._waiting.put(None, timeout=CLOSING_SECONDS / 2)
-        self._thread.join(CLOSING_SECONDS / 2)
+            self._waiting.put(None, timeout=CLOSING_SECONDS)
+        self._thread.join(max(0.0, until - time.monotonic()))
         if self._thread.is_alive():
             self._trouble = self._trouble or "it does not answer"
         self._tell_once()
