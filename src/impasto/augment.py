@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from impasto import draws
 from impasto.config import AugmentConfig
 
 
@@ -27,7 +28,9 @@ def change_colour(images: Tensor, probability: float, rng: torch.Generator) -> T
     """Brightness +-0.5, saturation x 0 to 2, contrast x 0.5 to 1.5. An alpha channel is left as it is."""
     count, channels = images.shape[:2]
     chosen = _chosen(count, probability, rng)
-    brightness, saturation, contrast = (torch.rand(3, count, 1, 1, 1, generator=rng) - 0.5) * chosen
+    brightness, saturation, contrast = (
+        draws.mine(torch.rand(3, draws.whole(count, rng), 1, 1, 1, generator=rng), rng, 1) - 0.5
+    ) * chosen
     brightness, saturation, contrast = (t.to(images) for t in (brightness, saturation, contrast))
     colours, alpha = images[:, :3], images[:, 3:]
     colours = colours + brightness
@@ -49,7 +52,7 @@ def translate(images: Tensor, probability: float, rng: torch.Generator, reach: f
     shifts = []
     for side in (height, width):
         most = int(side * reach + 0.5)
-        shift = torch.randint(-most, most + 1, (count,), generator=rng)
+        shift = draws.randint(-most, most + 1, count, rng=rng)
         shifts.append((shift * chosen).long())
     # Shifts as a fraction of half the side: grid_sample's coordinates run from -1 to 1.
     offset = torch.stack((shifts[1] * 2 / width, shifts[0] * 2 / height), dim=1)
@@ -67,7 +70,7 @@ def cut_out(images: Tensor, probability: float, rng: torch.Generator, share: flo
     masks = []
     for side in (height, width):
         extent = int(side * share + 0.5)
-        start = torch.randint(0, side + 1, (count, 1), generator=rng) - extent // 2
+        start = draws.randint(0, side + 1, count, 1, rng=rng) - extent // 2
         position = torch.arange(side)
         masks.append((position >= start) & (position < start + extent) & chosen)
     hole = masks[0][:, :, None] & masks[1][:, None, :]
@@ -76,4 +79,4 @@ def cut_out(images: Tensor, probability: float, rng: torch.Generator, share: flo
 
 def _chosen(count: int, probability: float, rng: torch.Generator) -> Tensor:
     """(count, 1, 1, 1) of 0. and 1."""
-    return (torch.rand(count, 1, 1, 1, generator=rng) < probability).float()
+    return (draws.rand(count, 1, 1, 1, rng=rng) < probability).float()

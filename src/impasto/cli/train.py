@@ -1,5 +1,6 @@
 """`impasto train`."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -48,6 +49,12 @@ def train(
         list[str] | None,
         typer.Option(metavar="TRACKER", help="mlflow or wandb: tell it what happens; can be repeated."),
     ] = None,
+    devices: Annotated[
+        int | None, typer.Option(metavar="N", help="Processes that train together, one for each GPU.")
+    ] = None,
+    nodes: Annotated[
+        int | None, typer.Option(metavar="N", help="Machines; torchrun or SLURM starts the processes.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in RUN.")] = False,
 ) -> None:
     """Train a generator, or an upscaler, on a folder of pictures.
@@ -55,6 +62,11 @@ def train(
     Limits count over the whole life of a run. Ctrl-C saves and stops; --resume goes on exactly there.
     """
     from rich.console import Console
+
+    from impasto.training import launch
+
+    if not launch.arrangement(devices, nodes).started:
+        raise typer.Exit(launch.start(sys.argv[1:], devices or 1))
 
     from impasto.cli.progress import reading_pictures
     from impasto.overrides import parse_overrides
@@ -72,7 +84,7 @@ def train(
         overrides["train.begin_with"] = begin_with
     if on_trouble is not None:
         overrides["train.on_trouble"] = on_trouble
-    console = Console()
+    console = Console(quiet=not launch.is_first_process())
     with TerminalSink(console) as terminal:
         run = run_training(
             directory,
@@ -87,6 +99,8 @@ def train(
             overrides=overrides,
             resume=resume,
             track=track or (),
+            devices=devices,
+            nodes=nodes,
             sinks=[terminal],
             progress=reading_pictures(console),
         )

@@ -65,6 +65,7 @@ class Batches:
 
     Everything follows from the seed and the count of pictures seen, whatever the batch size: that is all
     there is to save, and picture number 1,000 is the same picture in the same window however it is reached.
+    Of `world` processes each serves every `world`-th picture of a batch, from its rank on.
     With `weights` (n,) an epoch is as long as without, and shows each picture as often as its weight says.
     """
 
@@ -77,15 +78,22 @@ class Batches:
         *,
         mirror: bool = False,
         weights: Offsets | None = None,
+        rank: int = 0,
+        world: int = 1,
     ) -> None:
         if not len(indices) or batch_size < 1:
             raise ValueError("batches need at least one picture and a size of at least one")
+        if batch_size % world or not 0 <= rank < world:
+            raise ValueError(
+                f"a batch of {batch_size} cannot be dealt out to {world} processes, {rank} among them"
+            )
         self.pixels = pixels
         self.picture_indices = indices
         self.batch_size = batch_size
         self.seed = seed
         self.mirror = mirror
         self.weights = weights
+        self.rank, self.world = rank, world
         self.images_seen = 0
         self._epoch = -1
         self._order = indices
@@ -96,8 +104,8 @@ class Batches:
         return self.images_seen / len(self.picture_indices)
 
     def next(self) -> Bytes:
-        """The next pictures: (batch_size, H, W, C) uint8."""
-        positions = np.arange(self.images_seen, self.images_seen + self.batch_size)
+        """The next pictures, or this process's part of them: (batch_size / world, H, W, C) uint8."""
+        positions = np.arange(self.images_seen + self.rank, self.images_seen + self.batch_size, self.world)
         places = np.stack([self._uniform(positions, stream) for stream in (_DOWN, _ACROSS)], 1)
         pixels = self.pixels.take(self.indices_at(positions), places)
         flipped = self._mirrored(positions)
@@ -106,8 +114,8 @@ class Batches:
         return pixels
 
     def served(self) -> tuple[Indices, Flags]:
-        """Which pictures of the folder the last batch held, and which of them mirrored: (B,) both."""
-        positions = np.arange(self.images_seen - self.batch_size, self.images_seen)
+        """Which pictures of the folder the last batch held, and which of them mirrored."""
+        positions = np.arange(self.images_seen - self.batch_size + self.rank, self.images_seen, self.world)
         return self.indices_at(positions), self._mirrored(positions)
 
     def indices_at(self, positions: Indices) -> Indices:

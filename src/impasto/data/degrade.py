@@ -17,6 +17,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
+from impasto import draws
 from impasto.image_files import grid
 from impasto.images import to_tensor, to_uint8
 
@@ -43,7 +44,10 @@ def degrade(
     if kind == "bicubic":
         low = quantised(bicubic(images, side // scale))
     else:
-        low = torch.stack([photo(image, side // scale, generator) for image in images])
+        # Chance of its own for each picture: how much of it one uses is then nothing to the others.
+        seeds = draws.randint(0, 2**62, len(images), rng=generator).tolist()
+        fates = (torch.Generator().manual_seed(seed) for seed in seeds)
+        low = torch.stack([photo(x, side // scale, fate) for x, fate in zip(images, fates, strict=True)])
     inner = slice(MARGIN, -MARGIN), slice(MARGIN, -MARGIN)
     outer = slice(MARGIN * scale, -MARGIN * scale)
     return low[..., inner[0], inner[1]].contiguous(), images[..., outer, outer].contiguous()

@@ -78,11 +78,20 @@ class Dataset:
             "themes": self.labels.counts,
         }
 
-    def batches(self, batch_size: int, seed: int) -> Batches:
-        """Endless batches of the pictures to learn from, balanced as `data.balance` says."""
+    def batches(self, batch_size: int, seed: int, rank: int = 0, world: int = 1) -> Batches:
+        """Endless batches of the pictures to learn from, balanced as `data.balance` says; or a part."""
         balance = self.data.balance
         weights = self.labels.weights(balance, self.train_indices) if balance else None
-        return Batches(self.pixels, self.train_indices, batch_size, seed, mirror=self.mirror, weights=weights)
+        return Batches(
+            self.pixels,
+            self.train_indices,
+            batch_size,
+            seed,
+            mirror=self.mirror,
+            weights=weights,
+            rank=rank,
+            world=world,
+        )
 
     def train_array(self, indices: Indices | None = None) -> Bytes:
         """Pictures to learn from, by their place in `train_indices` (all by default): (n, H, W, C) uint8."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from impasto import draws
 from impasto.config import LossConfig
 
 Critic = Callable[[Tensor], Tensor]  # pictures (B, ...) -> logits (B,) or (B, N)
@@ -83,7 +84,7 @@ def penalties(
     r2 = _squared_norms(D, fake, fake_logits, loss, rng).mean() if loss.r2_weight else nothing
     if not loss.gradient_penalty_weight:
         return Penalties(r1, r2, nothing)
-    mix = torch.rand(len(real), generator=rng).to(real)
+    mix = draws.rand(len(real), rng=rng).to(real)
     return Penalties(r1, r2, interpolate_penalty(D, real, fake, mix).mean())
 
 
@@ -99,7 +100,7 @@ def penalties_of_halves(
         r1 = real.mean() if loss.r1_weight else nothing
         r2 = fake.mean() if loss.r2_weight else nothing
     if loss.gradient_penalty_weight:
-        mix = torch.rand(len(both) // 2, generator=rng).to(both)
+        mix = draws.rand(len(both) // 2, rng=rng).to(both)
         between = interpolate_penalty(on_real, both[: len(mix)], both[len(mix) :], mix).mean()
     return Penalties(r1, r2, between)
 
@@ -110,7 +111,7 @@ def _squared_norms(
     """(B,), by the method of the config."""
     if loss.penalty_method == "analytic":
         return squared_gradient_norm(logits, images)
-    noise = torch.randn(images.shape, generator=rng).to(images)
+    noise = draws.randn(*images.shape, rng=rng).to(images)
     return squared_gradient_norm_estimate(D, images, logits, noise, loss.finite_difference_step)
 
 

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from impasto import draws
 from impasto.config import ImageConfig
 from impasto.descriptors import DcganConfig, MlpConfig, ProjectedConfig, ResidualConfig
 from impasto.models.layers import (
@@ -51,8 +52,8 @@ class Generator(nn.Module):
         They are scaled by `truncation`: nearer to the mean below 1 (Brock et al. 2019, section 3.1).
         """  # fmt: skip
         if self.prior == "normal":
-            return torch.randn(count, self.latent_dim, generator=rng) * truncation
-        return (torch.rand(count, self.latent_dim, generator=rng) * 2 - 1) * truncation
+            return draws.randn(count, self.latent_dim, rng=rng) * truncation
+        return (draws.rand(count, self.latent_dim, rng=rng) * 2 - 1) * truncation
 
     def at_levels(self, z: Tensor) -> list[Tensor]:
         """(B, latent_dim), or (B, levels, latent_dim), -> (B, latent_dim) for each level."""
@@ -250,7 +251,7 @@ class GrowingGenerator(Generator):
             exemplars = exemplars[self.having(themes).cpu()]
             if not len(exemplars):
                 raise ValueError("no exemplar has all of these themes")
-        chosen = torch.randint(len(exemplars), (count,), generator=rng)
+        chosen = draws.randint(0, len(exemplars), count, rng=rng)
         share = (self.noise.cpu() * truncation).clamp(max=1)
         return near(exemplars[chosen], noise, share)
 

@@ -7,13 +7,16 @@ from typing import Any, Literal
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins import Precision as Plugin
-from torch import Tensor
+from lightning_fabric.strategies.ddp import DDPStrategy
+from torch import Tensor, nn
 
 from impasto.arithmetic import bfloat16_speedup
 from impasto.config import TrainConfig
 from impasto.errors import ConfigError
+from impasto.training.launch import Arrangement
 
 Precision = Literal["float32", "bfloat16"]
+ALONE = Arrangement()
 
 
 @dataclass(frozen=True)
@@ -33,13 +36,39 @@ def choose(cfg: TrainConfig) -> Choice:
     return Choice(device, *_precision(device))
 
 
-def make_fabric(choice: Choice) -> Fabric:
-    """The one place that talks to Lightning about devices and precision."""
+def make_fabric(choice: Choice, together: Arrangement = ALONE) -> Fabric:
+    """The one place that talks to Lightning about devices and precision, and lets processes find each other.
+
+    Raises `ConfigError` for one device of several processes.
+    """
     accelerator, _, index = choice.device.partition(":")
-    devices: list[int] | int = [int(index)] if index else 1
-    if choice.precision == "bfloat16":
-        return Fabric(accelerator=accelerator, devices=devices, plugins=[Bfloat16(accelerator)])
-    return Fabric(accelerator=accelerator, devices=devices, precision="32-true")
+    plugins: list[Any] = [Bfloat16(accelerator)] if choice.precision == "bfloat16" else []
+    precision: Any = None if plugins else "32-true"
+    if together.processes == 1:
+        devices: list[int] | int = [int(index)] if index else 1
+        return Fabric(accelerator=accelerator, devices=devices, plugins=plugins, precision=precision)
+    if index:
+        raise ConfigError(
+            f"{together.processes} processes cannot share '{choice.device}'", f"--device {accelerator}"
+        )
+    fabric = Fabric(
+        accelerator=accelerator,
+        devices=together.devices,
+        num_nodes=together.nodes,
+        strategy=InStep(),
+        plugins=plugins,
+        precision=precision,
+    )
+    fabric.launch()
+    return fabric
+
+
+class InStep(DDPStrategy):
+    """Lightning's processes, machines and clusters without its wrapper around networks: see ranks.py."""
+
+    def setup_module(self, module: nn.Module) -> Any:
+        """The module itself."""
+        return module
 
 
 class Bfloat16(Plugin):

@@ -18,12 +18,13 @@ from impasto.checkpoints import ModelInfo, licence_after, save_model, shipped_mo
 from impasto.config import Config, OptimizerConfig, override
 from impasto.errors import TrainingError
 from impasto.images import to_tensor
-from impasto.training import events, previews
+from impasto.training import events, previews, ranks
 from impasto.training import state as states
-from impasto.training.gan_step import StepStats
+from impasto.training.gan_step import StepStats, mean_of_all
 from impasto.training.state import STATE_FILE, TrainingState
 from impasto.training.stopping import Progressed, Reason, reason_to_stop, share_done, update_balance
 from impasto.training.task import Task
+from impasto.training.undo import Undo
 from impasto.training.ward import Ward
 
 PROGRESS_EVERY_SECONDS = 1.0
@@ -43,6 +44,8 @@ class Engine:
     interrupted: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
+        self.ends = False  # whether it was interrupted, as the first process knows it
+        self.undo = Undo() if ranks.world() > 1 else None
         self.ward = Ward(
             self.config,
             self.state,
@@ -53,12 +56,29 @@ class Engine:
         )
 
     def fit(self) -> Reason:
-        """Train until a stop condition holds. Saves in every case; raises `TrainingError` on divergence."""
+        """Train until a stop condition holds. Saves in every case; raises `TrainingError` on divergence.
+
+        Of several processes each runs this in step with the others. Where one is lost, the first saves the
+        run as it was before the step in which that happened, and all raise `RankLostError`.
+        """
+        try:
+            return self._fit()
+        except ranks.RankLostError as lost:
+            if ranks.is_first() and self.undo is not None:
+                self.undo.put_back(self.state)
+                self._checkpoint()
+                self._emit(events.Stopped(self.state.images_seen, "lost", lost.message, self.state.seconds))
+            raise
+
+    def _fit(self) -> Reason:
         cfg, state = self.config.train, self.state
         meter = Meter()
         self.ward.begin()  # from its first second a run can be resumed, and has somewhere to go back to
         saved_at = shown_at = clock = time.monotonic()
+        self.ends = bool(ranks.of_the_first([self.interrupted.is_set()])[0])
         while (reason := self._reason()) is None:
+            if self.undo is not None:
+                self.undo.note(state)
             before = state.images_seen
             stats = self._step()
             measure = due(before, state.images_seen, cfg.evaluate_every_images)
@@ -72,8 +92,13 @@ class Engine:
                 trouble = self.ward.judge()
 
             now = time.monotonic()
-            state.seconds += now - clock
+            # By one clock, and one process's signals, or they would part.
+            passed, saves, ends = ranks.of_the_first(
+                [now - clock, now - saved_at >= cfg.checkpoint_every_seconds, self.interrupted.is_set()]
+            )
+            state.seconds += passed
             clock = now
+            self.ends = bool(ends)
             if trouble is not None:
                 if (reason := self.ward.act_on(trouble)) is not None:
                     break
@@ -82,7 +107,7 @@ class Engine:
             if meter.steps and now - shown_at >= PROGRESS_EVERY_SECONDS:
                 self._report(meter, now - shown_at)
                 shown_at = now
-            if now - saved_at >= cfg.checkpoint_every_seconds:
+            if saves:
                 self._checkpoint()
                 saved_at = now
         return self._finish(reason)
@@ -91,10 +116,11 @@ class Engine:
         config, state = self.ward.treated, self.state
         self._set_rates()
         size, rounds = config.train.batch_size, config.train.discriminator_steps
-        stats = self.task.step(state, config, self._next_batch)
+        stats = mean_of_all(self.task.step(state, config, self._next_batch))
         state.images_seen += size * rounds
         state.steps += 1
-        states.update_average(state, config.ema, size * rounds)
+        if ranks.is_first():
+            states.update_average(state, config.ema, size * rounds)
         accuracies = (float(stats.real_accuracy), float(stats.fake_accuracy))
         state.balance = update_balance(
             state.balance, config.stop, accuracies, size * rounds, state.images_seen
@@ -117,7 +143,7 @@ class Engine:
                 group["lr"] = lr * share
 
     def _reason(self) -> Reason | None:
-        if self.interrupted.is_set():
+        if self.ends:
             return Reason("interrupted", "interrupted; everything is saved, --resume goes on")
         return reason_to_stop(
             self.config.stop, self._progressed(), self.state.evaluations, self.state.balance
@@ -137,6 +163,8 @@ class Engine:
         )
 
     def _snapshot(self) -> None:
+        if not ranks.is_first():
+            return
         path = self.task.show(self.state, self.out / "samples")
         self._emit(events.Snapshot(self.state.images_seen, str(path.relative_to(self.out))))
 
@@ -144,10 +172,13 @@ class Engine:
         state = self.state
         if state.evaluations and state.evaluations[-1]["images_seen"] == state.images_seen:
             return  # measured already: a run that ends where it evaluated, or was resumed there
-        found = self.task.measure(state)
-        best = state.best is None or found.distance < state.best["distance"]
-        measured = {"images_seen": state.images_seen, "repairs": len(state.repairs), **found.record()}
+        found = self.task.measure(state) if ranks.is_first() else None
+        record = ranks.said_by_the_first(lambda: found.record() if found else {})
+        best = state.best is None or record["distance"] < state.best["distance"]
+        measured = {"images_seen": state.images_seen, "repairs": len(state.repairs), **record}
         state.evaluations.append(measured | ({"extra": True} if extra else {}))
+        if found is None:
+            return
         if best:
             self._save_model("best")
         self._emit(found.event(state.images_seen, best))
@@ -165,7 +196,7 @@ class Engine:
         save_model(self.out / name, self.task.weights(state), info)
 
     def _checkpoint(self) -> None:
-        if not states.is_finite(self.state):
+        if not ranks.is_first() or not states.is_finite(self.state):
             return  # the checkpoint before it stays; the next step's losses will tell
         states.save(self.state, self.out / STATE_FILE, self.config, self.data["fingerprint"])
         self._save_model("last")
@@ -179,7 +210,7 @@ class Engine:
             self._snapshot()
             self._evaluate(extra=True)
         self._checkpoint()
-        if reason.condition != "interrupted":
+        if reason.condition != "interrupted" and ranks.is_first():
             channels, seen = self.config.image.channels, self.state.images_seen
             previews.save_history(self.out / "samples", self.out / "history.webp", channels, seen)
         self._emit(events.Stopped(self.state.images_seen, reason.condition, reason.words, self.state.seconds))

@@ -19,6 +19,7 @@ from impasto.losses.adversarial import (
 from impasto.losses.penalties import Penalties, differentiates, penalties
 from impasto.models.discriminator import Discriminator
 from impasto.models.generator import Generator
+from impasto.training import ranks
 from impasto.training.state import TrainingState
 
 
@@ -37,6 +38,15 @@ class StepStats:
     real_logit: Tensor
     fake_logit: Tensor
     spread: Tensor  # how far the generated pictures of the batch lie apart, over how far the real ones do
+
+
+def mean_of_all(stats: StepStats) -> StepStats:
+    """The means over all processes that train together: what each says of its part of the batch."""
+    if ranks.world() == 1:
+        return stats
+    names = tuple(stats.__dict__)
+    values = ranks.mean(torch.stack([getattr(stats, name).float() for name in names]))
+    return StepStats(**dict(zip(names, values, strict=True)))
 
 
 def discriminator_step(
@@ -67,11 +77,13 @@ def update_discriminator(
     fake.requires_grad_(differentiates(loss, loss.r2_weight))
     real_logits, fake_logits = D(real), D(fake)
 
-    d_loss = discriminator_loss(loss.adversarial, real_logits, fake_logits).mean()
     penalty = penalties(D, real, fake, real_logits, fake_logits, loss, state.rng)
+    real_logits, fake_logits = ranks.gather(real_logits, fake_logits)
+    d_loss = discriminator_loss(loss.adversarial, real_logits, fake_logits).mean()
 
     state.discriminator_optimizer.zero_grad()
     fabric.backward(d_loss + penalty.weighted(loss))
+    ranks.average_gradients(D.parameters())
     state.discriminator_optimizer.step()
 
     return observe(D, loss, real_logits, fake_logits, d_loss, penalty)
@@ -135,10 +147,12 @@ def generator_step(
     if generator_compares(loss.adversarial):
         with torch.no_grad():
             real_logits = D(augment(real, changes, state.rng))
+    real_logits, fake_logits = ranks.gather(real_logits, fake_logits)
     g_loss = generator_loss(loss.adversarial, real_logits, fake_logits).mean()
 
     state.generator_optimizer.zero_grad()
     fabric.backward(g_loss)
+    ranks.average_gradients(G.parameters())
     state.generator_optimizer.step()
     D.requires_grad_(True)
     return g_loss.detach()

@@ -13,6 +13,7 @@ from lightning_fabric import Fabric
 from torch import Tensor
 from torch.nn import functional as F
 
+from impasto import draws
 from impasto.augment import augment
 from impasto.config import AugmentConfig, GrowConfig, LossConfig, MatchingConfig
 from impasto.losses.adversarial import discriminator_loss, generator_compares, generator_loss
@@ -23,6 +24,7 @@ from impasto.models.encoder import THUMBNAIL_SIDE
 from impasto.models.generator import GrowingGenerator, near
 from impasto.models.layers import overshoot, resize
 from impasto.models.pyramid import thumbnail
+from impasto.training import ranks
 from impasto.training.gan_step import StepStats, observe, spread_of
 from impasto.training.reference import Reference
 from impasto.training.state import TrainingState
@@ -42,13 +44,13 @@ def projected_step(
     D.heeded = heeded(state.images_seen, matching.heed_by_images)
     real = soften(next_batch(), int(G.resolution))
     real_maps, known = look_at(fabric, state, reference, real)
-    z, real_z, pairs = draw_latents(state, reference, known, matching)
+    z, real_z, pairs, share = draw_latents(state, reference, known, matching)
     fake = made = G(z)
     spread = spread_of(fake, real)
     if changes != AugmentConfig():
         # The same changes for picture i on both sides: a pair stays a pair.
         seed = int(torch.randint(2**62, (), generator=state.rng))
-        real, fake = (augment(x, changes, torch.Generator().manual_seed(seed)) for x in (real, fake))
+        real, fake = (augment(x, changes, draws.alike(state.rng, seed)) for x in (real, fake))
         with fabric.autocast(), torch.no_grad():
             real_maps = D.pyramid(real)
     with fabric.autocast():
@@ -61,29 +63,33 @@ def projected_step(
     both.requires_grad_(differentiates(loss, loss.r1_weight + loss.r2_weight))
     latents = torch.cat((real_z, z))
     logits = D(both, latents)
-    real_logits, fake_logits = logits.chunk(2)
-    d_loss = discriminator_loss(loss.adversarial, real_logits, fake_logits).mean()
     judges = (lambda x: D(x, latents)), (lambda x: D(x, real_z))
     penalty = penalties_of_halves(*judges, both, logits, loss, state.rng)
+    real_logits, fake_logits = ranks.gather(*logits.chunk(2))
+    d_loss = discriminator_loss(loss.adversarial, real_logits, fake_logits).mean()
     state.discriminator_optimizer.zero_grad()
     fabric.backward(d_loss + penalty.weighted(loss))
+    ranks.average_gradients(D.parameters())
     state.discriminator_optimizer.step()
 
     seen = observe(D, loss, real_logits, fake_logits, d_loss, penalty)
     D.requires_grad_(False)
-    against = real_logits.detach()
+    fake_logits = D(fake_features, z)
+    against = fake_logits.detach()  # not looked at by a loss that does not compare
     if generator_compares(loss.adversarial):
         with torch.no_grad():
             against = D(both[: len(real)], real_z)
-    g_loss = generator_loss(loss.adversarial, against, D(fake_features, z)).mean()
+    g_loss = generator_loss(loss.adversarial, *ranks.gather(against, fake_logits)).mean()
     reconstruction = 0 * g_loss
     if pairs:
         reconstruction = pair_loss(fake, real, fake_maps, real_maps, reference, pairs, matching.pixels)
+        reconstruction = reconstruction * share
     total = matching.adversarial * g_loss + matching.reconstruction * reconstruction
     if matching.overshoot:
         total = total + matching.overshoot * overshoot(made)
     state.generator_optimizer.zero_grad()
     fabric.backward(total)
+    ranks.average_gradients(G.parameters())
     state.generator_optimizer.step()
     D.requires_grad_(True)
 
@@ -112,8 +118,9 @@ def look_at(
 
 def draw_latents(
     state: TrainingState, reference: Reference, known: Tensor, matching: MatchingConfig
-) -> tuple[Tensor, Tensor, int]:
-    """Latents (B, latent_dim) of the pictures to generate and of the real ones; how many are the same.
+) -> tuple[Tensor, Tensor, int, float]:
+    """Latents (B, latent_dim) of the pictures to generate and of the real ones; how many are the same, and
+    how many times its part of the whole batch's that is.
 
     Of the first, some are those of the real pictures, `known` (B, dims), hardly blurred, the others come from
     the prior. What the encoder does not say of a real picture is noise in its latent too.
@@ -121,14 +128,17 @@ def draw_latents(
     G, _ = networks(state)
     z, real_z = (G.sample_latents(len(known), state.rng).to(known) for _ in range(2))
     dims = reference.encoder.dims
-    noise = torch.randn(known.shape, generator=state.rng).to(known)
+    noise = draws.randn(*known.shape, rng=state.rng).to(known)
     # As far from the picture's latent as the prior's are from their exemplars: D compares the two.
     share = G.noise[:dims].to(known) if len(G.exemplars) else matching.blur
     real_z[:, :dims] = near(known, noise, share)
-    pairs = round(matching.paired_share * len(known)) if matching.reconstruction else 0
+    count = draws.whole(len(known), state.rng)
+    wanted = round(matching.paired_share * count) if matching.reconstruction else 0
+    pairs = len(draws.mine(torch.arange(count)[:wanted], state.rng))
+    share = pairs / wanted * count / len(known) if wanted else 0.0
     z[:pairs] = real_z[:pairs]
     z[:pairs, :dims] = near(known, noise, matching.blur)[:pairs]
-    return z, real_z, pairs
+    return z, real_z, pairs, share
 
 
 def pair_loss(

@@ -37,7 +37,8 @@ from impasto.models.pyramid import Pyramid
 from impasto.models.upscaler import Upscaler
 from impasto.models.vgg import Vgg19
 from impasto.overrides import parse_overrides
-from impasto.training import device as devices
+from impasto.training import device as places
+from impasto.training import launch, ranks
 from impasto.training import state as states
 from impasto.training.engine import Engine, stopping_on_signals
 from impasto.training.evaluation import MOST_TRAINING, Judge
@@ -89,6 +90,8 @@ def train(
     overrides: Mapping[str, Any] | Sequence[str] = (),
     resume: bool = False,
     track: Sequence[str] = (),
+    devices: int | None = None,
+    nodes: int | None = None,
     sinks: Sequence[Sink] = (),
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Run:
@@ -100,6 +103,9 @@ def train(
     run in `out`, or starts it if nothing is there yet. Ctrl-C and SIGTERM save and return, with
     `reason.condition == "interrupted"`. `track` names experiment trackers (`trackers.TRACKERS`) that are told
     what happens, too.
+
+    Of several processes, which the command, torchrun or SLURM started, `devices` on each of `nodes` machines,
+    each calls this with the same arguments, and `out` and `directory` are places that all of them see.
 
     Raises `InputError` (and its kinds) for a folder, a setting or a checkpoint that cannot be used, and
     `TrainingError` when losses or weights stop being finite numbers and no repair is left. A run that is in
@@ -132,25 +138,32 @@ def train(
     if not any((config.stop.minutes, config.stop.images, config.stop.epochs)):
         config = config.model_copy(update={"stop": config.stop.model_copy(update={"until_converged": True})})
 
-    choice = devices.choose(config.train)
+    together = launch.arrangement(devices, nodes)
+    choice, fabric = _gather(config, together)
     pinned = config.train.model_copy(update={"precision": choice.precision})
     config = config.model_copy(update={"train": pinned})
-    fabric = devices.make_fabric(choice)
 
-    dataset = _open(Path(directory), None if low is None else Path(low), config, progress)
+    with ranks.first_alone():  # the others find the cache that it makes
+        dataset = _open(Path(directory), None if low is None else Path(low), config, progress)
     if not resuming:
         config = _with_themes(config, dataset)
-    state = states.create_state(config, dataset.batches(config.train.batch_size, config.train.seed), fabric)
+    batches = dataset.batches(config.train.batch_size, config.train.seed, ranks.rank(), ranks.world())
+    state = states.create_state(config, batches, fabric)
     if config.train.begin_with and not resuming:
         states.begin_with(state, config.model, config.train.begin_with)
     with ExitStack() as stack:
-        stack.enter_context(_alone_in(out))
+        if ranks.is_first():
+            stack.enter_context(_alone_in(out))
         if resuming:
             states.restore(state, out / STATE_FILE, dataset.fingerprint)
         task = _task(config, state, fabric, dataset, first=not resuming)
+        ranks.share(t for _, m in state.modules() for t in (*m.parameters(), *m.buffers()))
+        interrupted = stack.enter_context(stopping_on_signals())
+        if not ranks.is_first():
+            engine = Engine(config, state, fabric, task, out, _about(dataset), (), interrupted)
+            return _ended(engine, engine.fit())
         remove_leftovers(out)
         write_bytes_atomically(out / "config.json", config.model_dump_json(indent=2).encode())
-        interrupted = stack.enter_context(stopping_on_signals())
         jsonl = JsonlSink(out / "events.jsonl", state.images_seen, len(state.repairs))
         stack.callback(jsonl.close)
         tensorboard = TensorBoardSink(out / "tensorboard", state.images_seen)
@@ -182,9 +195,35 @@ def train(
         )
         tell(started)
         engine = Engine(config, state, fabric, task, out, _about(dataset), every_sink, interrupted)
-        reason = engine.fit()
-    enlarges = not isinstance(config.model, GeneratorConfig)
-    return Run(out, reason, state.images_seen, state.seconds, state.evaluations, state.best, enlarges)
+        return _ended(engine, engine.fit())
+
+
+def _gather(config: Config, together: launch.Arrangement) -> tuple[places.Choice, Fabric]:
+    """Where to train, with all processes of the run in touch. What the first one measures holds for all."""
+    if not together.started:
+        raise ConfigError(
+            f"nobody has started {together.processes} processes",
+            "`impasto train --devices` does; or torchrun, for a program",
+        )
+    batch = config.train.batch_size
+    if batch % together.processes:
+        raise ConfigError(
+            f"a batch of {batch} pictures cannot be dealt out evenly to {together.processes} processes",
+            "train.batch_size is that of all together: make it a multiple",
+        )
+    if together.processes == 1:
+        choice = places.choose(config.train)
+        return choice, places.make_fabric(choice)
+    choice = places.choose(config.train.model_copy(update={"precision": "float32"}))
+    places.make_fabric(choice, together)
+    choice = ranks.said_by_the_first(lambda: places.choose(config.train))
+    return choice, places.make_fabric(choice, together)
+
+
+def _ended(engine: Engine, reason: Reason) -> Run:
+    state = engine.state
+    enlarges = not isinstance(engine.config.model, GeneratorConfig)
+    return Run(engine.out, reason, state.images_seen, state.seconds, state.evaluations, state.best, enlarges)
 
 
 def _deployed_parameters(generator: nn.Module) -> int:

@@ -15,6 +15,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
+from impasto import draws
 from impasto.checkpoints import (
     find_model,
     load_model,
@@ -30,6 +31,7 @@ from impasto.errors import CheckpointError
 from impasto.models.build import build_discriminator, build_generator, build_upscaler
 from impasto.models.discriminator import Discriminator
 from impasto.models.upscaler import CompactUpscaler
+from impasto.training import ranks
 from impasto.training.muon import Muon
 from impasto.training.vitals import Vitals
 
@@ -86,6 +88,8 @@ def create_state(config: Config, batches: Batches, fabric: Fabric) -> TrainingSt
         else:
             generator = build_upscaler(config.model)
         discriminator = build_discriminator(config.model, config.image)
+    ranks.synchronise(generator)
+    ranks.synchronise(discriminator)
     average = copy.deepcopy(generator).eval().requires_grad_(False)
     for module in (generator, discriminator, average):
         # Channels last: 1.4 times the pictures per second on a CPU, the tensor cores' own layout on a GPU.
@@ -101,7 +105,7 @@ def create_state(config: Config, batches: Batches, fabric: Fabric) -> TrainingSt
         generator_optimizer=cast(Optimizer, fabric_g_optimizer),
         discriminator_optimizer=cast(Optimizer, fabric_d_optimizer),
         batches=batches,
-        rng=torch.Generator().manual_seed(config.train.seed),
+        rng=draws.shared(config.train.seed, ranks.rank(), ranks.world()),
     )
 
 

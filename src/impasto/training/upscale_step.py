@@ -21,6 +21,7 @@ from impasto.losses.reconstruction import (
 )
 from impasto.models.frozen import FrozenMaps
 from impasto.models.upscaler import Upscaler
+from impasto.training import ranks
 from impasto.training.gan_step import StepStats, spread_of, update_discriminator
 from impasto.training.state import TrainingState
 
@@ -59,10 +60,11 @@ def upscale_step(
         if generator_compares(loss.adversarial):
             with torch.no_grad():
                 against = D(sharp[at])
-        g_loss = generator_loss(loss.adversarial, against, fake_logits).mean()
+        g_loss = generator_loss(loss.adversarial, *ranks.gather(against, fake_logits)).mean()
         total = total + cfg.adversarial * g_loss
     state.generator_optimizer.zero_grad()
     fabric.backward(total)
+    ranks.average_gradients(G.parameters())
     state.generator_optimizer.step()
     D.requires_grad_(True)
     stats |= {"generator_loss": g_loss.detach(), "reconstruction": reconstruction.detach()}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from impasto.config import Config
 from impasto.losses.adversarial import generator_is_linear
-from impasto.training import events, health, repairs, vitals
+from impasto.training import events, health, ranks, repairs, vitals
 from impasto.training import state as states
 from impasto.training.checkup import NAMES
 from impasto.training.gan_step import StepStats
@@ -32,7 +32,9 @@ class Ward:
 
     def begin(self) -> None:
         """See that there is somewhere to go back to."""
-        repairs.mend(self.state, self.state_file)
+        if ranks.is_first():
+            repairs.mend(self.state, self.state_file)
+        self.state.healthy = ranks.said_by_the_first(lambda: self.state.healthy)
         self.checkpoint()
         if not self.state.healthy:
             self.keep()
@@ -42,7 +44,8 @@ class Ward:
         if self.config.train.on_trouble == "heal" and states.is_finite(self.state):
             repairs.enlist(self.state)
             self.checkpoint()
-            repairs.keep_snapshot(self.state, self.state_file)
+            if ranks.is_first():
+                repairs.keep_snapshot(self.state, self.state_file)
 
     def after_step(self, stats: StepStats, before: int, *, look: bool) -> Verdict | None:
         """Note what a step from `before` images on says; now and then judge it. Returns what to act on."""

@@ -1,0 +1,63 @@
+"""Random numbers for a batch that several processes share.
+
+Each process draws those of the whole batch from the same seed and keeps its own, every `world`-th from its
+rank on: then N processes learn from exactly the numbers that one process would have drawn, and what is first
+in a batch (the pairs of a lesson) is spread over all of them.
+"""
+
+import torch
+from torch import Tensor
+
+
+class Shared(torch.Generator):
+    """A generator of numbers for a batch of which this process has a part. Alone, it is any generator."""
+
+    rank: int = 0
+    world: int = 1
+
+
+def shared(seed: int, rank: int = 0, world: int = 1) -> Shared:
+    """A generator on the CPU. Raises `ValueError` unless 0 <= rank < world."""
+    if not 0 <= rank < world:
+        raise ValueError(f"there is no rank {rank} among {world}")
+    rng = Shared()
+    rng.rank, rng.world = rank, world
+    rng.manual_seed(seed)
+    return rng
+
+
+def alike(rng: torch.Generator, seed: int) -> Shared:
+    """Another generator, of the same part of the batch."""
+    return shared(seed, *_part(rng))
+
+
+def whole(count: int, rng: torch.Generator) -> int:
+    """How many the batch has of which this process has `count`."""
+    return count * _part(rng)[1]
+
+
+def mine(numbers: Tensor, rng: torch.Generator, dim: int = 0) -> Tensor:
+    """This process's part of what was drawn for the whole batch along `dim`."""
+    rank, world = _part(rng)
+    if world == 1:
+        return numbers
+    return numbers[(slice(None),) * dim + (slice(rank, None, world),)]
+
+
+def rand(count: int, *shape: int, rng: torch.Generator) -> Tensor:
+    """(count, *shape) from U(0, 1)."""
+    return mine(torch.rand(whole(count, rng), *shape, generator=rng), rng)
+
+
+def randn(count: int, *shape: int, rng: torch.Generator) -> Tensor:
+    """(count, *shape) from N(0, 1)."""
+    return mine(torch.randn(whole(count, rng), *shape, generator=rng), rng)
+
+
+def randint(low: int, high: int, count: int, *shape: int, rng: torch.Generator) -> Tensor:
+    """(count, *shape) from low, ..., high - 1."""
+    return mine(torch.randint(low, high, (whole(count, rng), *shape), generator=rng), rng)
+
+
+def _part(rng: torch.Generator) -> tuple[int, int]:
+    return (rng.rank, rng.world) if isinstance(rng, Shared) else (0, 1)
