@@ -1,9 +1,12 @@
 """Several processes train one run: the same curve as one, and nothing lost when one of them dies."""
 
+import json
 import multiprocessing
 import os
 import signal
-import socket
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -13,7 +16,7 @@ import impasto
 from impasto.checkpoints import load_state
 from impasto.errors import ConfigError, ImpastoError
 from impasto.training.engine import Engine
-from impasto.training.launch import Arrangement, arrangement
+from impasto.training.launch import Arrangement, arrangement, free_port
 from tests.training.test_run import NETWORKS, SMALL
 
 STEPS = 50
@@ -57,9 +60,7 @@ def member(rank, world, port, sender, arguments, overrides):
 
 def start(world, pictures, out, preset, *, overrides=None, **arguments):
     """`world` processes that train together, and where the first one tells."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     arguments |= {"directory": pictures, "out": out, "preset": preset}
     overrides = NETWORKS[preset] | {"train.evaluate_every_images": 10**6} | (overrides or {})
     processes, receivers = [], []
@@ -104,7 +105,7 @@ CASES = {
 }
 
 
-@pytest.fixture(scope="module", params=CASES)
+@pytest.fixture(scope="module", params=["dcgan", "default", pytest.param("r3gan", marks=pytest.mark.slow)])
 def alone(request, shapes, tmp_path_factory):
     """A preset, and the curve of one process."""
     out = tmp_path_factory.mktemp("alone") / "run"
@@ -130,6 +131,7 @@ def test_several_processes_learn_as_one(alone, shapes, tmp_path, world):
             torch.testing.assert_close(ours[key], state[key], rtol=0.05, atol=0.01)
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_with_another_number_of_processes(shapes, tmp_path):
     whole = run_of(1, shapes, tmp_path / "whole", "r3gan", images=160)[0]
     run_of(2, shapes, tmp_path / "run", "r3gan", images=80)
@@ -138,7 +140,7 @@ def test_a_run_goes_on_with_another_number_of_processes(shapes, tmp_path):
     np.testing.assert_allclose(curve(rest), curve(whole)[10:], rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("lost", [1, 0])
+@pytest.mark.parametrize("lost", [1, pytest.param(0, marks=pytest.mark.slow)])
 def test_when_one_is_killed_nothing_but_its_step_is_lost(shapes, tmp_path, lost):
     out = tmp_path / "run"
     # The checkpoints are too rare to help.
@@ -166,11 +168,10 @@ def test_when_one_is_killed_nothing_but_its_step_is_lost(shapes, tmp_path, lost)
 
 
 def events_of(out):
-    import json
-
     return [json.loads(line) for line in (out / "events.jsonl").read_text().splitlines()]
 
 
+@pytest.mark.slow
 def test_repairs_are_made_by_all(shapes, tmp_path):
     """Numbers that run away: every process goes back with the others, and all end alike."""
     wild = {"optimizer.generator_lr": 1e4, "optimizer.discriminator_lr": 1e4, "train.max_repairs": 2}
@@ -179,6 +180,7 @@ def test_repairs_are_made_by_all(shapes, tmp_path):
     assert sum(r["event"] == "repaired" for r in events_of(tmp_path / "run")) > 0
 
 
+@pytest.mark.slow
 def test_an_interruption_of_the_first_ends_all_and_is_saved(shapes, tmp_path):
     out = tmp_path / "run"
     processes, receivers = start(2, shapes, out, "r3gan", images=10**9)
@@ -213,3 +215,48 @@ def test_who_starts_processes():
         arrangement(4, 2, {})
     with pytest.raises(ConfigError, match="--devices 0"):
         arrangement(0, None, {})
+
+
+def command(*words):
+    return [sys.executable, "-m", *map(str, words)]
+
+
+def settings(preset):
+    pairs = SMALL | NETWORKS[preset]
+    return [part for key, value in pairs.items() for part in ("--set", f"{key}={value}")]
+
+
+def test_the_command_starts_the_processes(shapes, tmp_path):
+    words = ["impasto", "train", shapes, "--out", tmp_path / "run", "--preset", "mlp", "--images", 80]
+    done = subprocess.run(
+        command(*words, "--devices", 2, *settings("mlp")), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("Stopped at 80 images") == 1  # one of them speaks
+    assert done.stderr == ""
+    again = subprocess.run(command(*words, "--devices", 2), capture_output=True, text=True, check=False)
+    assert again.returncode == 2
+    assert again.stderr.count("already holds a run") == 1
+
+
+@pytest.mark.slow
+def test_torchrun_begins_again_when_one_dies(shapes, tmp_path):
+    """An elastic restart: all processes are started anew and go on from the checkpoint."""
+    out = tmp_path / "run"
+    words = ["impasto", "train", shapes, "--out", out, "--preset", "r3gan", "--images", 4000, "--resume"]
+    words += ["--checkpoint-every", 0.2, *settings("r3gan")]
+    how = ["torch.distributed.run", "--nproc-per-node", 2, "--max-restarts", 2, "--standalone"]
+    with subprocess.Popen(
+        command(*how, "-m", *words), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as agent:
+        while (
+            not (out / "state.safetensors").exists() or not load_state(out / "state.safetensors")[1]["steps"]
+        ):
+            time.sleep(0.1)
+            assert agent.poll() is None
+        children = subprocess.run(["pgrep", "-P", str(agent.pid)], capture_output=True, text=True, check=True)
+        os.kill(int(children.stdout.split()[-1]), signal.SIGKILL)
+        _, said = agent.communicate(timeout=240)
+    assert agent.returncode == 0, said
+    assert load_state(out / "state.safetensors")[1]["images_seen"] == 4000
+    assert sum(record["event"] == "started" for record in events_of(out)) == 2

@@ -1,5 +1,6 @@
 """`impasto train`."""
 
+import logging
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -84,6 +85,7 @@ def train(
         overrides["train.begin_with"] = begin_with
     if on_trouble is not None:
         overrides["train.on_trouble"] = on_trouble
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # processes that meet
     console = Console(quiet=not launch.is_first_process())
     with TerminalSink(console) as terminal:
         run = run_training(

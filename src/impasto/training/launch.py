@@ -73,12 +73,9 @@ def start(arguments: Sequence[str], devices: int) -> int:
 
     When one ends badly the others get a minute to save and to end. Ctrl-C reaches all of them by itself.
     """
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     common = {
         "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
+        "MASTER_PORT": str(free_port()),
         "WORLD_SIZE": str(devices),
         "LOCAL_WORLD_SIZE": str(devices),
         "NODE_RANK": "0",
@@ -97,6 +94,14 @@ def start(arguments: Sequence[str], devices: int) -> int:
             whispers.seek(0)
             sys.stderr.write(whispers.read().decode(errors="replace"))
     return code
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on now."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
 
 
 def _wait(processes: Sequence["subprocess.Popen[bytes]"]) -> int:
