@@ -25,6 +25,7 @@ LAYERS = [
         "image_files",
         "oklab",
         "palettes",
+        "draws",
     },
     {"data", "models", "losses", "augment", "metrics"},
     {"checkpoints"},

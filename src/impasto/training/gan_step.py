@@ -76,7 +76,6 @@ def update_discriminator(
     real.requires_grad_(differentiates(loss, loss.r1_weight))
     fake.requires_grad_(differentiates(loss, loss.r2_weight))
     real_logits, fake_logits = D(real), D(fake)
-
     penalty = penalties(D, real, fake, real_logits, fake_logits, loss, state.rng)
     real_logits, fake_logits = ranks.gather(real_logits, fake_logits)
     d_loss = discriminator_loss(loss.adversarial, real_logits, fake_logits).mean()
