@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from impasto.arithmetic import bfloat16_speedup
 from impasto.config import TrainConfig
 from impasto.errors import ConfigError
+from impasto.training import ranks
 from impasto.training.launch import Arrangement
 
 Precision = Literal["float32", "bfloat16"]
@@ -34,6 +35,30 @@ def choose(cfg: TrainConfig) -> Choice:
     if cfg.precision != "auto":
         return Choice(device, cfg.precision, "as asked")
     return Choice(device, *_precision(device))
+
+
+def meet(cfg: TrainConfig, together: Arrangement) -> tuple[Choice, Fabric]:
+    """Where to train, with all processes of the run in touch; what the first one measures holds for all.
+
+    Raises `ConfigError` for a device that is not there, processes that nobody started, and a batch that cannot
+    be dealt out.
+    """
+    if not together.started:
+        raise ConfigError(
+            f"nobody has started {together.processes} processes",
+            "`impasto train --devices` does; or torchrun, for a program",
+        )
+    if cfg.batch_size % together.processes:
+        raise ConfigError(
+            f"a batch of {cfg.batch_size} pictures cannot be dealt out evenly to {together.processes} processes",
+            "train.batch_size is that of all together: make it a multiple",
+        )
+    if together.processes == 1:
+        choice = choose(cfg)
+        return choice, make_fabric(choice)
+    make_fabric(Choice(_device(cfg.device), "float32", "to meet"), together)
+    choice = ranks.said_by_the_first(lambda: choose(cfg))
+    return choice, make_fabric(choice, together)
 
 
 def make_fabric(choice: Choice, together: Arrangement = ALONE) -> Fabric:

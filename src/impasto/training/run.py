@@ -138,8 +138,7 @@ def train(
     if not any((config.stop.minutes, config.stop.images, config.stop.epochs)):
         config = config.model_copy(update={"stop": config.stop.model_copy(update={"until_converged": True})})
 
-    together = launch.arrangement(devices, nodes)
-    choice, fabric = _gather(config, together)
+    choice, fabric = places.meet(config.train, launch.arrangement(devices, nodes))
     pinned = config.train.model_copy(update={"precision": choice.precision})
     config = config.model_copy(update={"train": pinned})
 
@@ -196,28 +195,6 @@ def train(
         tell(started)
         engine = Engine(config, state, fabric, task, out, _about(dataset), every_sink, interrupted)
         return _ended(engine, engine.fit())
-
-
-def _gather(config: Config, together: launch.Arrangement) -> tuple[places.Choice, Fabric]:
-    """Where to train, with all processes of the run in touch. What the first one measures holds for all."""
-    if not together.started:
-        raise ConfigError(
-            f"nobody has started {together.processes} processes",
-            "`impasto train --devices` does; or torchrun, for a program",
-        )
-    batch = config.train.batch_size
-    if batch % together.processes:
-        raise ConfigError(
-            f"a batch of {batch} pictures cannot be dealt out evenly to {together.processes} processes",
-            "train.batch_size is that of all together: make it a multiple",
-        )
-    if together.processes == 1:
-        choice = places.choose(config.train)
-        return choice, places.make_fabric(choice)
-    choice = places.choose(config.train.model_copy(update={"precision": "float32"}))
-    places.make_fabric(choice, together)
-    choice = ranks.said_by_the_first(lambda: places.choose(config.train))
-    return choice, places.make_fabric(choice, together)
 
 
 def _ended(engine: Engine, reason: Reason) -> Run:
