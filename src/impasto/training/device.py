@@ -40,8 +40,8 @@ def choose(cfg: TrainConfig) -> Choice:
 def meet(cfg: TrainConfig, together: Arrangement) -> tuple[Choice, Fabric]:
     """Where to train, with all processes of the run in touch; what the first one measures holds for all.
 
-    Raises `ConfigError` for a device that is not there, processes that nobody started, and a batch that cannot
-    be dealt out.
+    Raises `ConfigError` for a device that is not there, processes that nobody started, and a batch that
+    cannot be dealt out.
     """
     if not together.started:
         raise ConfigError(
@@ -50,7 +50,8 @@ def meet(cfg: TrainConfig, together: Arrangement) -> tuple[Choice, Fabric]:
         )
     if cfg.batch_size % together.processes:
         raise ConfigError(
-            f"a batch of {cfg.batch_size} pictures cannot be dealt out evenly to {together.processes} processes",
+            f"a batch of {cfg.batch_size} pictures cannot be dealt out evenly to "
+            f"{together.processes} processes",
             "train.batch_size is that of all together: make it a multiple",
         )
     if together.processes == 1:
