@@ -154,8 +154,9 @@ def test_a_share_of_the_batch_is_paired(share, pairs):
     state, real = game.state, game.images[:8]
     with torch.no_grad():
         known = game.reference.encoder(real, state.discriminator.pyramid(real))
-    z, real_z, found = draw_latents(state, game.reference, known, game.config.matching)
+    z, real_z, found, share = draw_latents(state, game.reference, known, game.config.matching)
     assert found == pairs
+    assert share == (1 if pairs else 0)
     assert z.shape == real_z.shape == (8, game.config.model.latent_dim)
     assert torch.equal(z[:pairs], real_z[:pairs])
     free = known.shape[1]  # the others may stand for the same picture, and differ in what is free
