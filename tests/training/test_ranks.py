@@ -15,6 +15,7 @@ import torch
 import impasto
 from impasto.checkpoints import load_state
 from impasto.errors import ConfigError, ImpastoError
+from impasto.training import ranks
 from impasto.training.engine import Engine
 from impasto.training.launch import Arrangement, arrangement, free_port
 from tests.training.test_run import NETWORKS, SMALL
@@ -31,8 +32,10 @@ CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["impasto.training.run", "impasto.models.features"])
 
 
-def member(rank, world, port, sender, arguments, overrides):
+def member(rank, world, port, sender, arguments, overrides, sockets):
     """One process of a run: trains, and tells each step's losses and how it ended."""
+    if sockets:  # as between machines
+        ranks.talk_by_memory = lambda: None
     os.environ |= {
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": str(port),
@@ -58,7 +61,7 @@ def member(rank, world, port, sender, arguments, overrides):
         sender.send((type(error).__name__, error.message))
 
 
-def start(world, pictures, out, preset, *, overrides=None, **arguments):
+def start(world, pictures, out, preset, *, overrides=None, sockets=False, **arguments):
     """`world` processes that train together, and where the first one tells."""
     port = free_port()
     arguments |= {"directory": pictures, "out": out, "preset": preset}
@@ -66,7 +69,9 @@ def start(world, pictures, out, preset, *, overrides=None, **arguments):
     processes, receivers = [], []
     for rank in range(world):
         receiver, sender = CONTEXT.Pipe(duplex=False)
-        process = CONTEXT.Process(target=member, args=(rank, world, port, sender, arguments, overrides))
+        process = CONTEXT.Process(
+            target=member, args=(rank, world, port, sender, arguments, overrides, sockets)
+        )
         process.start()
         sender.close()
         processes.append(process)
@@ -114,10 +119,18 @@ def alone(request, shapes, tmp_path_factory):
     return request.param, curve(said), load_state(out / "state.safetensors")[0]
 
 
-@pytest.mark.parametrize("world", [2, pytest.param(4, marks=pytest.mark.slow)])
-def test_several_processes_learn_as_one(alone, shapes, tmp_path, world):
+@pytest.mark.parametrize(
+    ("world", "sockets"),
+    [
+        (2, False),
+        pytest.param(2, True, marks=pytest.mark.slow),
+        pytest.param(4, False, marks=pytest.mark.slow),
+    ],
+)
+def test_several_processes_learn_as_one(alone, shapes, tmp_path, world, sockets):
     preset, expected, state = alone
-    said = run_of(world, shapes, tmp_path / "run", preset, images=8 * STEPS, overrides=CASES[preset])
+    more = {"overrides": CASES[preset], "sockets": sockets}
+    said = run_of(world, shapes, tmp_path / "run", preset, images=8 * STEPS, **more)
     assert [of_one[-1] for of_one in said] == [("images", 8 * STEPS)] * world
     found = curve(said[0])
     assert found.shape == expected.shape == (STEPS, len(CURVE))
@@ -140,12 +153,19 @@ def test_a_run_goes_on_with_another_number_of_processes(shapes, tmp_path):
     np.testing.assert_allclose(curve(rest), curve(whole)[10:], rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("lost", [1, pytest.param(0, marks=pytest.mark.slow)])
-def test_when_one_is_killed_nothing_but_its_step_is_lost(shapes, tmp_path, lost):
+@pytest.mark.parametrize(
+    ("lost", "sockets"),
+    [
+        (1, False),
+        pytest.param(1, True, marks=pytest.mark.slow),
+        pytest.param(0, False, marks=pytest.mark.slow),
+    ],
+)
+def test_when_one_is_killed_nothing_but_its_step_is_lost(shapes, tmp_path, lost, sockets):
     out = tmp_path / "run"
     # The checkpoints are too rare to help.
     hourly = {"train.checkpoint_every_seconds": 3600.0}
-    processes, receivers = start(2, shapes, out, "r3gan", images=10**9, overrides=hourly)
+    processes, receivers = start(2, shapes, out, "r3gan", images=10**9, overrides=hourly, sockets=sockets)
     steps = []
     while len(steps) < 30:
         assert receivers[0].poll(120)

@@ -7,9 +7,10 @@ passes through D several times, and through its gradient, between two updates, w
 backward passes does not understand.
 """
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -17,7 +18,12 @@ from torch import Tensor, nn
 
 from impasto.errors import TrainingError
 
+if TYPE_CHECKING:
+    from impasto.training.blackboard import Blackboard
+
 T = TypeVar("T")
+
+_board: "Blackboard | None" = None  # of this process's default group, of which PyTorch has one, too
 
 
 class RankLostError(TrainingError):
@@ -52,14 +58,22 @@ def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
     if not _several():
         return
     gradients = [p.grad for p in parameters if p.grad is not None]
-    if not gradients:
+    if gradients:
+        add_up(gradients)
+        torch._foreach_div_(gradients, dist.get_world_size())
+
+
+def add_up(tensors: Sequence[Tensor]) -> None:
+    """Each tensor becomes, in place, the sum of all processes' ones."""
+    if _board is not None and all(_dense(t) for t in tensors):
+        with _talking():
+            _board.add_up(tensors)
         return
-    flat = torch.cat([g.reshape(-1) for g in gradients])
+    flat = torch.cat([t.reshape(-1) for t in tensors])
     with _talking():
         dist.all_reduce(flat)
-    flat /= dist.get_world_size()
-    for gradient, part in zip(gradients, torch.split(flat, [g.numel() for g in gradients]), strict=True):
-        gradient.copy_(part.view_as(gradient))
+    for tensor, part in zip(tensors, torch.split(flat, [t.numel() for t in tensors]), strict=True):
+        tensor.copy_(part.view_as(tensor))
 
 
 def gather(*logits: Tensor) -> tuple[Tensor, ...]:
@@ -73,9 +87,7 @@ def gather(*logits: Tensor) -> tuple[Tensor, ...]:
         return logits
     count, me = dist.get_world_size(), dist.get_rank()
     together = torch.stack([t.detach() for t in logits])
-    parts = [torch.empty_like(together) for _ in range(count)]
-    with _talking():
-        dist.all_gather(parts, together)
+    parts = _said_by_each(together)
     result = []
     for i, own in enumerate(logits):
         rows = [part[i] for part in parts]
@@ -89,19 +101,8 @@ def mean(values: Tensor) -> Tensor:
     if not _several():
         return values
     total = values.detach().clone()
-    with _talking():
-        dist.all_reduce(total)
+    add_up([total])
     return total / dist.get_world_size()
-
-
-def most(value: float) -> float:
-    """The largest of the processes' values."""
-    if not _several():
-        return value
-    found = torch.tensor(value, dtype=torch.float64, device=_device())
-    with _talking():
-        dist.all_reduce(found, dist.ReduceOp.MAX)
-    return float(found)
 
 
 def of_the_first(values: Sequence[float]) -> list[float]:
@@ -109,9 +110,7 @@ def of_the_first(values: Sequence[float]) -> list[float]:
     if not _several():
         return list(values)
     sent = torch.tensor(values, dtype=torch.float64, device=_device())
-    with _talking():
-        dist.broadcast(sent, 0)
-    return [float(v) for v in sent]
+    return [float(v) for v in _said_by_each(sent)[0]]
 
 
 def said_by_the_first(find: Callable[[], T]) -> T:
@@ -144,67 +143,6 @@ def wait_for_all() -> None:
             dist.barrier()
 
 
-class Sum(torch.autograd.Function):
-    """The sum over all processes of a tensor that each has; differentiable as often as one likes."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        """Any shape, the same everywhere."""
-        total = x.detach().clone()
-        with _talking():
-            dist.all_reduce(total)
-        return total
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        """Each process's value is part of every process's sum."""
-        result: Tensor = Sum.apply(gradient.contiguous())
-        return result
-
-
-class SharedBatchNorm2d(nn.BatchNorm2d):
-    """Batch normalisation by the statistics of the whole batch, of which this process has a part.
-
-    PyTorch's own is for GPUs alone and cannot be differentiated twice, which a gradient penalty on a
-    network with batch norm does.
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(b, C, H, W) -> (b, C, H, W). Every process must come here with as many pictures."""
-        if not self.training:
-            return super().forward(x)
-        wide = x.float()
-        variance, average = torch.var_mean(wide, (0, 2, 3), correction=0)
-        # The means and the mean squares of equal parts average to those of the whole. In float64, or the
-        # difference of two large numbers would be noise.
-        moments = torch.stack((average, variance + average.square())).double()
-        average, square = (Sum.apply(moments) / world()).unbind()
-        variance = (square - average.square()).clamp_min(0)
-        self._remember(average, variance, world() * x.numel() // x.shape[1])
-        scale = (variance + self.eps).rsqrt().float() * self.weight
-        shift = self.bias - average.float() * scale
-        result: Tensor = (wide * scale[:, None, None] + shift[:, None, None]).to(x.dtype)
-        return result
-
-    @torch.no_grad()
-    def _remember(self, average: Tensor, variance: Tensor, count: int) -> None:
-        if self.running_mean is None or self.running_var is None or self.num_batches_tracked is None:
-            return
-        self.num_batches_tracked.add_(1)
-        momentum = self.momentum if self.momentum is not None else 1 / float(self.num_batches_tracked)
-        self.running_mean.lerp_(average.to(self.running_mean), momentum)
-        self.running_var.lerp_((variance * count / (count - 1)).to(self.running_var), momentum)
-
-
-def synchronise(network: nn.Module) -> None:
-    """Let each batch norm of a network that trains see the whole batch, where there are several processes."""
-    if not _several():
-        return
-    for module in network.modules():
-        if type(module) is nn.BatchNorm2d and module.affine:
-            module.__class__ = SharedBatchNorm2d
-
-
 @contextmanager
 def first_alone() -> Iterator[None]:
     """The first process goes through what is inside before the others: they find in a cache what it made."""
@@ -213,6 +151,29 @@ def first_alone() -> Iterator[None]:
     yield
     if is_first():
         wait_for_all()
+
+
+def talk_by_memory() -> None:
+    """From now on the messages of every step go through memory, where all processes are on one machine
+    without GPUs. All call this together, once they have met."""
+    global _board
+    if _several() and _board is None and dist.get_backend() == "gloo" and sys.platform == "linux":
+        from impasto.training import blackboard
+
+        _board = blackboard.set_up()
+
+
+def _said_by_each(tensor: Tensor) -> list[Tensor]:
+    with _talking():
+        if _board is not None:
+            return _board.gather(tensor)
+        parts = [torch.empty_like(tensor) for _ in range(dist.get_world_size())]
+        dist.all_gather(parts, tensor)
+        return parts
+
+
+def _dense(tensor: Tensor) -> bool:
+    return tensor.is_contiguous() or tensor.is_contiguous(memory_format=torch.channels_last)
 
 
 def _several() -> bool:

@@ -31,7 +31,7 @@ from impasto.errors import CheckpointError
 from impasto.models.build import build_discriminator, build_generator, build_upscaler
 from impasto.models.discriminator import Discriminator
 from impasto.models.upscaler import CompactUpscaler
-from impasto.training import ranks
+from impasto.training import ranks, shared_norm
 from impasto.training.muon import Muon
 from impasto.training.vitals import Vitals
 
@@ -88,8 +88,8 @@ def create_state(config: Config, batches: Batches, fabric: Fabric) -> TrainingSt
         else:
             generator = build_upscaler(config.model)
         discriminator = build_discriminator(config.model, config.image)
-    ranks.synchronise(generator)
-    ranks.synchronise(discriminator)
+    shared_norm.synchronise(generator)
+    shared_norm.synchronise(discriminator)
     average = copy.deepcopy(generator).eval().requires_grad_(False)
     for module in (generator, discriminator, average):
         # Channels last: 1.4 times the pictures per second on a CPU, the tensor cores' own layout on a GPU.
