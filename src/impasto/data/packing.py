@@ -5,10 +5,8 @@ whole, the first ones can be held out, and copies lie side by side.
 """
 
 import hashlib
-import io
 import json
-import tarfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -20,7 +18,7 @@ from impasto import images
 from impasto.config import DataConfig, ImageConfig
 from impasto.data.folder import scan_pictures
 from impasto.data.scan import Picture, Progress, Rejected, content_hash, in_threads
-from impasto.data.shards import INDEX, Shard, ShardSet, checksum, read_index
+from impasto.data.shards import INDEX, Entry, Shard, ShardSet, checksum, read_index, write_tar
 from impasto.data.themes import find_themes
 from impasto.errors import DataError, ImageError
 from impasto.files import remove_leftovers, replacing, write_bytes_atomically
@@ -145,20 +143,20 @@ def _write(shard: Shard, part: Sequence[Member], root: Path, data: DataConfig) -
     """One tar file, which depends on nothing but its pictures."""
     path = Path(shard.place)
     with replacing(path) as temporary:
-        with tarfile.open(temporary, "w", format=tarfile.USTAR_FORMAT) as tar:
-            for start in range(0, len(part), _AT_ONCE):
-                members = part[start : start + _AT_ONCE]
-                raws = list(in_threads(lambda member: _read(root, member[0]), members))
-                palettes = _palettes(raws, [m[0].path for m in members], data)
-                for n, (raw, (picture, themes), palette) in enumerate(
-                    zip(raws, members, palettes, strict=True), start=start
-                ):
-                    suffix = PurePosixPath(picture.path).suffix.lower()
-                    _add(tar, f"{path.stem}-{n:06}{suffix}", raw)
-                    about = _about(picture, themes, palette)
-                    _add(tar, f"{path.stem}-{n:06}.json", json.dumps(about).encode())
+        write_tar(temporary, _entries(path.stem, part, root, data))
         size, digest = temporary.stat().st_size, checksum(temporary)
     return Shard(shard.place, len(part), size, digest, shard.contents)
+
+
+def _entries(stem: str, part: Sequence[Member], root: Path, data: DataConfig) -> Iterator[Entry]:
+    for start in range(0, len(part), _AT_ONCE):
+        members = part[start : start + _AT_ONCE]
+        raws = list(in_threads(lambda member: _read(root, member[0]), members))
+        palettes = _palettes(raws, [m[0].path for m in members], data)
+        numbered = enumerate(zip(raws, members, palettes, strict=True), start=start)
+        for number, (raw, (picture, themes), palette) in numbered:
+            suffix = PurePosixPath(picture.path).suffix.lower()
+            yield f"{stem}-{number:06}", suffix, raw, _about(picture, themes, palette)
 
 
 def _about(picture: Picture, themes: Sequence[str], palette: Sequence[tuple[str, float]]) -> dict[str, Any]:
@@ -199,12 +197,6 @@ def _palettes(raws: Sequence[bytes], paths: Sequence[str], data: DataConfig) -> 
 
     pixels = np.stack(list(in_threads(look, zip(raws, paths, strict=True))))
     return [list(hex_colours(torch.from_numpy(p))) for p in palettes_of_pixels(pixels, data.background)]
-
-
-def _add(tar: tarfile.TarFile, name: str, raw: bytes) -> None:
-    entry = tarfile.TarInfo(name)
-    entry.size = len(raw)
-    tar.addfile(entry, io.BytesIO(raw))
 
 
 def _size(path: Path) -> int:

@@ -6,6 +6,7 @@ a `.json` or `.cls` with what is known of it. `packing.py` writes such sets; oth
 
 import contextlib
 import hashlib
+import io
 import json
 import re
 import tarfile
@@ -22,6 +23,9 @@ INDEX = "index.json"
 FORMAT, VERSION = "impasto-shards", 1
 _MOST_ABOUT_BYTES = 4 * 2**20  # of what is said of one picture
 _BRACES = re.compile(r"\{([^{}]*)\}")
+
+Entry = tuple[str, str, bytes, Mapping[str, Any]]
+"""A sample to be written: its name, the picture's suffix with the dot, its bytes, what is known of it."""
 
 
 @dataclass(frozen=True)
@@ -197,6 +201,17 @@ def checksum(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_tar(path: Path, entries: Iterable[Entry]) -> None:
+    """Write samples to a tar file that depends on nothing else: no clock, no user."""
+    with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
+        for name, suffix, picture, about in entries:
+            for file, raw in ((name + suffix, picture), (f"{name}.json", json.dumps(about).encode())):
+                member = tarfile.TarInfo(file)
+                member.size = len(raw)
+                tar.addfile(member, io.BytesIO(raw))
+                tar.members = []  # type: ignore[attr-defined]  # or a list of all files would be kept
 
 
 def samples_in(path: Path, place: str) -> Iterator[Sample]:
