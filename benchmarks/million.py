@@ -65,6 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "picture_px": SIDE,
             "per_shard": args.per_shard,
             "images": args.images,
+            "held_out": args.held_out or "a tenth, at most 2,000",
             "generated_seconds": round(time.perf_counter() - started, 1),
             "rows": [],
         }
@@ -138,9 +139,9 @@ def measure(
 ) -> dict[str, Any]:
     """The runs of one count; see the module."""
     cache = scratch / "cache"
-    cold = run(place, arm, BATCH, cache, scratch)
-    warm = [run(place, arm, BATCH, cache, scratch) for _ in range(args.rounds)]
-    long = run(place, arm, args.images, cache, scratch)
+    cold = run(place, arm, BATCH, cache, scratch, args.held_out)
+    warm = [run(place, arm, BATCH, cache, scratch, args.held_out) for _ in range(args.rounds)]
+    long = run(place, arm, args.images, cache, scratch, args.held_out)
     shutil.rmtree(cache)
     return {
         "pictures": count,
@@ -152,12 +153,14 @@ def measure(
     }
 
 
-def run(place: Path, preset: str, images: int, cache: Path, scratch: Path) -> dict[str, float]:
+def run(place: Path, preset: str, images: int, cache: Path, scratch: Path, held_out: int) -> dict[str, float]:
     """One `impasto train` in a process of its own."""
     out = scratch / "run"
     settings = SETTINGS | ARMS[preset]
     command = [sys.executable, "-m", "impasto", "train", str(place), "--out", str(out), "--preset", preset]
     command += ["--images", str(images)]
+    if held_out:
+        settings |= {"data.holdout_min_pictures": held_out, "data.holdout_share": 1e-9}
     command += [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
     environment = os.environ | {"IMPASTO_CACHE": str(cache), "OMP_NUM_THREADS": "1"}
     started = time.perf_counter()
@@ -214,6 +217,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--arms", nargs="+", choices=list(ARMS), default=["dcgan"], help="presets")
     parser.add_argument("--per-shard", type=int, default=1_000)
     parser.add_argument("--images", type=int, default=40_000, help="of the long run")
+    parser.add_argument("--held-out", type=int, default=0, metavar="N", help="pictures, of every count")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--scratch", type=Path, help="where there is room")
     parser.add_argument("--json", type=Path, metavar="FILE")
