@@ -17,11 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from impasto import images
+from impasto.data.fetching import PIPE, fetch_if_there, is_remote
 from impasto.errors import DataError
 
 INDEX = "index.json"
 FORMAT, VERSION = "impasto-shards", 1
 _MOST_ABOUT_BYTES = 4 * 2**20  # of what is said of one picture
+_MOST_INDEX_BYTES = 2**28
 _BRACES = re.compile(r"\{([^{}]*)\}")
 
 Entry = tuple[str, str, bytes, Mapping[str, Any]]
@@ -33,7 +35,7 @@ class Shard:
     """One tar file. What is None is not known before it has been read."""
 
     place: str
-    """Its path."""
+    """Its path, its address, or `pipe:` and the command that prints it."""
     pictures: int | None = None
     bytes: int | None = None
     sha256: str | None = None
@@ -98,7 +100,10 @@ class Sample:
 
 
 def names_shards(place: str) -> bool:
-    """Whether this means shards: a `.tar`, a pattern of them in braces, or a folder that holds them."""
+    """Whether this means shards: a `.tar`, a pattern of them in braces, a folder that holds them, or what is
+    fetched: an address, or `pipe:` and a command."""
+    if is_remote(place):
+        return True
     if place.endswith(".tar") and not Path(place).is_dir():
         return True
     folder = Path(place)
@@ -113,6 +118,8 @@ def names_shards(place: str) -> bool:
 
 def find_shards(place: str) -> ShardSet:
     """The shards that a place means, see `names_shards`. Raises `DataError` where one is not there."""
+    if is_remote(place):
+        return _find_remote(place)
     folder = Path(place)
     if _is_ours(folder / INDEX):
         return read_index(folder / INDEX, place)
@@ -129,6 +136,29 @@ def find_shards(place: str) -> ShardSet:
         if {Path(shard.place) for shard in known.shards} == {Path(path) for path in paths}:
             return known
     return ShardSet(place, tuple(Shard(path) for path in paths))
+
+
+def _find_remote(place: str) -> ShardSet:
+    """Shards of a web server, with the index beside them if there is one, or of a command."""
+    if place.startswith(PIPE):
+        return ShardSet(place, tuple(Shard(one) for one in expand(place)))
+    if not place.endswith(".tar"):  # a folder of the server, or its index
+        folder = place.removesuffix(INDEX).rstrip("/")
+        text = fetch_if_there(f"{folder}/{INDEX}", _MOST_INDEX_BYTES)
+        if text is None:
+            raise DataError(
+                f"there is no '{folder}/{INDEX}'", "give a pattern, https://host/x-{000000..000099}.tar"
+            )
+        return parse_index(text, place, folder)
+    places = expand(place)
+    folder = places[0].rpartition("/")[0]
+    text = fetch_if_there(f"{folder}/{INDEX}", _MOST_INDEX_BYTES)
+    if text is not None:
+        with contextlib.suppress(DataError):  # another program's
+            known = parse_index(text, place, folder)
+            if {shard.place for shard in known.shards} == set(places):
+                return known
+    return ShardSet(place, tuple(Shard(one) for one in places))
 
 
 def _is_ours(index: Path) -> bool:
