@@ -13,7 +13,8 @@ from PIL import Image
 from impasto import images
 from impasto.config import DataConfig, ImageConfig
 from impasto.data import cache
-from impasto.data.folder import open_folder, open_to_compare
+from impasto.data.folder import open_folder
+from impasto.data.opening import open_to_compare
 from impasto.data.scan import scan_folder
 from impasto.errors import DataError
 from impasto.files import cache_folder
@@ -121,7 +122,7 @@ def test_a_killed_writer_leaves_nothing_that_is_believed(pictures: Path) -> None
         "import sys, time\n"
         "from pathlib import Path\n"
         "from impasto.config import DataConfig, ImageConfig\n"
-        "from impasto.data.folder import open_folder, open_to_compare\n"
+        "from impasto.data.folder import open_folder\n"
         "def slow(stage, done, total):\n"
         "    if stage.startswith('decoding') and done == 20:\n"
         "        print('halfway', flush=True)\n"

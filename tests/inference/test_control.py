@@ -5,7 +5,7 @@ import json
 import pytest
 
 import impasto
-from impasto.data.folder import open_to_compare
+from impasto.data.opening import open_to_compare
 from impasto.errors import InputError
 from impasto.inference.control import control, held_out
 from tests.training.test_run import train

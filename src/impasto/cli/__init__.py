@@ -16,6 +16,7 @@ from impasto.cli.interpolate import interpolate
 from impasto.cli.mix import mix
 from impasto.cli.models import models
 from impasto.cli.neighbours import neighbours
+from impasto.cli.pack import pack
 from impasto.cli.project import project
 from impasto.cli.samples import samples
 from impasto.cli.serve import serve
@@ -31,7 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 verbs = (
-    demo, samples, models, inspect, train, health, generate, interpolate, mix, neighbours, project,
+    demo, samples, models, inspect, pack, train, health, generate, interpolate, mix, neighbours, project,
     directions, upscale, evaluate, export, serve, doctor,
 )  # fmt: skip
 for verb in verbs:

@@ -39,7 +39,7 @@ def demo(
     make_openmoji(pictures, 64)
     console.print(f"They are in {pictures}", highlight=False, soft_wrap=True)
     say(f"2. Training for {minutes:g} minutes")
-    train(pictures, run, size=64, minutes=minutes, resume=True)
+    train(str(pictures), run, size=64, minutes=minutes, resume=True)
     say("3. New pictures")
     generate(out=made, model=run, count=48, grid=True)
     say("4. From picture to picture, and four times larger")

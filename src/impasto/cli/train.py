@@ -9,7 +9,9 @@ import typer
 
 
 def train(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="A folder of pictures.")],
+    directory: Annotated[
+        str, typer.Argument(metavar="DIR", help="A folder of pictures, or of shards that `pack` made.")
+    ],
     out: Annotated[Path, typer.Option(metavar="RUN", help="Where everything goes.")],
     low: Annotated[
         Path | None,

@@ -1,7 +1,7 @@
 """Which pictures are learnt from, which are held out, and in what order they come."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -60,8 +60,40 @@ def drawn_by_weight(weights: Offsets, generator: np.random.Generator) -> Indices
     return np.repeat(places, np.diff(marks, prepend=0))
 
 
+class Order(Protocol):
+    """In which order pictures come: a function of the seed, the epoch and the place in it alone."""
+
+    def __len__(self) -> int:
+        """Pictures in an epoch."""
+
+    def at(self, seed: int, epoch: int, places: Indices) -> Indices:
+        """Which pictures come at these places, (n,) from 0, of an epoch: (n,)."""
+
+
+class Shuffled:
+    """All pictures in a new order each epoch; with `weights` (n,) each as often as its weight says."""
+
+    def __init__(self, indices: Indices, weights: Offsets | None = None) -> None:
+        self._indices, self._weights = indices, weights
+        self._made: tuple[int, int] | None = None
+        self._order = indices
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def at(self, seed: int, epoch: int, places: Indices) -> Indices:
+        """See `Order.at`."""
+        if self._made != (seed, epoch):
+            generator = np.random.default_rng([seed, epoch])
+            chosen = self._indices
+            if self._weights is not None:
+                chosen = chosen[drawn_by_weight(self._weights, generator)]
+            self._order, self._made = generator.permutation(chosen), (seed, epoch)
+        return self._order[places]
+
+
 class Batches:
-    """Endless batches over some pictures, in a new order each epoch.
+    """Endless batches over some pictures, in a new order each epoch: all shuffled, or as `order` says.
 
     Everything follows from the seed and the count of pictures seen, whatever the batch size: that is all
     there is to save, and picture number 1,000 is the same picture in the same window however it is reached.
@@ -78,6 +110,7 @@ class Batches:
         *,
         mirror: bool = False,
         weights: Offsets | None = None,
+        order: Order | None = None,
         rank: int = 0,
         world: int = 1,
     ) -> None:
@@ -92,11 +125,9 @@ class Batches:
         self.batch_size = batch_size
         self.seed = seed
         self.mirror = mirror
-        self.weights = weights
         self.rank, self.world = rank, world
         self.images_seen = 0
-        self._epoch = -1
-        self._order = indices
+        self._order = Shuffled(indices, weights) if order is None else order
 
     @property
     def epochs_seen(self) -> float:
@@ -124,7 +155,7 @@ class Batches:
         result = np.empty_like(positions)
         for epoch in np.unique(positions // count):
             here = positions // count == epoch
-            result[here] = self._order_of(int(epoch))[positions[here] % count]
+            result[here] = self._order.at(self.seed, int(epoch), positions[here] % count)
         return result
 
     def state_dict(self) -> dict[str, Any]:
@@ -135,16 +166,6 @@ class Batches:
         """Go on exactly where `state_dict` was taken."""
         self.seed = int(state["seed"])
         self.images_seen = int(state["images_seen"])
-        self._epoch = -1
-
-    def _order_of(self, epoch: int) -> Indices:
-        if epoch != self._epoch:
-            generator = np.random.default_rng([self.seed, epoch])
-            chosen = self.picture_indices
-            if self.weights is not None:
-                chosen = chosen[drawn_by_weight(self.weights, generator)]
-            self._order, self._epoch = generator.permutation(chosen), epoch
-        return self._order
 
     def _mirrored(self, positions: Indices) -> Flags:
         if not self.mirror:

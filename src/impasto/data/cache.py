@@ -11,7 +11,7 @@ import json
 import secrets
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,15 +82,31 @@ def open_pixels(scan: Scan, data: DataConfig, image: ImageConfig, progress: Prog
     Raises `DataError` when a picture has changed since the scan, or when the disk is full.
     """
     folder = cache_folder() / "pixels" / _key(scan, data, image)
-    found = _load(folder, len(scan.pictures), data, image)
+    found = load(folder, len(scan.pictures), data, image)
     if found is not None:
         return found
+    build(
+        folder,
+        lambda building: _write(building, scan, data, image, progress),
+        lambda: load(folder, len(scan.pictures), data, image) is not None,
+    )
+    found = load(folder, len(scan.pictures), data, image)
+    if found is None:
+        raise DataError(f"the cache '{folder}' cannot be read back", "remove that folder and try again")
+    return found
+
+
+def build(folder: Path, write: Callable[[Path], None], is_whole: Callable[[], bool]) -> None:
+    """Let `write` fill a folder beside `folder` and move it there whole, unless another process did.
+
+    Raises `DataError` when the disk cannot take it.
+    """
     building = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.tmp")
     try:
         _sweep(folder.parent)
         building.mkdir(parents=True)
-        _write(building, scan, data, image, progress)
-        if folder.exists() and _load(folder, len(scan.pictures), data, image) is None:
+        write(building)
+        if folder.exists() and not is_whole():
             shutil.rmtree(folder)
         if not folder.exists():  # else another process was quicker, and made the same
             building.rename(folder)
@@ -101,21 +117,22 @@ def open_pixels(scan: Scan, data: DataConfig, image: ImageConfig, progress: Prog
         ) from None
     finally:
         shutil.rmtree(building, ignore_errors=True)
-    found = _load(folder, len(scan.pictures), data, image)
-    if found is None:
-        raise DataError(f"the cache '{folder}' cannot be read back", "remove that folder and try again")
-    return found
 
 
 def _key(scan: Scan, data: DataConfig, image: ImageConfig) -> str:
+    return key_of([p.content_hash for p in scan.pictures], data, image)
+
+
+def key_of(contents: Sequence[str], data: DataConfig, image: ImageConfig) -> str:
+    """The name of the cache of these contents, decoded in this way: 32 hexadecimal digits."""
     size = 0 if data.fit == "windows" else image.size  # the whole pictures serve windows of every size
     what = [_VERSION, size, image.channels, data.fit, data.background.lower()]
-    text = json.dumps([what, [p.content_hash for p in scan.pictures]])
+    text = json.dumps([what, list(contents)])
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def _load(folder: Path, count: int, data: DataConfig, image: ImageConfig) -> Pixels | None:
-    """The cache in `folder`, or None where it is absent or not what it must be."""
+def load(folder: Path, count: int, data: DataConfig, image: ImageConfig) -> Pixels | None:
+    """The cache of `count` pictures in `folder`, or None where it is absent or not what it must be."""
     size, channels = image.size, image.channels
     try:
         shapes = np.load(folder / "shapes.npy")
@@ -140,18 +157,41 @@ def _write(folder: Path, scan: Scan, data: DataConfig, image: ImageConfig, progr
     needed = sum(areas) * image.channels + _HEADROOM_BYTES
     if shutil.disk_usage(folder).free < needed:
         raise OSError(f"{needed / 2**20:.0f} MiB are needed and fewer are free")
-    shapes = np.zeros((count, 2), np.int64)
-    decode = functools.partial(_decode, scan.root, data, image)
-    with (folder / "pixels.bin").open("wb") as file:
-        for index, pixels in enumerate(in_threads(decode, scan.pictures)):
-            file.write(pixels.tobytes())
-            shapes[index] = pixels.shape[:2]
+    decoded = in_threads(functools.partial(_decode, scan.root, data, image), scan.pictures)
+
+    def told() -> Iterator[Bytes]:
+        for done, pixels in enumerate(decoded, start=1):
+            yield pixels
             if progress:
-                progress("decoding pictures", index + 1, count)
-    np.save(folder / "shapes.npy", shapes)
+                progress("decoding pictures", done, count)
+
+    stream(folder, told())
+
+
+def stream(folder: Path, pictures: Iterable[Bytes]) -> None:
+    """Write pictures, (H, W, C) uint8 each, as `load` reads them, one after the other."""
+    shapes = []
+    with (folder / "pixels.bin").open("wb") as file:
+        for pixels in pictures:
+            file.write(pixels.tobytes())
+            shapes.append(pixels.shape[:2])
+    np.save(folder / "shapes.npy", np.array(shapes, np.int64).reshape(-1, 2))
 
 
 def _decode(root: Path, data: DataConfig, image: ImageConfig, picture: Picture) -> Bytes:
+    try:
+        raw = images.read_bytes(root / picture.path)
+        if content_hash(raw) != picture.content_hash:
+            raise ImageError("has changed while it was being read")
+        return fitted(raw, data, image)
+    except ImageError as error:
+        raise DataError(
+            f"'{picture.path}' {error.message}", "start again: the folder is then read anew"
+        ) from None
+
+
+def fitted(raw: bytes, data: DataConfig, image: ImageConfig) -> Bytes:
+    """A picture file as `data.fit` says: (H, W, C) uint8. Raises `ImageError`."""
     fit: Callable[..., Bytes]
     match data.fit:
         case "windows":
@@ -160,21 +200,9 @@ def _decode(root: Path, data: DataConfig, image: ImageConfig, picture: Picture) 
             fit = images.fit_cover
         case square:
             fit = functools.partial(images.fit_square, fit=square)
-    try:
-        raw = images.read_bytes(root / picture.path)
-        if content_hash(raw) != picture.content_hash:
-            raise ImageError("has changed while it was being read")
-        return fit(
-            raw,
-            image.size,
-            channels=image.channels,
-            background=data.background,
-            max_pixels=data.max_pixels,
-        )
-    except ImageError as error:
-        raise DataError(
-            f"'{picture.path}' {error.message}", "start again: the folder is then read anew"
-        ) from None
+    return fit(
+        raw, image.size, channels=image.channels, background=data.background, max_pixels=data.max_pixels
+    )
 
 
 def _own_pixels(

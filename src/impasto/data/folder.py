@@ -48,6 +48,10 @@ class Dataset:
         """(N, T) float32: 1 where a picture of the folder has a theme. Rows go by `Batches`' indices."""
         return self.labels.matrix
 
+    def themes_of(self, indices: Indices) -> Floats:
+        """The rows (n, T) of `theme_matrix` of some pictures."""
+        return np.asarray(self.theme_matrix[indices])
+
     @cached_property
     def palettes(self) -> Floats:
         """(N, K, 4) float32, read-only: the palette of each picture of the folder, as palettes.py says.
@@ -105,9 +109,13 @@ class Dataset:
         may else have none of a rare one.
         """
         order = self.train_indices[np.random.default_rng(seed).permutation(len(self.train_indices))]
+        return self.first_of(order, count, of_each_theme)
+
+    def first_of(self, order: Indices, count: int, of_each_theme: int) -> Indices:
+        """The first `count` of these pictures, so many `of_each_theme` among them: (n,) -> (<= count,)."""
         if len(order) <= count:
             return order
-        has = self.theme_matrix[order] > 0
+        has = self.themes_of(order) > 0
         needed = (has & (has.cumsum(0) <= of_each_theme)).any(1)
         others = ~needed & ((~needed).cumsum() <= count - needed.sum())
         some: Indices = order[needed | others][:count]
@@ -167,20 +175,3 @@ def open_folder(
     train, holdout = split(hashes, data.holdout_share, data.holdout_min_pictures, seed)
     pixels = open_pixels(scan, data, image, progress)
     return Dataset(scan, pixels, train, holdout, labels, data)
-
-
-def open_to_compare(
-    root: Path, data: DataConfig, image: ImageConfig, *, seed: int, progress: Progress | None = None
-) -> Dataset:
-    """`open_folder` for pictures that a model's are compared with.
-
-    What the model learned themes from, tags or a table, another folder need not have: it is opened without
-    themes then, and is known by that not to be the model's own.
-    """
-    try:
-        return open_folder(root, data, image, seed=seed, progress=progress)
-    except DataError:
-        if data.themes in ("folders", "none"):
-            raise
-        plain = data.model_copy(update={"themes": "none"})
-        return open_folder(root, plain, image, seed=seed, progress=progress)

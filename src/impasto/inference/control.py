@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from impasto.data.cache import Indices
-from impasto.data.folder import Dataset, open_to_compare
+from impasto.data.folder import Dataset
+from impasto.data.opening import open_to_compare
 from impasto.errors import InputError
 from impasto.image_files import to_pil
 from impasto.images import Pixels, to_tensor, to_uint8
@@ -52,9 +53,7 @@ def control(
         raise InputError("this model cannot be asked for anything", NO_THEMES_HINT)
     if requests < PALETTES or per_theme < 1:
         raise InputError(f"{requests} requests are too few to measure", f"{PALETTES} or more say something")
-    dataset = open_to_compare(
-        Path(against), config.data, config.image, seed=config.train.seed, progress=progress
-    )
+    dataset = open_to_compare(against, config.data, config.image, seed=config.train.seed, progress=progress)
     if dataset.fingerprint != model.info.data.get("fingerprint"):
         raise InputError(
             f"'{against}' is not what this model was trained on",

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from impasto.data.folder import open_to_compare
+from impasto.data.opening import open_to_compare
 from impasto.errors import InputError, MissingDependencyError
 from impasto.inference.sampler import Model
 from impasto.metrics.inception import find_inception_weights, published_fid
@@ -30,9 +30,7 @@ def evaluate(
     Raises `InputError` for a folder that cannot be used, or fewer than 16 samples.
     """
     config = model.info.config
-    dataset = open_to_compare(
-        Path(against), config.data, config.image, seed=config.train.seed, progress=progress
-    )
+    dataset = open_to_compare(against, config.data, config.image, seed=config.train.seed, progress=progress)
     train, holdout = dataset.train_pixels(MOST_REAL, seed=0), dataset.holdout_pixels(MOST_REAL)
     count = min(MOST_SAMPLES, len(train) + len(holdout)) if samples is None else samples
     if count < 16:

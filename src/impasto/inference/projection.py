@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from impasto.config import Config, DataConfig, ImageConfig
-from impasto.data.folder import open_to_compare
+from impasto.data.opening import open_to_compare
 from impasto.errors import ImageError, InputError
 from impasto.image_files import from_pil, to_pil
 from impasto.images import fit_square, grid, to_tensor

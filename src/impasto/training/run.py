@@ -25,8 +25,9 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from impasto.config import Config, RestorationConfig, load_config, override, parse_config
-from impasto.data.folder import Dataset, open_folder, scan_pictures
+from impasto.data.folder import Dataset
 from impasto.data.inspect import choose_preset
+from impasto.data.opening import open_pictures, pictures_in
 from impasto.data.pairs import open_pairs
 from impasto.descriptors import GeneratorConfig, ProjectedConfig
 from impasto.errors import ConfigError, InputError
@@ -95,7 +96,7 @@ def train(
     sinks: Sequence[Sink] = (),
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Run:
-    """Train a generator on a folder of pictures and leave everything in `out`.
+    """Train a generator on a folder of pictures, or on shards of them, and leave everything in `out`.
 
     `low` is the folder of the low-resolution pictures where an upscaler is to learn from pairs. Without
     `preset` the number of pictures chooses one. Limits count over the whole life of a run,
@@ -134,7 +135,7 @@ def train(
     elif preset is not None:
         config, why = load_config(preset, set_anew), "as asked"
     else:
-        config, why = _config_for(Path(directory), set_anew, progress)
+        config, why = _config_for(directory, set_anew, progress)
     if not any((config.stop.minutes, config.stop.images, config.stop.epochs)):
         config = config.model_copy(update={"stop": config.stop.model_copy(update={"until_converged": True})})
 
@@ -143,7 +144,7 @@ def train(
     config = config.model_copy(update={"train": pinned})
 
     with ranks.first_alone():  # the others find the cache that it makes
-        dataset = _open(Path(directory), None if low is None else Path(low), config, progress)
+        dataset = _open(directory, None if low is None else Path(low), config, progress)
     if not resuming:
         config = _with_themes(config, dataset)
     batches = dataset.batches(config.train.batch_size, config.train.seed, ranks.rank(), ranks.world())
@@ -210,16 +211,16 @@ def _deployed_parameters(generator: nn.Module) -> int:
 
 
 def _open(
-    directory: Path, low: Path | None, config: Config, progress: Callable[[str, int, int], None] | None
+    directory: str | Path, low: Path | None, config: Config, progress: Callable[[str, int, int], None] | None
 ) -> Dataset:
     """The pictures, or pairs of pictures, of a run."""
     seed = config.train.seed
     if low is None:
-        return open_folder(directory, config.data, config.image, seed=seed, progress=progress)
+        return open_pictures(directory, config.data, config.image, seed=seed, progress=progress)
     if isinstance(config.model, GeneratorConfig):
         raise InputError("pairs are for upscalers", "--preset upscale-x4 or another of them")
     return open_pairs(
-        directory, low, config.data, config.image, config.model.scale, seed=seed, progress=progress
+        Path(directory), low, config.data, config.image, config.model.scale, seed=seed, progress=progress
     )
 
 
@@ -249,11 +250,13 @@ def _alone_in(out: Path) -> Iterator[None]:
 
 
 def _config_for(
-    directory: Path, set_anew: Mapping[str, Any], progress: Callable[[str, int, int], None] | None
+    directory: str | Path, set_anew: Mapping[str, Any], progress: Callable[[str, int, int], None] | None
 ) -> tuple[Config, str]:
     """The config of the preset that suits a folder, and why it does."""
     config = load_config(overrides=set_anew)
-    choice = choose_preset(len(scan_pictures(directory, config.data, config.image, progress).pictures))
+    seed = config.train.seed
+    count = pictures_in(directory, config.data, config.image, seed=seed, progress=progress)
+    choice = choose_preset(count)
     return load_config(choice.preset, set_anew), choice.reason
 
 
@@ -310,7 +313,7 @@ def _reference(
     places = dataset.some_to_train_on(
         count // 2 if dataset.mirror else count, config.train.seed, OF_EACH_THEME
     )
-    pixels, themes = dataset.pixels.take(places), torch.from_numpy(dataset.theme_matrix[places])
+    pixels, themes = dataset.pixels.take(places), torch.from_numpy(dataset.themes_of(places))
     if dataset.mirror:  # then mirrored pictures are real ones too
         pixels, themes = np.concatenate((pixels, pixels[:, :, ::-1])), themes.repeat(2, 1)
     generator, discriminator = networks(state)

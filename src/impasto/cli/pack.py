@@ -1,0 +1,72 @@
+"""`impasto pack`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+_SHOWN = 8
+
+
+def pack(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="A folder of pictures.")],
+    out: Annotated[Path, typer.Option(metavar="SHARDS", help="Where the shards go: a new folder.")],
+    per_shard: Annotated[int, typer.Option(min=1, metavar="N", help="Pictures in each.")] = 1_000,
+    themes: Annotated[
+        str,
+        typer.Option(
+            metavar="SOURCE",
+            help="Where themes come from: folders, tags (a .txt beside each picture), none, or a CSV or JSON"
+            " file.",
+        ),
+    ] = "folders",
+    min_side: Annotated[int, typer.Option(min=1, metavar="PX", help="Leave out what is smaller.")] = 8,
+    dedupe: Annotated[bool, typer.Option("--dedupe", help="Leave out exact and near duplicates.")] = False,
+    json_: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Write a folder's pictures to tar shards, as WebDataset reads them, which `train` takes for a folder.
+
+    Shards that are there already are kept: the same command goes on where it was interrupted.
+    """
+    import json
+
+    from rich.console import Console
+
+    from impasto.cli.progress import reading_pictures
+    from impasto.config import load_config
+    from impasto.data.packing import pack_folder
+
+    config = load_config(
+        overrides={"data.themes": themes, "data.min_side_px": min_side, "data.dedupe": dedupe}
+    )
+    show = reading_pictures(Console(stderr=True))
+    packed = pack_folder(directory, out, config.data, config.image, per_shard=per_shard, progress=show)
+    found = packed.shards
+    if json_:
+        tree = {
+            "out": str(packed.out),
+            "pictures": found.pictures,
+            "shards": len(found.shards),
+            "written": packed.written,
+            "bytes": sum(shard.bytes or 0 for shard in found.shards),
+            "themes": dict(found.themes),
+            "rejected": {item.path: item.reason for item in packed.rejected},
+        }
+        print(json.dumps(tree, indent=2))
+        return
+    console = Console()
+
+    def say(line: str) -> None:
+        console.print(line, highlight=False, soft_wrap=True, markup=False)
+
+    size = sum(shard.bytes or 0 for shard in found.shards) / 2**20
+    new = "" if packed.written == len(found.shards) else f", {packed.written} of them new"
+    shards = "1 shard" if len(found.shards) == 1 else f"{len(found.shards):,} shards"
+    say(f"{found.pictures:,} pictures in {shards}{new}, {size:,.1f} MiB, in {packed.out}")
+    if packed.rejected:
+        say(f"{len(packed.rejected):,} left out:")
+        for item in packed.rejected[:_SHOWN]:
+            say(f"  {item.path} {item.reason}")
+        if len(packed.rejected) > _SHOWN:
+            say(f"  and {len(packed.rejected) - _SHOWN:,} more: --json lists all")
+    say(f"Next: impasto train {packed.out} --out run")

@@ -1,0 +1,48 @@
+"""From what a person names, a folder of pictures or shards, to a data set."""
+
+from pathlib import Path
+
+from impasto.config import DataConfig, ImageConfig
+from impasto.data.folder import Dataset, open_folder, scan_pictures
+from impasto.data.scan import Progress
+from impasto.data.sharded import count_pictures, open_shards
+from impasto.data.shards import names_shards
+from impasto.errors import DataError
+
+
+def open_pictures(
+    place: str | Path, data: DataConfig, image: ImageConfig, *, seed: int, progress: Progress | None = None
+) -> Dataset:
+    """The pictures of a folder, or of shards: a folder or a pattern of them. Raises `DataError`."""
+    if names_shards(str(place)):
+        return open_shards(str(place), data, image, seed=seed, progress=progress)
+    return open_folder(Path(place), data, image, seed=seed, progress=progress)
+
+
+def pictures_in(
+    place: str | Path, data: DataConfig, image: ImageConfig, *, seed: int, progress: Progress | None = None
+) -> int:
+    """How many pictures training would use, held-out ones included. Raises `DataError`."""
+    if not names_shards(str(place)):
+        return len(scan_pictures(Path(place), data, image, progress).pictures)
+    count = count_pictures(str(place))
+    if count is None:  # what is decoded for this is not decoded again
+        count = len(open_shards(str(place), data, image, seed=seed, progress=progress).pixels)
+    return count
+
+
+def open_to_compare(
+    place: str | Path, data: DataConfig, image: ImageConfig, *, seed: int, progress: Progress | None = None
+) -> Dataset:
+    """`open_pictures` for pictures that a model's are compared with.
+
+    What the model learned themes from, tags or a table, another folder need not have: it is opened without
+    themes then, and is known by that not to be the model's own.
+    """
+    try:
+        return open_pictures(place, data, image, seed=seed, progress=progress)
+    except DataError:
+        if data.themes in ("folders", "none"):
+            raise
+        plain = data.model_copy(update={"themes": "none"})
+        return open_pictures(place, plain, image, seed=seed, progress=progress)

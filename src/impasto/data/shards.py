@@ -1,0 +1,251 @@
+"""Tar files of pictures, as WebDataset has them, and the index that says what is in all of them.
+
+In a shard the files of one sample follow each other and share their name up to its first dot: a picture, and
+a `.json` or `.cls` with what is known of it. `packing.py` writes such sets; others' need no index.
+"""
+
+import contextlib
+import hashlib
+import json
+import re
+import tarfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from impasto import images
+from impasto.errors import DataError
+
+INDEX = "index.json"
+FORMAT, VERSION = "impasto-shards", 1
+_MOST_ABOUT_BYTES = 4 * 2**20  # of what is said of one picture
+_BRACES = re.compile(r"\{([^{}]*)\}")
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One tar file. What is None is not known before it has been read."""
+
+    place: str
+    """Its path."""
+    pictures: int | None = None
+    bytes: int | None = None
+    sha256: str | None = None
+    contents: str = ""
+    """A digest of what `packing.py` meant to put in."""
+
+    @property
+    def name(self) -> str:
+        """The last part of its place."""
+        return self.place.rsplit("/", 1)[-1]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Its entry in an index."""
+        return {
+            "name": self.name,
+            "pictures": self.pictures,
+            "bytes": self.bytes,
+            "sha256": self.sha256,
+            "contents": self.contents,
+        }
+
+
+@dataclass(frozen=True)
+class ShardSet:
+    """Shards in their order. Without an index (`indexed` false) the rest is empty."""
+
+    place: str
+    shards: tuple[Shard, ...]
+    indexed: bool = False
+    themes: Mapping[str, int] = field(default_factory=dict)
+    """Pictures of each theme."""
+    mean_colour: tuple[float, ...] = ()
+    """Red, green and blue, in 0..1."""
+    shortest_side_px: int = 0
+    """The shorter side of the smallest picture."""
+
+    @property
+    def pictures(self) -> int:
+        """How many there are, by the index."""
+        return sum(shard.pictures or 0 for shard in self.shards)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Its index, ready for JSON."""
+        return {
+            "format": FORMAT,
+            "version": VERSION,
+            "pictures": self.pictures,
+            "themes": dict(self.themes),
+            "mean_colour": [round(c, 4) for c in self.mean_colour],
+            "shortest_side_px": self.shortest_side_px,
+            "shards": [shard.to_dict() for shard in self.shards],
+        }
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One picture of a shard: `name` inside it, the file's bytes, its themes."""
+
+    name: str
+    picture: bytes
+    themes: tuple[str, ...]
+
+
+def names_shards(place: str) -> bool:
+    """Whether this means shards: a `.tar`, a pattern of them in braces, or a folder that holds them."""
+    if place.endswith(".tar") and not Path(place).is_dir():
+        return True
+    folder = Path(place)
+    with contextlib.suppress(OSError):
+        if _is_ours(folder / INDEX):
+            return True
+        names = [entry.name.lower() for entry in folder.iterdir() if not entry.name.startswith(".")]
+        pictures = any(Path(name).suffix in images.SUFFIXES for name in names)
+        return not pictures and any(name.endswith(".tar") for name in names)
+    return False
+
+
+def find_shards(place: str) -> ShardSet:
+    """The shards that a place means, see `names_shards`. Raises `DataError` where one is not there."""
+    folder = Path(place)
+    if _is_ours(folder / INDEX):
+        return read_index(folder / INDEX, place)
+    if folder.is_dir():
+        paths = sorted(str(path) for path in folder.glob("*.tar") if not path.name.startswith("."))
+    else:
+        paths = expand(place)
+    for path in paths:
+        if not Path(path).is_file():
+            raise DataError(f"there is no shard '{path}'", "write {000000..000099} for a hundred of them")
+    beside = Path(paths[0]).parent / INDEX
+    if _is_ours(beside):
+        known = read_index(beside, place)
+        if {Path(shard.place) for shard in known.shards} == {Path(path) for path in paths}:
+            return known
+    return ShardSet(place, tuple(Shard(path) for path in paths))
+
+
+def _is_ours(index: Path) -> bool:
+    """Whether a file is an index of ours, of any version, and not another program's."""
+    try:
+        found = json.loads(index.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(found, dict) and found.get("format") == FORMAT
+
+
+def read_index(path: Path, place: str) -> ShardSet:
+    """The set that an index describes, whose shards lie beside it. Raises `DataError` for any other file."""
+    try:
+        return parse_index(path.read_bytes(), place, str(path.parent))
+    except OSError as error:
+        raise DataError(f"'{path}' cannot be read: {error.strerror}") from None
+
+
+def parse_index(text: bytes, place: str, folder: str) -> ShardSet:
+    """The set that an index in `folder` describes. Raises `DataError`."""
+    try:
+        found = json.loads(text)
+        if found["format"] != FORMAT:
+            raise ValueError
+        if int(found["version"]) > VERSION:
+            raise DataError(f"the shards of '{place}' are of a newer version of Impasto", "update Impasto")
+        shards = tuple(
+            Shard(
+                f"{folder}/{entry['name']}",
+                int(entry["pictures"]),
+                int(entry["bytes"]),
+                str(entry["sha256"]),
+                str(entry["contents"]),
+            )
+            for entry in found["shards"]
+        )
+        if any("/" in entry["name"] or "\\" in entry["name"] for entry in found["shards"]):
+            raise ValueError
+        return ShardSet(
+            place,
+            shards,
+            True,
+            {str(name): int(count) for name, count in found["themes"].items()},
+            tuple(float(c) for c in found["mean_colour"]),
+            int(found["shortest_side_px"]),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise DataError(
+            f"the index of '{place}' is not one of Impasto's", "`impasto pack` writes it; or leave it out"
+        ) from None
+
+
+def expand(pattern: str) -> list[str]:
+    """`x-{00..11}.tar` -> x-00.tar ... x-11.tar; `{a,b}` is either; several braces multiply."""
+    parts = _BRACES.split(pattern)
+    choices = [_alternatives(part) if odd % 2 else [part] for odd, part in enumerate(parts)]
+    return ["".join(chosen) for chosen in product(*choices)]
+
+
+def _alternatives(inside: str) -> list[str]:
+    span = re.fullmatch(r"(\d+)\.\.(\d+)", inside)
+    if span is None:
+        return inside.split(",")
+    first, last = span.groups()
+    return [str(number).zfill(len(first)) for number in range(int(first), int(last) + 1)]
+
+
+def checksum(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def samples_in(path: Path, place: str) -> Iterator[Sample]:
+    """The pictures of a tar file, one in memory at a time. Raises `DataError` for what is no tar."""
+    try:
+        with tarfile.open(path, "r:") as tar:
+            for name, files in _grouped(tar):
+                picture = next((raw for suffix, raw in files.items() if suffix in images.SUFFIXES), None)
+                if picture is not None:
+                    yield Sample(name, picture, _themes(files))
+    except (tarfile.TarError, EOFError, OSError) as error:
+        raise DataError(
+            f"the shard '{place}' cannot be read: {error}", "it may be cut off: make or fetch it again"
+        ) from None
+
+
+def _grouped(tar: tarfile.TarFile) -> Iterator[tuple[str, dict[str, bytes]]]:
+    """Name of each sample, and its files by their last suffix."""
+    current, files = "", dict[str, bytes]()
+    for member in tar:
+        folder, _, file = member.name.rpartition("/")
+        stem, _, suffixes = file.partition(".")
+        suffix = f".{suffixes.rpartition('.')[2].lower()}"
+        tar.members = []  # type: ignore[attr-defined]  # or a list of all files would be kept
+        if not member.isfile() or not stem or (suffix == ".json" and member.size > _MOST_ABOUT_BYTES):
+            continue
+        name = f"{folder}/{stem}" if folder else stem
+        if name != current and files:
+            yield current, files
+            files = {}
+        current = name
+        handle = tar.extractfile(member)
+        if handle is not None:
+            files[suffix] = handle.read()
+    if files:
+        yield current, files
+
+
+def _themes(files: Mapping[str, bytes]) -> tuple[str, ...]:
+    """Of a sample: `themes`, `theme`, `label` or `class` of its JSON, else what its `.cls` says."""
+    with contextlib.suppress(ValueError):
+        about = json.loads(files.get(".json", b"{}"))
+        if isinstance(about, dict):
+            found = next((about[key] for key in ("themes", "theme", "label", "class") if key in about), ())
+            if found not in ((), None):
+                return _names(found if isinstance(found, list) else [found])
+    return _names([files[".cls"].decode("utf-8", "replace")] if ".cls" in files else ())
+
+
+def _names(found: Iterable[Any]) -> tuple[str, ...]:
+    names = (str(name).strip() for name in found if isinstance(name, str | int))
+    return tuple(name for name in dict.fromkeys(names) if name)
