@@ -1,7 +1,7 @@
 """Pictures from an exported generator: ONNX Runtime and NumPy, nothing else. A row of them, as PPM.
 
 impasto export openmoji-64 --to onnx --out exported          # once, where Impasto is installed
-python examples/onnx_generate.py exported/openmoji-64.onnx row.ppm food-drink
+python examples/onnx_generate.py exported/openmoji-64.onnx row.ppm [food-drink]
 """
 
 import json
