@@ -46,7 +46,7 @@ studio-test: $(STAMP) ## the studio's page in Chromium: every tab, with screensh
 		|| { echo 'Chromium is missing, and apt-get cannot install it: install it as your system does'; exit 1; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[browser]'
 	mkdir -p runs/screenshots
-	IMPASTO_SCREENSHOTS=runs/screenshots $(BIN)/python -m pytest -m slow tests/studio/test_browser.py
+	IMPASTO_SCREENSHOTS=runs/screenshots $(BIN)/python -m pytest -m slow tests/studio/test_browser.py tests/test_browser_example.py
 
 docs: $(STAMP) ## the documentation as a site, ./site/index.html: links checked, every command on its pages run
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'

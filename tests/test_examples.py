@@ -132,6 +132,28 @@ def test_onnx_without_pytorch(tmp_path):
         assert np.abs(np.asarray(made, int) - own).max() <= 1
 
 
+def test_onnx_generate(tmp_path):
+    pytest.importorskip("onnxscript")
+    from impasto.inference.export import export_generator
+
+    cfg = load_config("r3gan", {"image.size": 16, "model.generator_channels": 8})
+    torch.manual_seed(0)
+    save_model(tmp_path / "run", build_generator(cfg.model, cfg.image).state_dict(), ModelInfo(cfg, 1))
+    exported, _ = export_generator(impasto.load(tmp_path / "run"), "onnx", tmp_path / "tiny")
+    script, row = str(EXAMPLES / "onnx_generate.py"), tmp_path / "row.ppm"
+    assert len(Path(script).read_text().splitlines()) <= 30
+    blocked = (
+        "import runpy, sys; "
+        "sys.modules.update(dict.fromkeys(['torch', 'impasto', 'PIL'])); "
+        f"sys.argv = {[script, str(exported), str(row)]!r}; runpy.run_path({script!r}, run_name='__main__')"
+    )
+    done = subprocess.run([sys.executable, "-c", blocked], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    with Image.open(row) as made:
+        assert made.size == (8 * 16, 16)
+        assert np.asarray(made).std() > 1
+
+
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda p: p.name)
 def test_the_documented_call_names_what_main_takes(path):
     """The command in an example's docstring gives as many words as `main` needs."""

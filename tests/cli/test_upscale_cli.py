@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from impasto.cli import main
+from impasto.inference.upscalers import load_network
 from tests.cli.test_cli import impasto
 from tests.inference.conftest import painting, tiny_model
 
@@ -119,17 +120,40 @@ def test_export_to_ncnn(model, tmp_path, monkeypatch, capsys):
     assert [line.rsplit("/", 1)[-1] for line in out.splitlines()] == ["tiny.param", "tiny.bin"]
 
 
-@pytest.mark.parametrize(("to", "package"), [("onnx", "onnxscript"), ("ncnn", "ncnn")])
+def test_export_for_tools_that_use_spandrel(model, tmp_path, monkeypatch, capsys):
+    spandrel = pytest.importorskip("spandrel")
+    code, out, _ = impasto(
+        monkeypatch, capsys, "export", model, "--to", "spandrel", "--out", tmp_path / "out"
+    )
+    assert (code, out.strip().rsplit("/", 1)[-1]) == (0, "tiny.safetensors")
+    found = spandrel.ModelLoader(device="cpu").load_from_file(tmp_path / "out" / "tiny.safetensors")
+    assert (found.architecture.id, found.scale, found.purpose) == ("Compact", 4, "SR")
+    picture = torch.rand(1, 3, 9, 7, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        right = load_network(model)[0](picture * 2 - 1)
+    torch.testing.assert_close(found(picture).clamp(0, 1), (right / 2 + 0.5).clamp(0, 1), atol=1e-4, rtol=0)
+    double = tiny_model(tmp_path / "double", scale=2)
+    code, _, err = impasto(
+        monkeypatch, capsys, "export", double, "--to", "spandrel", "--out", tmp_path / "x2"
+    )
+    assert code == 2
+    assert "only compact upscalers" in err
+    assert not (tmp_path / "x2").exists()
+
+
+@pytest.mark.parametrize(
+    ("to", "package"), [("onnx", "onnxscript"), ("ncnn", "ncnn"), ("compact", "spandrel")]
+)
 def test_a_wrong_export_is_refused(model, tmp_path, monkeypatch, capsys, to, package):
     pytest.importorskip(package)
     from impasto.inference import export
-    from impasto.inference.upscalers import load_network
 
     right, whole = load_network(model)[0], getattr(export, f"to_{to}")
     with torch.no_grad():
         right.layers[0].bias.add_(0.5)
     monkeypatch.setattr(export, f"to_{to}", lambda network: whole(right))
-    code, _, err = impasto(monkeypatch, capsys, "export", model, "--to", to, "--out", tmp_path / "out")
+    kind = "spandrel" if to == "compact" else to
+    code, _, err = impasto(monkeypatch, capsys, "export", model, "--to", kind, "--out", tmp_path / "out")
     assert code == 1
     assert "makes other pictures than PyTorch" in err
     assert not (tmp_path / "out").exists()

@@ -8,7 +8,7 @@ from impasto.descriptors import CompactConfig, SrresnetConfig
 from impasto.errors import InputError, MissingDependencyError
 from impasto.inference import engines
 from impasto.inference.engines import PARITY_DB, choose_engine, installed, open_engine, parity_db
-from impasto.inference.export import to_onnx
+from impasto.inference.onnx_graph import to_onnx
 from impasto.models.build import build_upscaler
 from impasto.models.upscaler import CompactUpscaler
 

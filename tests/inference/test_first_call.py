@@ -9,7 +9,7 @@ import pytest
 from impasto.descriptors import CompactConfig
 from impasto.inference import engines
 from impasto.inference.engines import OpenvinoEngine, installed
-from impasto.inference.export import to_onnx
+from impasto.inference.onnx_graph import to_onnx
 from impasto.models.build import build_upscaler
 
 PROCESSES = 8  # without the cure one to two of five hung

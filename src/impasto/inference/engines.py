@@ -25,9 +25,9 @@ from torch import Tensor
 from impasto.arithmetic import best_seconds, bfloat16_speedup
 from impasto.errors import InputError, MissingDependencyError
 from impasto.files import cache_folder, write_bytes_atomically
-from impasto.inference.export import to_onnx
 from impasto.inference.int8 import dead_leaves, quantised
 from impasto.inference.ncnn import BLOBS, NcnnNetwork, to_ncnn
+from impasto.inference.onnx_graph import to_onnx
 from impasto.models.upscaler import Upscaler
 
 Picture = NDArray[np.float32]

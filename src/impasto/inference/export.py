@@ -1,69 +1,71 @@
-"""Upscalers for other programs: ONNX, OpenVINO, ncnn; checked against PyTorch before they are written."""
+"""Files for other programs: ONNX, OpenVINO, ncnn, spandrel; checked against PyTorch first."""
 
-import contextlib
-import io
-import logging
-import warnings
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import numpy as np
+import safetensors.torch
 import torch
 from numpy.typing import NDArray
 
-from impasto.errors import ExportError, MissingDependencyError
+from impasto.errors import ExportError, InputError, MissingDependencyError
 from impasto.files import write_bytes_atomically
+from impasto.inference.compact import to_compact
+from impasto.inference.generator_graph import GeneratorGraph, described
 from impasto.inference.ncnn import BLOBS, NcnnNetwork, to_ncnn
+from impasto.inference.onnx_graph import generator_to_onnx, to_onnx
+from impasto.inference.sampler import Model
+from impasto.inference.upscalers import load_network
 from impasto.models.upscaler import Upscaler
 
-Kind = Literal["onnx", "openvino", "ncnn"]
-OPSET = 18
+Kind = Literal["onnx", "openvino", "ncnn", "spandrel"]
 TOLERANCE = 1e-3  # of values in [-1, 1]: a tenth of an 8-bit level
 _CHECKED = ((24, 40), (7, 3), (1, 1))  # pixels, none of them the size it is exported with
 _CHECKED_EVEN = ((24, 40), (6, 2), (2, 2))
 
 
-def to_onnx(network: Upscaler) -> bytes:
-    """An ONNX model of opset 18: `pictures` (1, 3, h, w) in [-1, 1] -> `enlarged`; h and w are free.
-
-    Raises `MissingDependencyError` without the packages onnx and onnxscript.
-    """
-    try:
-        import onnxscript  # noqa: F401 - torch needs it, and names it only in a long trace
-    except ImportError:
-        raise MissingDependencyError(
-            "exporting needs the packages onnx and onnxscript", "pip install 'impasto[engines]'"
-        ) from None
-    example = torch.zeros(1, 3, 20, 28)
-    sides = {2: torch.export.Dim("height", min=1), 3: torch.export.Dim("width", min=1)}
-    network = network.cpu().eval()
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), _quiet():
-        warnings.simplefilter("ignore")
-        program: Any = torch.onnx.export(
-            network,
-            (example,),
-            dynamo=True,
-            dynamic_shapes=(sides,),
-            input_names=["pictures"],
-            output_names=["enlarged"],
-            opset_version=OPSET,
-            verbose=False,
-        )
-    data: bytes = program.model_proto.SerializeToString()
-    return data
-
-
 def export(network: Upscaler, to: Kind, out: Path) -> list[Path]:
-    """Write `out`.onnx, `out`.xml and `out`.bin, or `out`.param and `out`.bin; returns what was written.
+    """Write `out`.onnx, `out`.xml and .bin, `out`.param and .bin, or `out`.safetensors; returns their paths.
 
     Raises `ExportError`, and writes nothing, where the exported network's pictures are not PyTorch's.
     """
     if to == "ncnn":
         return _export_ncnn(network, out)
+    if to == "spandrel":
+        return _export_spandrel(network, out)
     data = to_onnx(network)
     check(network, data)
+    return _write(data, to, out)
+
+
+def export_generator(model: Model, to: Kind, out: Path) -> list[Path]:
+    """Write `out`.onnx, or `out`.xml and `out`.bin: numbers and themes -> pictures (`GeneratorGraph`).
+
+    What a program needs to know is in the file, and as `out`.json beside it for those that cannot see it.
+    Raises `ExportError`, and writes nothing, where the exported network's pictures are not PyTorch's, and
+    `InputError` for ncnn and spandrel.
+    """
+    if to in ("ncnn", "spandrel"):
+        raise InputError(f"generators are not exported to {to}", "--to onnx, or --to openvino")
+    graph = GeneratorGraph(model.generator)
+    about = described(model.generator, model.info.config.image, model.themes)
+    data = generator_to_onnx(graph, about)
+    session = _session(data)
+    for count in (1, 5):
+        examples = graph.examples(count, torch.Generator().manual_seed(count))
+        fed = {name: value.numpy() for name, value in examples.items()}
+        with torch.inference_mode():
+            right = graph(*examples.values()).numpy()
+        _same(session.run(None, fed)[0], right, f"{count} at once")
+    beside = out.with_name(f"{out.name}.json")
+    write_bytes_atomically(beside, json.dumps(about, indent=2).encode())
+    return [*_write(data, to, out, about), beside]
+
+
+def _write(data: bytes, to: Kind, out: Path, about: Mapping[str, object] | None = None) -> list[Path]:
     if to == "onnx":
         path = out.with_name(f"{out.name}.onnx")
         write_bytes_atomically(path, data)
@@ -73,6 +75,8 @@ def export(network: Upscaler, to: Kind, out: Path) -> list[Path]:
     except ImportError:
         raise MissingDependencyError("OpenVINO is not installed", "pip install 'impasto[engines]'") from None
     model = openvino.Core().read_model(data)
+    if about:
+        model.set_rt_info(json.dumps(about), "impasto")
     xml, weights = (out.with_name(f"{out.name}.{suffix}") for suffix in ("xml", "bin"))
     with TemporaryDirectory() as folder:  # OpenVINO insists on the two suffixes
         named = Path(folder) / "model.xml"
@@ -84,14 +88,18 @@ def export(network: Upscaler, to: Kind, out: Path) -> list[Path]:
 
 def check(network: Upscaler, data: bytes) -> None:
     """Compare an ONNX model with the network it came from. Raises `ExportError` where they differ."""
+    session = _session(data)
+    _compare(network, lambda picture: session.run(None, {"pictures": picture})[0], _CHECKED)
+
+
+def _session(data: bytes) -> Any:
     try:
         import onnxruntime
     except ImportError:
         raise MissingDependencyError(
             "the exported model cannot be checked without onnxruntime", "pip install 'impasto[engines]'"
         ) from None
-    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
-    _compare(network, lambda picture: session.run(None, {"pictures": picture})[0], _CHECKED)
+    return onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
 
 
 def _export_ncnn(network: Upscaler, out: Path) -> list[Path]:
@@ -109,6 +117,19 @@ def _export_ncnn(network: Upscaler, out: Path) -> list[Path]:
     return [param, weights]
 
 
+def _export_spandrel(network: Upscaler, out: Path) -> list[Path]:
+    data = safetensors.torch.save(to_compact(network), {"format": "pt", "software": "Impasto"})
+    with TemporaryDirectory() as folder:
+        named = Path(folder) / "model.safetensors"
+        named.write_bytes(data)
+        found, _ = load_network(named)  # as any tool by spandrel would
+    with torch.inference_mode():
+        _compare(network, lambda picture: found(torch.from_numpy(picture)).numpy(), _CHECKED)
+    path = out.with_name(f"{out.name}.safetensors")
+    write_bytes_atomically(path, data)
+    return [path]
+
+
 def _compare(
     network: Upscaler,
     exported: Callable[[NDArray[np.float32]], NDArray[np.float32]],
@@ -120,22 +141,12 @@ def _compare(
         made = exported(picture)
         with torch.inference_mode():
             right = network(torch.from_numpy(picture)).numpy()
-        if made.shape != right.shape or float(np.abs(made - right).max()) > TOLERANCE:
-            raise ExportError(
-                f"the exported model makes other pictures than PyTorch of {width} x {height} px",
-                "nothing was written; please report this with the model",
-            )
+        _same(made, right, f"of {width} x {height} px")
 
 
-@contextlib.contextmanager
-def _quiet() -> Any:
-    """torch.onnx tells its progress by logging."""
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
-    before = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        for logger, level in zip(loggers, before, strict=True):
-            logger.setLevel(level)
+def _same(made: NDArray[np.float32], right: NDArray[np.float32], which: str) -> None:
+    if made.shape != right.shape or not float(np.abs(made - right).max()) <= TOLERANCE:
+        raise ExportError(
+            f"the exported model makes other pictures than PyTorch, {which}",
+            "nothing was written; please report this with the model",
+        )
