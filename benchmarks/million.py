@@ -6,7 +6,7 @@ Pictures of 16 px of random colours are generated, written as PPM into shards of
 that `impasto pack` writes (without palettes, which would take an hour), and trained on by the command itself,
 each count with a cache of its own. For each count: a run of one step on an empty cache; the same again, the
 cache being there; and a run of `--images`. Of each run the seconds until its first event (all is open and
-surveyed), the seconds of the whole, and the most memory that was resident. `--rounds` repeat the second, and
+surveyed), the seconds of the whole, and the most memory that was resident. `--rounds` repeat the first two, and
 medians count.
 
 What is measured with is a tenth of the pictures, at most 1,000: a thousand pictures start somewhat faster for
@@ -42,6 +42,7 @@ SETTINGS = {
     "train.batch_size": BATCH,
     "train.device": "cpu",
     "train.precision": "float32",
+    "train.on_trouble": "warn",  # nobody learns noise
 }
 ARMS = {
     "dcgan": {"model.base_channels": 8, "train.evaluate_samples": 64},
@@ -139,7 +140,10 @@ def measure(
 ) -> dict[str, Any]:
     """The runs of one count; see the module."""
     cache = scratch / "cache"
-    cold = run(place, arm, BATCH, cache, scratch, args.held_out)
+    cold = []
+    for _ in range(args.rounds):
+        shutil.rmtree(cache, ignore_errors=True)
+        cold.append(run(place, arm, BATCH, cache, scratch, args.held_out))
     warm = [run(place, arm, BATCH, cache, scratch, args.held_out) for _ in range(args.rounds)]
     long = run(place, arm, args.images, cache, scratch, args.held_out)
     shutil.rmtree(cache)
@@ -147,10 +151,14 @@ def measure(
         "pictures": count,
         "kind": kind,
         "preset": arm,
-        "cold": cold,
-        "warm": {key: round(median(found[key] for found in warm), 3) for key in warm[0]},
+        "cold": medians(cold),
+        "warm": medians(warm),
         "long": long,
     }
+
+
+def medians(runs: Sequence[dict[str, float]]) -> dict[str, float]:
+    return {key: round(median(found[key] for found in runs), 3) for key in runs[0]}
 
 
 def run(place: Path, preset: str, images: int, cache: Path, scratch: Path, held_out: int) -> dict[str, float]:
