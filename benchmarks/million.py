@@ -6,8 +6,8 @@ Pictures of 16 px of random colours are generated, written as PPM into shards of
 that `impasto pack` writes (without palettes, which would take an hour), and trained on by the command itself,
 each count with a cache of its own. For each count: a run of one step on an empty cache; the same again, the
 cache being there; and a run of `--images`. Of each run the seconds until its first event (all is open and
-surveyed), the seconds of the whole, and the most memory that was resident. `--rounds` repeat the first two, and
-medians count.
+surveyed), the seconds of the whole, and the most memory that was resident. `--rounds` repeat the first two,
+and medians count.
 
 What is measured with is a tenth of the pictures, at most 1,000: a thousand pictures start somewhat faster for
 that reason alone. `--held-out` gives all counts the same. With `--folders` the same pictures are also trained

@@ -18,7 +18,7 @@ from impasto import images
 from impasto.config import DataConfig, ImageConfig
 from impasto.data.folder import scan_pictures
 from impasto.data.scan import Picture, Progress, Rejected, content_hash, in_threads
-from impasto.data.shards import INDEX, Entry, Shard, ShardSet, checksum, read_index, write_tar
+from impasto.data.shards import INDEX, Entry, Shard, ShardSet, checksum, index_text, read_index, write_tar
 from impasto.data.themes import find_themes
 from impasto.errors import DataError, ImageError
 from impasto.files import remove_leftovers, replacing, write_bytes_atomically
@@ -26,7 +26,7 @@ from impasto.files import remove_leftovers, replacing, write_bytes_atomically
 PER_SHARD = 1_000  # pictures
 _UNFINISHED = ".unfinished.json"
 _PALETTE_PX = 64
-_AT_ONCE = 128  # palettes
+AT_ONCE = 128  # pictures whose palettes are found together
 
 Member = tuple[Picture, tuple[str, ...]]
 """A picture and its themes."""
@@ -60,7 +60,7 @@ def pack_folder(
     scan = scan_pictures(root, data, image, progress)
     labels = find_themes(scan, data)
     members = [(picture, labels.of(i)) for i, picture in enumerate(scan.pictures)]
-    members.sort(key=lambda member: (_lot(member[0]), member[0].path))
+    members.sort(key=lambda member: (lot(member[0]), member[0].path))
     parts = [members[start : start + per_shard] for start in range(0, len(members), per_shard)]
     planned = ShardSet(
         str(out),
@@ -111,13 +111,13 @@ def _write_all(
             made.append(_write(shard, part, root, data))
             written += 1
             so_far = ShardSet(planned.place, tuple(made), True)
-            write_bytes_atomically(out / _UNFINISHED, json.dumps(so_far.to_dict()).encode(), durable=False)
+            write_bytes_atomically(out / _UNFINISHED, index_text(so_far), durable=False)
         if progress:
             progress("packing shards", number + 1, len(parts))
     whole = ShardSet(
         planned.place, tuple(made), True, planned.themes, planned.mean_colour, planned.shortest_side_px
     )
-    write_bytes_atomically(out / INDEX, json.dumps(whole.to_dict(), indent=1).encode())
+    write_bytes_atomically(out / INDEX, index_text(whole))
     (out / _UNFINISHED).unlink(missing_ok=True)
     return whole, written
 
@@ -149,14 +149,21 @@ def _write(shard: Shard, part: Sequence[Member], root: Path, data: DataConfig) -
 
 
 def _entries(stem: str, part: Sequence[Member], root: Path, data: DataConfig) -> Iterator[Entry]:
-    for start in range(0, len(part), _AT_ONCE):
-        members = part[start : start + _AT_ONCE]
+    for start in range(0, len(part), AT_ONCE):
+        members = part[start : start + AT_ONCE]
         raws = list(in_threads(lambda member: _read(root, member[0]), members))
-        palettes = _palettes(raws, [m[0].path for m in members], data)
-        numbered = enumerate(zip(raws, members, palettes, strict=True), start=start)
-        for number, (raw, (picture, themes), palette) in numbered:
-            suffix = PurePosixPath(picture.path).suffix.lower()
-            yield f"{stem}-{number:06}", suffix, raw, _about(picture, themes, palette)
+        for number, (raw, (picture, _), about) in enumerate(
+            zip(raws, members, descriptions(raws, members, data), strict=True), start=start
+        ):
+            yield f"{stem}-{number:06}", PurePosixPath(picture.path).suffix.lower(), raw, about
+
+
+def descriptions(raws: Sequence[bytes], members: Sequence[Member], data: DataConfig) -> list[dict[str, Any]]:
+    """What shards say of some pictures, whose files these are: path, themes, palette, size."""
+    palettes = _palettes(raws, [picture.path for picture, _ in members], data)
+    return [
+        _about(picture, themes, palette) for (picture, themes), palette in zip(members, palettes, strict=True)
+    ]
 
 
 def _about(picture: Picture, themes: Sequence[str], palette: Sequence[tuple[str, float]]) -> dict[str, Any]:
@@ -203,7 +210,8 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.is_file() else -1
 
 
-def _lot(picture: Picture) -> str:
+def lot(picture: Picture) -> str:
+    """The place of a picture in the order of shards, which its content decides."""
     return hashlib.blake2b(picture.content_hash.encode(), digest_size=16).hexdigest()
 
 

@@ -99,6 +99,11 @@ class Sample:
     themes: tuple[str, ...]
 
 
+def index_text(shards: ShardSet) -> bytes:
+    """The index file of a set."""
+    return json.dumps(shards.to_dict(), indent=1).encode()
+
+
 def names_shards(place: str) -> bool:
     """Whether this means shards: a `.tar`, a pattern of them in braces, a folder that holds them, or what is
     fetched: an address, or `pipe:` and a command."""
@@ -236,12 +241,18 @@ def checksum(path: Path) -> str:
 def write_tar(path: Path, entries: Iterable[Entry]) -> None:
     """Write samples to a tar file that depends on nothing else: no clock, no user."""
     with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
-        for name, suffix, picture, about in entries:
-            for file, raw in ((name + suffix, picture), (f"{name}.json", json.dumps(about).encode())):
-                member = tarfile.TarInfo(file)
-                member.size = len(raw)
-                tar.addfile(member, io.BytesIO(raw))
-                tar.members = []  # type: ignore[attr-defined]  # or a list of all files would be kept
+        for entry in entries:
+            add_sample(tar, entry)
+
+
+def add_sample(tar: tarfile.TarFile, entry: Entry) -> None:
+    """Write one sample behind the others."""
+    name, suffix, picture, about = entry
+    for file, raw in ((name + suffix, picture), (f"{name}.json", json.dumps(about).encode())):
+        member = tarfile.TarInfo(file)
+        member.size = len(raw)
+        tar.addfile(member, io.BytesIO(raw))
+        tar.members = []  # type: ignore[attr-defined]  # or a list of all files would be kept
 
 
 def samples_in(path: Path, place: str) -> Iterator[Sample]:
