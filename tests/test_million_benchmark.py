@@ -1,17 +1,14 @@
 """benchmarks/million.py: its shards are what `train` takes, and its files are the same pictures."""
 
 import argparse
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import million
 from impasto.config import DataConfig, ImageConfig
 from impasto.data.opening import open_pictures
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
-million = pytest.importorskip("million")
 
 
 def test_generated_shards_and_files_are_the_same_pictures(tmp_path: Path) -> None:
