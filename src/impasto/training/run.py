@@ -39,7 +39,7 @@ from impasto.models.upscaler import Upscaler
 from impasto.models.vgg import Vgg19
 from impasto.overrides import parse_overrides
 from impasto.training import device as places
-from impasto.training import launch, ranks
+from impasto.training import launch, memory, ranks
 from impasto.training import state as states
 from impasto.training.engine import Engine, stopping_on_signals
 from impasto.training.evaluation import MOST_TRAINING, Judge
@@ -60,7 +60,13 @@ OF_EACH_THEME = 16  # exemplars, as far as it has so many pictures
 SURVEYED = 32  # real pictures at a time, before the first step
 
 # On resuming only these may be set anew: anything else would make it another run.
-RESETTABLE = ("stop.", "train.checkpoint_every", "train.device", "train.on_trouble", "train.max_repairs")
+RESETTABLE = (
+    "stop.",
+    *(
+        f"train.{name}"
+        for name in ("checkpoint_every", "device", "on_trouble", "max_repairs", "parts", "recompute")
+    ),
+)
 LIMITS = ("stop.minutes", "stop.images", "stop.epochs", "stop.until_converged")
 
 
@@ -157,6 +163,8 @@ def train(
         if resuming:
             states.restore(state, out / STATE_FILE, dataset.fingerprint)
         task = _task(config, state, fabric, dataset, first=not resuming)
+        config = memory.settled(config, dataset, fabric, task)
+        states.save_memory(state, config.train)
         ranks.share(t for _, m in state.modules() for t in (*m.parameters(), *m.buffers()))
         interrupted = stack.enter_context(stopping_on_signals())
         if not ranks.is_first():
@@ -192,10 +200,36 @@ def train(
             discriminator_parameters=sum(p.numel() for p in state.discriminator.parameters()),
             resumed=resuming,
             stops_when=describe(config.stop),
+            memory=memory.describe(config.train),
         )
         tell(started)
         engine = Engine(config, state, fabric, task, out, _about(dataset), every_sink, interrupted)
         return _ended(engine, engine.fit())
+
+
+def look_ahead(
+    directory: str | Path,
+    *,
+    preset: str | None = None,
+    size: int | None = None,
+    overrides: Mapping[str, Any] | Sequence[str] = (),
+    progress: Callable[[str, int, int], None] | None = None,
+) -> tuple[Config, memory.Outlook]:
+    """How much memory `train` would take with the same arguments, by a few steps with few pictures."""
+    set_anew = parse_overrides(overrides) | ({} if size is None else {"image.size": size})
+    if preset is None:
+        config, _ = _config_for(directory, set_anew, progress)
+    else:
+        config = load_config(preset, set_anew)
+    if not isinstance(config.model, GeneratorConfig):
+        raise InputError("an upscaler learns from small windows: it fits anywhere", "leave --for out")
+    choice, fabric = places.meet(config.train, launch.Arrangement())
+    config = override(config, {"train.precision": choice.precision})
+    dataset = _open(directory, None, config, progress)
+    batches = dataset.batches(config.train.batch_size, config.train.seed)
+    state = states.create_state(config, batches, fabric)
+    task = _task(config, state, fabric, dataset, first=True)
+    return config, memory.look_ahead(config, dataset, fabric, task)
 
 
 def _ended(engine: Engine, reason: Reason) -> Run:
