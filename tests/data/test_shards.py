@@ -20,7 +20,7 @@ from impasto.data.opening import open_pictures
 from impasto.data.packing import pack_folder
 from impasto.data.scan import content_hash
 from impasto.data.shards import INDEX, expand, names_shards, read_index, samples_in
-from impasto.errors import DataError
+from impasto.errors import DataError, InputError
 from tests.training.test_run import NETWORKS, SMALL
 
 IMAGE = ImageConfig(size=16)
@@ -222,6 +222,12 @@ def test_settings_that_shards_cannot_follow_are_refused(packed: Path) -> None:
     with pytest.raises(DataError, match="at least 108"):
         opened(packed, DataConfig(holdout_min_pictures=100))
     assert opened(packed, DataConfig(themes="none")).themes == ()
+
+
+def test_a_folder_of_shards_is_not_inspected(packed: Path) -> None:
+    done = CliRunner().invoke(app, ["inspect", str(packed)])
+    assert isinstance(done.exception, DataError | InputError)
+    assert "holds shards" in done.exception.message
 
 
 def test_what_means_shards(packed: Path, shapes: Path, tmp_path: Path) -> None:

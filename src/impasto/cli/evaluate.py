@@ -15,7 +15,7 @@ def evaluate(
     model: Annotated[
         str, typer.Argument(metavar="MODEL", help="A model folder, a run (its best model), or an upscaler.")
     ],
-    against: Annotated[Path, typer.Option(metavar="DIR", help="The real pictures.")],
+    against: Annotated[str, typer.Option(metavar="DIR", help="The real pictures, or shards of them.")],
     samples: Annotated[
         int | None, typer.Option(help="How many pictures to make.  [default: as many as real]")
     ] = None,
@@ -67,13 +67,13 @@ def evaluate(
 
 
 def _compare(
-    model: str, against: Path, table: "Table", show: "Callable[[str, int, int], None]"
+    model: str, against: str, table: "Table", show: "Callable[[str, int, int], None]"
 ) -> list[dict[str, Any]]:
     """The figures of an upscaler and of the classic ways; one row of the table for each."""
     from impasto.inference.compare import compare
     from impasto.inference.upscalers import load_upscaler
 
-    rows = compare(load_upscaler(model), against, progress=show)
+    rows = compare(load_upscaler(model), Path(against), progress=show)
     table.show_header = True
     for name in ("", "PSNR-Y, dB", "SSIM-Y", "consistency, dB", "texture", "structure"):
         table.add_column(name, justify="right" if name else "left")
@@ -84,7 +84,7 @@ def _compare(
 
 
 def _control(
-    model: str, against: Path, table: "Table", show: "Callable[[str, int, int], None]"
+    model: str, against: str, table: "Table", show: "Callable[[str, int, int], None]"
 ) -> dict[str, Any]:
     """The figures of `inference.control`; a row of the table for each."""
     from impasto.inference.control import control

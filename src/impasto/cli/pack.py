@@ -9,7 +9,9 @@ _SHOWN = 8
 
 
 def pack(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="A folder of pictures.")],
+    directory: Annotated[
+        str, typer.Argument(metavar="DIR", help="A folder of pictures, hf:NAME or torchvision:NAME.")
+    ],
     out: Annotated[Path, typer.Option(metavar="SHARDS", help="Where the shards go: a new folder.")],
     per_shard: Annotated[int, typer.Option(min=1, metavar="N", help="Pictures in each.")] = 1_000,
     themes: Annotated[
@@ -34,13 +36,25 @@ def pack(
 
     from impasto.cli.progress import reading_pictures
     from impasto.config import load_config
+    from impasto.data.named_sets import arriving, is_named
     from impasto.data.packing import pack_folder
+    from impasto.data.packing_stream import pack_stream
+    from impasto.errors import InputError
 
     config = load_config(
         overrides={"data.themes": themes, "data.min_side_px": min_side, "data.dedupe": dedupe}
     )
     show = reading_pictures(Console(stderr=True))
-    packed = pack_folder(directory, out, config.data, config.image, per_shard=per_shard, progress=show)
+    if is_named(directory):
+        if themes != "folders" or dedupe:
+            raise InputError(
+                "themes of a library's set are its own, and copies stay", "leave out --themes and --dedupe"
+            )
+        packed = pack_stream(arriving(directory), out, config.data, per_shard=per_shard, progress=show)
+    else:
+        packed = pack_folder(
+            Path(directory), out, config.data, config.image, per_shard=per_shard, progress=show
+        )
     found = packed.shards
     if json_:
         tree = {

@@ -7,13 +7,17 @@ from rich.console import Console
 
 
 def reading_pictures(console: Console, every_seconds: float = 2.0) -> Callable[[str, int, int], None]:
-    """A callback `(what, done, total)` that prints a line now and then, and nothing for what is quick."""
+    """A callback `(what, done, total)` that prints a line now and then, and nothing for what is quick.
+
+    A total of 0 is one that nobody knows.
+    """
     last = time.monotonic()
 
     def show(what: str, done: int, total: int) -> None:
         nonlocal last
         if time.monotonic() - last >= every_seconds:
             last = time.monotonic()
-            console.print(f"{what}: {done:,} of {total:,}", highlight=False)
+            how_far = f"{done:,} of {total:,}" if total else f"{done:,} so far"
+            console.print(f"{what}: {how_far}", highlight=False)
 
     return show

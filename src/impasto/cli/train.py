@@ -10,7 +10,7 @@ import typer
 
 def train(
     directory: Annotated[
-        str, typer.Argument(metavar="DIR", help="A folder of pictures, or of shards that `pack` made.")
+        str, typer.Argument(metavar="DIR", help="Pictures: a folder, shards, hf:NAME or torchvision:NAME.")
     ],
     out: Annotated[Path, typer.Option(metavar="RUN", help="Where everything goes.")],
     low: Annotated[

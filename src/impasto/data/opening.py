@@ -4,6 +4,7 @@ from pathlib import Path
 
 from impasto.config import DataConfig, ImageConfig
 from impasto.data.folder import Dataset, open_folder, scan_pictures
+from impasto.data.named_sets import is_named, prepared
 from impasto.data.scan import Progress
 from impasto.data.sharded import count_pictures, open_shards
 from impasto.data.shards import names_shards
@@ -13,7 +14,8 @@ from impasto.errors import DataError
 def open_pictures(
     place: str | Path, data: DataConfig, image: ImageConfig, *, seed: int, progress: Progress | None = None
 ) -> Dataset:
-    """The pictures of a folder, or of shards: a folder or a pattern of them. Raises `DataError`."""
+    """The pictures of a folder, of shards, or of a set that a library knows by name. Raises `DataError`."""
+    place = prepared(str(place), data, progress) if is_named(str(place)) else place
     if names_shards(str(place)):
         return open_shards(str(place), data, image, seed=seed, progress=progress)
     return open_folder(Path(place), data, image, seed=seed, progress=progress)
@@ -23,6 +25,7 @@ def pictures_in(
     place: str | Path, data: DataConfig, image: ImageConfig, *, seed: int, progress: Progress | None = None
 ) -> int:
     """How many pictures training would use, held-out ones included. Raises `DataError`."""
+    place = prepared(str(place), data, progress) if is_named(str(place)) else place
     if not names_shards(str(place)):
         return len(scan_pictures(Path(place), data, image, progress).pictures)
     count = count_pictures(str(place))

@@ -183,18 +183,21 @@ def _walk(root: Path) -> Iterator[tuple[str, int, int]]:
 def _examine(root: Path, min_side_px: int, max_pixels: int, path: str) -> list[Any]:
     """The index entry of one file: format, width, height, digest and thumb, or the reason alone."""
     try:
-        data = images.read_bytes(root / path)
-        header = images.header(data)
-        thumb = averaged(data, THUMB_PX, max_pixels, min_side_px)
+        found = examine(images.read_bytes(root / path), path, min_side_px, max_pixels)
     except ImageError as error:
         return [error.message]
-    return [
-        header.format,
-        header.width,
-        header.height,
-        content_hash(data),
-        base64.b64encode(thumb.tobytes()).decode(),
-    ]
+    thumb = base64.b64encode(found.thumb).decode()
+    return [found.format, found.width, found.height, found.content_hash, thumb]
+
+
+def examine(data: bytes, path: str, min_side_px: int, max_pixels: int = images.MAX_PIXELS) -> Picture:
+    """What a file's bytes say of the picture, which is called `path`; its theme is left open.
+
+    Raises `ImageError`.
+    """
+    header = images.header(data)
+    thumb = averaged(data, THUMB_PX, max_pixels, min_side_px).tobytes()
+    return Picture(path, None, header.format, header.width, header.height, content_hash(data), thumb)
 
 
 def averaged(

@@ -1,6 +1,8 @@
 """Shards at training size: decoded when a picture is first asked for, mapped from the cache then."""
 
 import json
+import secrets
+import shutil
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +16,7 @@ from impasto import images
 from impasto.config import DataConfig, ImageConfig
 from impasto.data import cache
 from impasto.data.cache import Bytes, Indices, Offsets, Pixels
+from impasto.data.fetching import fetch, is_remote
 from impasto.data.scan import content_hash, in_threads
 from impasto.data.shards import Sample, Shard, checksum, samples_in
 from impasto.data.themes import Floats, make_themes
@@ -45,6 +48,7 @@ class ShardStore:
     def __init__(self, shards: Sequence[Shard], data: DataConfig, image: ImageConfig) -> None:
         self.shards, self.data, self.image = shards, data, image
         self._open: OrderedDict[int, Opened] = OrderedDict()
+        self._digests: dict[str, str] = {}  # of what was fetched without an index
 
     def open(self, number: int) -> Opened:
         """A shard, decoded now where no earlier start did that."""
@@ -58,21 +62,33 @@ class ShardStore:
         return opened
 
     def _opened(self, shard: Shard) -> Opened:
+        known = shard.sha256 or self._digests.get(shard.place)
+        if known is None and is_remote(shard.place):  # without an index nobody knows what is there now
+            with _at_hand(shard, None) as (path, digest):
+                self._digests[shard.place] = digest
+                return self._cached(digest, shard, path)
+        return self._cached(known or _as_it_is_now(shard), shard, None)
+
+    def _cached(self, contents: str, shard: Shard, path: Path | None) -> Opened:
+        """A shard of these contents, which lie in `path` or are still to be fetched."""
         root = cache_folder() / "pixels"
-        folder = root / cache.key_of(["shard", _identity(shard)], self.data, self.image)
+        folder = root / cache.key_of(["shard", contents], self.data, self.image)
         found = self._load(folder, shard)
         if found is not None:
             return found
         root.mkdir(parents=True, exist_ok=True)
+
+        def write(building: Path) -> None:
+            if path is not None:
+                return self._write(building, shard, path)
+            with _at_hand(shard, shard.sha256 or self._digests.get(shard.place)) as (here, _):
+                return self._write(building, shard, here)
+
         # Processes of one run ask for the same shards at the same time: one of them does the work.
         with FileLock(root / f".shards-{int(folder.name, 16) % _LOCKS}.lock"):
             found = self._load(folder, shard)
             if found is None:
-                cache.build(
-                    folder,
-                    lambda building: self._write(building, shard),
-                    lambda: self._load(folder, shard) is not None,
-                )
+                cache.build(folder, write, lambda: self._load(folder, shard) is not None)
                 found = self._load(folder, shard)
         if found is None:
             raise DataError(f"the cache '{folder}' cannot be read back", "remove that folder and try again")
@@ -93,15 +109,15 @@ class ShardStore:
             return None
         return Opened(pixels, hashes, themes, rejected)
 
-    def _write(self, folder: Path, shard: Shard) -> None:
+    def _write(self, folder: Path, shard: Shard, path: Path) -> None:
         hashes: list[str] = []
         themes: list[tuple[str, ...]] = []
         rejected: list[tuple[str, str]] = []
 
-        def usable(path: Path) -> Iterator[Bytes]:
+        def usable() -> Iterator[Bytes]:
             for sample, pixels in in_threads(self._decoded, samples_in(path, shard.place)):
                 if isinstance(pixels, str):
-                    if shard.sha256 is not None:  # it was looked at when it was packed
+                    if shard.pictures is not None:  # it was looked at when it was packed
                         raise DataError(f"'{sample.name}' in the shard '{shard.place}' {pixels}")
                     rejected.append((sample.name, pixels))
                     continue
@@ -109,8 +125,7 @@ class ShardStore:
                 themes.append(sample.themes)
                 yield pixels
 
-        with _at_hand(shard) as path:
-            cache.stream(folder, usable(path))
+        cache.stream(folder, usable())
         if shard.pictures not in (None, len(hashes)):
             raise DataError(
                 f"the shard '{shard.place}' has {len(hashes)} pictures, and the index says {shard.pictures}",
@@ -132,10 +147,8 @@ class ShardStore:
         return sample, pixels
 
 
-def _identity(shard: Shard) -> str:
-    """What a cache of it is known by: its checksum, or where none is known, the file as it is now."""
-    if shard.sha256 is not None:
-        return shard.sha256
+def _as_it_is_now(shard: Shard) -> str:
+    """What a file on this disk is known by where no index has its checksum."""
     try:
         status = Path(shard.place).stat()
     except OSError as error:
@@ -144,19 +157,29 @@ def _identity(shard: Shard) -> str:
 
 
 @contextmanager
-def _at_hand(shard: Shard) -> Iterator[Path]:
-    """A file with what is in a shard, which is what its index says. Raises `DataError`."""
+def _at_hand(shard: Shard, expected: str | None) -> Iterator[tuple[Path, str]]:
+    """A file with what is in a shard, and its SHA-256 where that was needed. Raises `DataError`."""
     path = Path(shard.place)
+    spool = None
     try:
-        wrong = shard.sha256 is not None and checksum(path) != shard.sha256
+        if is_remote(shard.place):
+            spool = cache_folder() / "pixels" / f".fetched.{secrets.token_hex(4)}.tmp"
+            spool.mkdir(parents=True)
+            path = spool / "shard.tar"
+            digest = fetch(shard.place, path)
+        else:
+            digest = checksum(path) if expected is not None else ""
+        if expected is not None and digest != expected:
+            raise DataError(
+                f"the shard '{shard.place}' is not what the index says: its checksum differs",
+                "it is damaged or another one: copy it again, or remove it and pack the folder again",
+            )
+        yield path, digest
     except OSError as error:
-        raise DataError(f"the shard '{shard.place}' cannot be read: {error.strerror}") from None
-    if wrong:
-        raise DataError(
-            f"the shard '{shard.place}' is not what the index says: its checksum differs",
-            "it is damaged or another one: copy it again, or remove it and pack the folder again",
-        )
-    yield path
+        raise DataError(f"the shard '{shard.place}' cannot be read: {error.strerror or error}") from None
+    finally:
+        if spool is not None:
+            shutil.rmtree(spool, ignore_errors=True)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ a `.json` or `.cls` with what is known of it. `packing.py` writes such sets; oth
 
 import contextlib
 import hashlib
+import io
 import json
 import re
 import tarfile
@@ -16,12 +17,17 @@ from pathlib import Path
 from typing import Any
 
 from impasto import images
+from impasto.data.fetching import PIPE, fetch_if_there, is_remote
 from impasto.errors import DataError
 
 INDEX = "index.json"
 FORMAT, VERSION = "impasto-shards", 1
 _MOST_ABOUT_BYTES = 4 * 2**20  # of what is said of one picture
+_MOST_INDEX_BYTES = 2**28
 _BRACES = re.compile(r"\{([^{}]*)\}")
+
+Entry = tuple[str, str, bytes, Mapping[str, Any]]
+"""A sample to be written: its name, the picture's suffix with the dot, its bytes, what is known of it."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +35,7 @@ class Shard:
     """One tar file. What is None is not known before it has been read."""
 
     place: str
-    """Its path."""
+    """Its path, its address, or `pipe:` and the command that prints it."""
     pictures: int | None = None
     bytes: int | None = None
     sha256: str | None = None
@@ -93,8 +99,16 @@ class Sample:
     themes: tuple[str, ...]
 
 
+def index_text(shards: ShardSet) -> bytes:
+    """The index file of a set."""
+    return json.dumps(shards.to_dict(), indent=1).encode()
+
+
 def names_shards(place: str) -> bool:
-    """Whether this means shards: a `.tar`, a pattern of them in braces, or a folder that holds them."""
+    """Whether this means shards: a `.tar`, a pattern of them in braces, a folder that holds them, or what is
+    fetched: an address, or `pipe:` and a command."""
+    if is_remote(place):
+        return True
     if place.endswith(".tar") and not Path(place).is_dir():
         return True
     folder = Path(place)
@@ -109,6 +123,8 @@ def names_shards(place: str) -> bool:
 
 def find_shards(place: str) -> ShardSet:
     """The shards that a place means, see `names_shards`. Raises `DataError` where one is not there."""
+    if is_remote(place):
+        return _find_remote(place)
     folder = Path(place)
     if _is_ours(folder / INDEX):
         return read_index(folder / INDEX, place)
@@ -125,6 +141,29 @@ def find_shards(place: str) -> ShardSet:
         if {Path(shard.place) for shard in known.shards} == {Path(path) for path in paths}:
             return known
     return ShardSet(place, tuple(Shard(path) for path in paths))
+
+
+def _find_remote(place: str) -> ShardSet:
+    """Shards of a web server, with the index beside them if there is one, or of a command."""
+    if place.startswith(PIPE):
+        return ShardSet(place, tuple(Shard(one) for one in expand(place)))
+    if not place.endswith(".tar"):  # a folder of the server, or its index
+        folder = place.removesuffix(INDEX).rstrip("/")
+        text = fetch_if_there(f"{folder}/{INDEX}", _MOST_INDEX_BYTES)
+        if text is None:
+            raise DataError(
+                f"there is no '{folder}/{INDEX}'", "give a pattern, https://host/x-{000000..000099}.tar"
+            )
+        return parse_index(text, place, folder)
+    places = expand(place)
+    folder = places[0].rpartition("/")[0]
+    text = fetch_if_there(f"{folder}/{INDEX}", _MOST_INDEX_BYTES)
+    if text is not None:
+        with contextlib.suppress(DataError):  # another program's
+            known = parse_index(text, place, folder)
+            if {shard.place for shard in known.shards} == set(places):
+                return known
+    return ShardSet(place, tuple(Shard(one) for one in places))
 
 
 def _is_ours(index: Path) -> bool:
@@ -197,6 +236,23 @@ def checksum(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_tar(path: Path, entries: Iterable[Entry]) -> None:
+    """Write samples to a tar file that depends on nothing else: no clock, no user."""
+    with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
+        for entry in entries:
+            add_sample(tar, entry)
+
+
+def add_sample(tar: tarfile.TarFile, entry: Entry) -> None:
+    """Write one sample behind the others."""
+    name, suffix, picture, about = entry
+    for file, raw in ((name + suffix, picture), (f"{name}.json", json.dumps(about).encode())):
+        member = tarfile.TarInfo(file)
+        member.size = len(raw)
+        tar.addfile(member, io.BytesIO(raw))
+        tar.members = []  # type: ignore[attr-defined]  # or a list of all files would be kept
 
 
 def samples_in(path: Path, place: str) -> Iterator[Sample]:
