@@ -6,7 +6,7 @@ import torch
 import impasto
 from impasto.config import load_config, override
 from impasto.errors import ConfigError
-from impasto.training import device, gan_step, memory, projected_step, run
+from impasto.training import device, gan_step, memory, projected_step, setup
 from impasto.training import state as states
 from impasto.training.memory import Need, Tally, parts_that_fit
 from tests.training.test_projected_step import Game
@@ -136,7 +136,7 @@ def test_short_memory_is_met_before_the_first_step(shapes, tmp_path, monkeypatch
 
 
 def test_the_forecast_is_near_what_a_step_takes(shapes):
-    _, found = run.look_ahead(shapes, preset="default", overrides=FORECAST)
+    _, found = setup.look_ahead(shapes, preset="default", overrides=FORECAST)
     assert found.fits
     assert (found.recompute, found.parts) == (False, 1)
     assert found.thrifty.per_picture < found.plain.per_picture

@@ -14,7 +14,6 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from impasto import draws
 from impasto.config import ImageConfig
@@ -22,6 +21,7 @@ from impasto.descriptors import DcganConfig, MlpConfig, ProjectedConfig, Residua
 from impasto.models.layers import (
     Modulation,
     ResidualBlock,
+    ToImage,
     UpsamplingBlock,
     conv,
     leaky,
@@ -324,22 +324,6 @@ class GrowingGenerator(Generator):
 def near(latents: Tensor, noise: Tensor, share: Tensor | float) -> Tensor:
     """Latents (B, d) with a `share` of N(0, 1) noise (B, d) mixed in; unit variance stays unit variance."""
     return (1 - share**2) ** 0.5 * latents + share * noise
-
-
-class ToImage(nn.Module):
-    """What one resolution adds to the picture."""
-
-    def __init__(self, width: int, channels: int) -> None:
-        super().__init__()
-        self.norm = nn.BatchNorm2d(width)
-        self.conv = nn.Conv2d(width, channels, 1)  # 3x3 was slower and drew no better
-        nn.init.orthogonal_(self.conv.weight, 0.5)
-        nn.init.zeros_(self.conv.bias)  # type: ignore[arg-type]
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, width, H, W) -> (B, channels, H, W)."""
-        detail: Tensor = self.conv(F.relu6(self.norm(x)))
-        return detail
 
 
 def stage_widths(base: int, most: int, size: int) -> list[int]:

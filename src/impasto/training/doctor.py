@@ -56,7 +56,7 @@ def examine_training(
     progress: Callable[[str, int, int], None] | None = None,
 ) -> list[Finding]:
     """What memory `train` would take with the same arguments. Raises `InputError` as it would."""
-    from impasto.training.run import look_ahead  # all of training: not for every look at the machine
+    from impasto.training.setup import look_ahead  # all of training: not for every look at the machine
 
     config, found = look_ahead(directory, preset=preset, size=size, overrides=overrides, progress=progress)
     train = config.train.model_copy(update={"recompute": found.recompute, "parts": found.parts})
