@@ -164,7 +164,7 @@ def test_evaluate_as_json_on_the_screen(run, shapes, monkeypatch, capsys):
         (["upscale", "{file}", "--out", "{file}"], 2, "is a file, not a folder"),
         (["upscale", "-", "{file}", "--out", "-"], 2, "for one picture"),
         (["upscale", "{file}", "--out", "{new}", "--skip-existing", "--overwrite"], 2, "exclude each other"),
-        (["export", "{run}", "--to", "onnx", "--out", "{new}"], 2, "makes new pictures"),
+        (["export", "{run}", "--to", "ncnn", "--out", "{new}"], 2, "generators are not exported to ncnn"),
         (["export", "{run}", "--to", "coreml", "--out", "{new}"], 2, "no export to 'coreml'"),
         (["samples", "emojione", "{new}"], 2, "emojione"),
         (["no-such-verb"], 2, "No such command"),
