@@ -200,6 +200,11 @@ class TrainConfig(Frozen):
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     begin_with: str | None = None  # a run or model of the same networks, whose generator to begin with
     batch_size: Annotated[int, Field(ge=2)] = 64
+    # Where memory is short: whether the generator's inner results are computed again for the way back rather
+    # than kept, and in how many parts a batch is computed, one after the other. It remains one update by the
+    # whole batch, but what compares pictures (batch norm) sees a part. None and 0: found out first.
+    recompute: bool | None = None
+    parts: Annotated[int, Field(ge=0)] = 0
     discriminator_steps: PositiveInt = 1
     device: str = "auto"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -241,6 +246,17 @@ class Config(Frozen):
     ema: EmaConfig = EmaConfig()
     train: TrainConfig = TrainConfig()
     stop: StopConfig = StopConfig()
+
+    @model_validator(mode="after")
+    def _parts_are_of_a_batch(self) -> "Config":
+        batch, parts = self.train.batch_size, max(1, self.train.parts)
+        if batch % parts or batch // parts < 2:
+            raise ValueError(
+                f"train.parts={parts} does not divide a batch of {batch} into parts of 2 or more"
+            )
+        if parts > 1 and not isinstance(self.model, GeneratorConfig):
+            raise ValueError("train.parts is for generators: an upscaler learns from small windows")
+        return self
 
     @model_validator(mode="after")
     def _size_suits_the_networks(self) -> "Config":

@@ -1,6 +1,7 @@
 """The command line as a person meets it: exit codes, messages, no traceback."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -163,7 +164,7 @@ def test_evaluate_as_json_on_the_screen(run, shapes, monkeypatch, capsys):
         (["upscale", "{file}", "--out", "{file}"], 2, "is a file, not a folder"),
         (["upscale", "-", "{file}", "--out", "-"], 2, "for one picture"),
         (["upscale", "{file}", "--out", "{new}", "--skip-existing", "--overwrite"], 2, "exclude each other"),
-        (["export", "{run}", "--to", "ncnn", "--out", "{new}"], 2, "not exported to ncnn"),
+        (["export", "{run}", "--to", "ncnn", "--out", "{new}"], 2, "generators are not exported to ncnn"),
         (["export", "{run}", "--to", "coreml", "--out", "{new}"], 2, "no export to 'coreml'"),
         (["samples", "emojione", "{new}"], 2, "emojione"),
         (["no-such-verb"], 2, "No such command"),
@@ -232,6 +233,23 @@ def test_doctor(monkeypatch, capsys):
     found = json.loads(text)
     assert found["precision"] in ("float32", "bfloat16")
     assert {"device", "threads", "libvips", "torch"} <= found.keys()
+
+
+def test_doctor_says_what_a_training_takes(shapes, monkeypatch, capsys):
+    monkeypatch.setattr("impasto.training.doctor.examine", list)
+    words = ("--for", shapes, "--preset", "dcgan", "--size", 32, "--set", "model.base_channels=4", "--json")
+    code, text, _ = impasto(monkeypatch, capsys, "doctor", *words)
+    assert code == 0
+    found = json.loads(text)
+    assert found["for training"] == "preset dcgan at 32 px, batches of 64"
+    assert re.match(r"[\d.e-]+ GB of [\d.]+ GB that are free", found["a step takes"])
+    assert "with train.recompute" in found["for each picture"]
+    code, _, err = impasto(monkeypatch, capsys, "doctor", "--size", 32)
+    assert code == 2
+    assert "belong to --for" in err
+    code, _, err = impasto(monkeypatch, capsys, "doctor", "--for", shapes, "--preset", "photo-x4")
+    assert code == 2
+    assert "it fits anywhere" in err
 
 
 def test_help_names_every_verb():

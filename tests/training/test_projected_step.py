@@ -64,6 +64,7 @@ class Game:
                 cfg.loss,
                 cfg.matching,
                 cfg.augment,
+                max(1, cfg.train.parts),
             )
             for _ in range(rounds)
         ]

@@ -161,7 +161,9 @@ def test_the_discriminator_takes_k_steps_with_fresh_pictures(shapes, tmp_path, m
     calls = []
     one = module.discriminator_step
     monkeypatch.setattr(
-        module, "discriminator_step", lambda f, s, real, *a: calls.append(real.clone()) or one(f, s, real, *a)
+        module,
+        "discriminator_step",
+        lambda f, s, parts, *a: calls.append(parts[0].clone()) or one(f, s, parts, *a),
     )
     run = train(shapes, tmp_path / "run", "dcgan", images=48, overrides={"train.discriminator_steps": 3})
     assert run.images_seen == 48

@@ -6,17 +6,34 @@ import typer
 
 
 def doctor(
+    for_: Annotated[
+        str | None,
+        typer.Option("--for", metavar="DIR", help="Also: whether training on these fits into memory."),
+    ] = None,
+    size: Annotated[int | None, typer.Option(help="The pictures' size, for --for.  [default: 64]")] = None,
+    preset: Annotated[str | None, typer.Option(metavar="P", help="The preset, for --for.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any setting, for --for.")
+    ] = None,
     json_: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
-    """Say what this machine can do: devices, precision, speed, optional parts."""
+    """Say what this machine can do: devices, precision, speed, optional parts; memory for a training."""
     import json
 
     from rich.console import Console
     from rich.table import Table
 
-    from impasto.training.doctor import examine
+    from impasto.cli.progress import reading_pictures
+    from impasto.errors import InputError
+    from impasto.training.doctor import examine, examine_training
 
-    findings = examine()
+    if for_ is None and (size or preset or set_):
+        raise InputError("--size, --preset and --set belong to --for", "--for DIR --size 256")
+    findings = []
+    if for_ is not None:  # first: a folder that cannot be used is said at once
+        reading = reading_pictures(Console(quiet=json_))
+        findings = examine_training(for_, preset=preset, size=size, overrides=set_ or (), progress=reading)
+    findings = [*examine(), *findings]
     if json_:
         print(json.dumps({f.name: f.value for f in findings}, indent=2))
         return

@@ -39,6 +39,7 @@ def train(
     ] = None,
     dedupe: Annotated[bool, typer.Option("--dedupe", help="Leave out exact and near duplicates.")] = False,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:0 or mps.")] = None,
+    precision: Annotated[str | None, typer.Option(help="auto, float32 or bfloat16.")] = None,
     checkpoint_every: Annotated[float | None, typer.Option(help="Seconds between checkpoints.")] = None,
     on_trouble: Annotated[
         str | None,
@@ -81,6 +82,8 @@ def train(
         overrides["data.dedupe"] = True
     if device is not None:
         overrides["train.device"] = device
+    if precision is not None:
+        overrides["train.precision"] = precision
     if checkpoint_every is not None:
         overrides["train.checkpoint_every_seconds"] = checkpoint_every
     if begin_with is not None:

@@ -14,7 +14,6 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from impasto import draws
 from impasto.config import ImageConfig
@@ -22,11 +21,13 @@ from impasto.descriptors import DcganConfig, MlpConfig, ProjectedConfig, Residua
 from impasto.models.layers import (
     Modulation,
     ResidualBlock,
+    ToImage,
     UpsamplingBlock,
     conv,
     leaky,
     linear,
     near_range,
+    recomputed,
     resize,
     upsample,
 )
@@ -37,7 +38,12 @@ SKETCH_SIDE = 16  # the thumbnails that latents describe (models/encoder.py)
 
 class Generator(nn.Module):
     """What every generator offers: the size of its latent, the prior that latents are drawn from, and the
-    `levels` at which they enter, as sides of the maps there in px, coarsest first."""  # fmt: skip
+    `levels` at which they enter, as sides of the maps there in px, coarsest first.
+
+    With `recomputes` its stages keep their inputs alone for the way back, and compute the rest again.
+    """
+
+    recomputes = False
 
     def __init__(self, latent_dim: int, prior: Prior, levels: tuple[int, ...]) -> None:
         super().__init__()
@@ -61,6 +67,11 @@ class Generator(nn.Module):
             return [z] * len(self.levels)
         # Copies in one piece: a product must not take another way through memory, and round otherwise.
         return [part.contiguous() for part in z.unbind(1)]
+
+    def run(self, stage: nn.Module, *inputs: Tensor) -> Tensor:
+        """One stage, as `recomputes` says."""
+        result: Tensor = recomputed(stage, *inputs) if self.recomputes else stage(*inputs)
+        return result
 
     @property
     def middle(self) -> nn.Module:
@@ -166,7 +177,7 @@ class ResidualGenerator(Generator):
         by_level = self.at_levels(z)
         x: Tensor = self.project(by_level[0]).unflatten(1, (self.width, 4, 4))
         for i, (stage, level) in enumerate(zip(self.stages, by_level, strict=True)):
-            x = stage(x if i == 0 else upsample(x), level)
+            x = self.run(stage, x if i == 0 else upsample(x), level)
         x = upsample(self.narrow(leaky(x)))
         images: Tensor = self.to_image(leaky(self.sharpen(x)))
         return images
@@ -296,7 +307,7 @@ class GrowingGenerator(Generator):
         x: Tensor = self.project(first).unflatten(1, (4, 4, self.width)).permute(0, 3, 1, 2)  # channels last
         images: Tensor | None = None
         for stage, to_image, level in zip(self.stages, self.to_image, others, strict=True):
-            x = stage(x, level)
+            x = self.run(stage, x, level)
             if x.shape[-1] == SKETCH_SIDE:
                 sketch = self.sketch(level).unflatten(1, (-1, SKETCH_SIDE, SKETCH_SIDE))
                 x = x + self.read_sketch(sketch)
@@ -313,22 +324,6 @@ class GrowingGenerator(Generator):
 def near(latents: Tensor, noise: Tensor, share: Tensor | float) -> Tensor:
     """Latents (B, d) with a `share` of N(0, 1) noise (B, d) mixed in; unit variance stays unit variance."""
     return (1 - share**2) ** 0.5 * latents + share * noise
-
-
-class ToImage(nn.Module):
-    """What one resolution adds to the picture."""
-
-    def __init__(self, width: int, channels: int) -> None:
-        super().__init__()
-        self.norm = nn.BatchNorm2d(width)
-        self.conv = nn.Conv2d(width, channels, 1)  # 3x3 was slower and drew no better
-        nn.init.orthogonal_(self.conv.weight, 0.5)
-        nn.init.zeros_(self.conv.bias)  # type: ignore[arg-type]
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, width, H, W) -> (B, channels, H, W)."""
-        detail: Tensor = self.conv(F.relu6(self.norm(x)))
-        return detail
 
 
 def stage_widths(base: int, most: int, size: int) -> list[int]:

@@ -1,12 +1,16 @@
 """Pieces that both networks share. Feature maps are `(B, channels, height, width)`."""
 
 import math
-from typing import TypeVar
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from functools import partial
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
+from torch.utils.checkpoint import checkpoint
 
 LEAK = 0.2
 OUTSIDE = 0.1  # of the distance beyond [-1, 1] is left in a growing generator's pictures
@@ -120,6 +124,22 @@ class UpsamplingBlock(nn.Module):
         return widened
 
 
+class ToImage(nn.Module):
+    """What one resolution adds to the picture."""
+
+    def __init__(self, width: int, channels: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(width)
+        self.conv = nn.Conv2d(width, channels, 1)  # 3x3 was slower and drew no better
+        nn.init.orthogonal_(self.conv.weight, 0.5)
+        nn.init.zeros_(self.conv.bias)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, width, H, W) -> (B, channels, H, W)."""
+        detail: Tensor = self.conv(F.relu6(self.norm(x)))
+        return detail
+
+
 def upsample(x: Tensor) -> Tensor:
     """Twice the height and width, bilinear: nearest leaves blocks that later layers must undo."""
     return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
@@ -174,3 +194,25 @@ def near_range(images: Tensor) -> Tensor:
 def overshoot(images: Tensor) -> Tensor:
     """How far beyond [-1, 1] the values were that `near_range` brought near: the mean square, ()."""
     return ((images - images.clamp(-1, 1)) / OUTSIDE).square().mean()
+
+
+def recomputed(module: nn.Module, *inputs: Tensor) -> Any:
+    """`module(*inputs)`, whose inner results are not kept but computed again on the way back (Chen et al.
+    2016, "Training Deep Nets with Sublinear Memory Cost"). Batch norms count a batch once."""
+    if not torch.is_grad_enabled():
+        return module(*inputs)
+    norms = [m for m in module.modules() if isinstance(m, nn.BatchNorm2d) and m.training]
+    twice = partial(_counting_nothing, norms)
+    return checkpoint(module, *inputs, use_reentrant=False, context_fn=lambda: (nullcontext(), twice()))
+
+
+@contextmanager
+def _counting_nothing(norms: Sequence[nn.BatchNorm2d]) -> Iterator[None]:
+    before = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 0.0
+    try:
+        yield
+    finally:
+        for norm, momentum in zip(norms, before, strict=True):
+            norm.momentum = momentum

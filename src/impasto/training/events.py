@@ -34,6 +34,7 @@ class Started(Event):
     discriminator_parameters: int
     resumed: bool
     stops_when: str
+    memory: str = ""  # what is done because memory is short, if anything
 
 
 @dataclass(frozen=True)

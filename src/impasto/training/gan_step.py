@@ -1,6 +1,6 @@
 """One round of the game: k updates of the discriminator, one of the generator. Read it top to bottom."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -49,20 +49,31 @@ def mean_of_all(stats: StepStats) -> StepStats:
     return StepStats(**dict(zip(names, values, strict=True)))
 
 
-def discriminator_step(
-    fabric: Fabric, state: TrainingState, real: Tensor, loss: LossConfig, changes: AugmentConfig
-) -> dict[str, Tensor]:
-    """D learns to tell real pictures (B, C, H, W) from generated ones. Algorithm 1, lines 3-6.
+def means(seen: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """By name, the means of what the parts of a batch say; not each has every name."""
+    names = dict.fromkeys(name for part in seen for name in part)
+    return {name: torch.stack([part[name] for part in seen if name in part]).mean() for name in names}
 
-    Returns what `StepStats` says of D.
+
+def discriminator_step(
+    fabric: Fabric, state: TrainingState, parts: Sequence[Tensor], loss: LossConfig, changes: AugmentConfig
+) -> dict[str, Tensor]:
+    """D learns to tell real pictures, parts (b, C, H, W) of a batch, from generated ones. Algorithm 1, lines
+    3-6. Returns what `StepStats` says of D.
     """
-    G = cast(Generator, state.generator)
-    z = G.sample_latents(len(real), state.rng).to(real)
-    with torch.no_grad():
-        fake = G(z)
-    spread = spread_of(fake, real)  # before augmentation adds its own
-    real, fake = augment(real, changes, state.rng), augment(fake, changes, state.rng)
-    return update_discriminator(fabric, state, real, fake, loss) | {"spread": spread}
+    G, D = cast(Generator, state.generator), state.discriminator
+    state.discriminator_optimizer.zero_grad()
+    seen = []
+    for real in parts:
+        z = G.sample_latents(len(real), state.rng).to(real)
+        with torch.no_grad():
+            fake = G(z)
+        spread = spread_of(fake, real)  # before augmentation adds its own
+        sides = augment(real, changes, state.rng), augment(fake, changes, state.rng)
+        seen.append(judge(fabric, state, *sides, loss, len(parts)) | {"spread": spread})
+    ranks.average_gradients(D.parameters())
+    state.discriminator_optimizer.step()
+    return means(seen)
 
 
 def update_discriminator(
@@ -72,6 +83,17 @@ def update_discriminator(
 
     Returns what `StepStats` says of D, but for the spread.
     """
+    state.discriminator_optimizer.zero_grad()
+    seen = judge(fabric, state, real, fake, loss)
+    ranks.average_gradients(state.discriminator.parameters())
+    state.discriminator_optimizer.step()
+    return seen
+
+
+def judge(
+    fabric: Fabric, state: TrainingState, real: Tensor, fake: Tensor, loss: LossConfig, parts: int = 1
+) -> dict[str, Tensor]:
+    """D's gradients by one of so many parts of a batch, added to those it has."""
     D = state.discriminator
     real.requires_grad_(differentiates(loss, loss.r1_weight))
     fake.requires_grad_(differentiates(loss, loss.r2_weight))
@@ -79,12 +101,7 @@ def update_discriminator(
     penalty = penalties(D, real, fake, real_logits, fake_logits, loss, state.rng)
     real_logits, fake_logits = ranks.gather(real_logits, fake_logits)
     d_loss = discriminator_loss(loss.adversarial, real_logits, fake_logits).mean()
-
-    state.discriminator_optimizer.zero_grad()
-    fabric.backward(d_loss + penalty.weighted(loss))
-    ranks.average_gradients(D.parameters())
-    state.discriminator_optimizer.step()
-
+    fabric.backward((d_loss + penalty.weighted(loss)) / parts)
     return observe(D, loss, real_logits, fake_logits, d_loss, penalty)
 
 
@@ -135,26 +152,28 @@ def find_middle(D: Discriminator, real_logits: Tensor, fake_logits: Tensor, loss
 
 
 def generator_step(
-    fabric: Fabric, state: TrainingState, real: Tensor, loss: LossConfig, changes: AugmentConfig
+    fabric: Fabric, state: TrainingState, parts: Sequence[Tensor], loss: LossConfig, changes: AugmentConfig
 ) -> Tensor:
     """G learns to make pictures that D holds for real. Algorithm 1, lines 8-9. Returns the loss."""
     G, D = cast(Generator, state.generator), state.discriminator
     D.requires_grad_(False)  # its weights get no gradient here: a third of the backward pass saved
-    z = G.sample_latents(len(real), state.rng).to(real)
-    fake_logits = D(augment(G(z), changes, state.rng))
-    real_logits = fake_logits.detach()  # not looked at by a loss that does not compare
-    if generator_compares(loss.adversarial):
-        with torch.no_grad():
-            real_logits = D(augment(real, changes, state.rng))
-    real_logits, fake_logits = ranks.gather(real_logits, fake_logits)
-    g_loss = generator_loss(loss.adversarial, real_logits, fake_logits).mean()
-
     state.generator_optimizer.zero_grad()
-    fabric.backward(g_loss)
+    losses = []
+    for real in parts:
+        z = G.sample_latents(len(real), state.rng).to(real)
+        fake_logits = D(augment(G(z), changes, state.rng))
+        real_logits = fake_logits.detach()  # not looked at by a loss that does not compare
+        if generator_compares(loss.adversarial):
+            with torch.no_grad():
+                real_logits = D(augment(real, changes, state.rng))
+        real_logits, fake_logits = ranks.gather(real_logits, fake_logits)
+        g_loss = generator_loss(loss.adversarial, real_logits, fake_logits).mean()
+        fabric.backward(g_loss / len(parts))
+        losses.append(g_loss.detach())
     ranks.average_gradients(G.parameters())
     state.generator_optimizer.step()
     D.requires_grad_(True)
-    return g_loss.detach()
+    return torch.stack(losses).mean()
 
 
 def gan_step(
@@ -164,11 +183,15 @@ def gan_step(
     loss: LossConfig,
     changes: AugmentConfig,
     discriminator_steps: int = 1,
+    parts: int = 1,
 ) -> StepStats:
-    """Algorithm 1 of Goodfellow et al. 2014: D learns `discriminator_steps` times, then G learns once."""
+    """Algorithm 1 of Goodfellow et al. 2014: D learns `discriminator_steps` times, then G learns once.
+
+    Each batch is computed in `parts`, one after the other, which needs less memory; means are over a part.
+    """
     for _ in range(discriminator_steps):
-        real = next_batch()
-        seen = discriminator_step(fabric, state, real, loss, changes)
-    g_loss = generator_step(fabric, state, real, loss, changes)
+        batch = torch.chunk(next_batch(), parts)
+        seen = discriminator_step(fabric, state, batch, loss, changes)
+    g_loss = generator_step(fabric, state, batch, loss, changes)
     nothing = torch.zeros_like(g_loss)
     return StepStats(generator_loss=g_loss, reconstruction=nothing, **seen)

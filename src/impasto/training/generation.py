@@ -29,13 +29,13 @@ class Generation:
 
     def step(self, state: TrainingState, config: Config, next_batch: Callable[[], Tensor]) -> StepStats:
         """D learns and G learns once."""
-        loss = config.loss.at_size(config.image.size)
+        loss, parts = config.loss.at_size(config.image.size), max(1, config.train.parts)
         if self.reference is None:
             rounds = config.train.discriminator_steps
-            return gan_step(self.fabric, state, next_batch, loss, config.augment, rounds)
+            return gan_step(self.fabric, state, next_batch, loss, config.augment, rounds, parts)
         grow(state, config.grow)
         return projected_step(
-            self.fabric, state, self.reference, next_batch, loss, config.matching, config.augment
+            self.fabric, state, self.reference, next_batch, loss, config.matching, config.augment, parts
         )
 
     def show(self, state: TrainingState, folder: Path) -> Path:

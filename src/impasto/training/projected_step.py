@@ -6,7 +6,9 @@ the generator and the frozen network, runs once.
 """
 
 from collections.abc import Callable, Sequence
-from typing import cast
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple, cast
 
 import torch
 from lightning_fabric import Fabric
@@ -22,12 +24,49 @@ from impasto.losses.penalties import differentiates, penalties_of_halves
 from impasto.models.discriminator import ProjectedDiscriminator
 from impasto.models.encoder import THUMBNAIL_SIDE
 from impasto.models.generator import GrowingGenerator, near
-from impasto.models.layers import overshoot, resize
+from impasto.models.layers import overshoot, recomputed, resize
 from impasto.models.pyramid import thumbnail
 from impasto.training import ranks
-from impasto.training.gan_step import StepStats, observe, spread_of
+from impasto.training.gan_step import StepStats, means, observe, spread_of
 from impasto.training.reference import Reference
 from impasto.training.state import TrainingState
+
+
+@dataclass
+class Portion:
+    """What is computed at once: all of a batch, or a part of it where memory is short."""
+
+    real: Tensor
+    real_maps: list[Tensor]
+    z: Tensor
+    real_z: Tensor
+    pairs: int  # so many of the first of `z` are those of the real pictures
+    seed: int | None  # of its augmentation
+
+    def play(self, fabric: Fabric, state: TrainingState, changes: AugmentConfig) -> "Played":
+        """Let G make its pictures; both sides as D sees them."""
+        G, D = networks(state)
+        real, real_maps = self.real, self.real_maps
+        fake = made = G(self.z)
+        if self.seed is not None:
+            # The same changes for picture i on both sides: a pair stays a pair.
+            real, fake = (augment(x, changes, draws.alike(state.rng, self.seed)) for x in (real, fake))
+            with fabric.autocast(), torch.no_grad():
+                real_maps = D.pyramid(real)
+        with fabric.autocast():
+            fake_maps = recomputed(D.pyramid, fake) if G.recomputes else D.pyramid(fake)
+        return Played(made, real, real_maps, fake, fake_maps, D.features(fake_maps, fake))
+
+
+class Played(NamedTuple):
+    """Generated pictures as they were made, and both sides as they are judged."""
+
+    made: Tensor
+    real: Tensor
+    real_maps: Sequence[Tensor]
+    fake: Tensor
+    fake_maps: Sequence[Tensor]
+    fake_features: Tensor
 
 
 def projected_step(
@@ -38,67 +77,97 @@ def projected_step(
     loss: LossConfig,
     matching: MatchingConfig,
     changes: AugmentConfig,
+    parts: int = 1,
 ) -> StepStats:
-    """D learns once, then G learns once, from the same generated pictures."""
+    """D learns once, then G learns once, from the same generated pictures.
+
+    In several `parts` these are made twice, as G's part of the work cannot be kept for all of them at once.
+    """
     G, D = networks(state)
     D.heeded = heeded(state.images_seen, matching.heed_by_images)
     real = soften(next_batch(), int(G.resolution))
     real_maps, known = look_at(fabric, state, reference, real)
     z, real_z, pairs, share = draw_latents(state, reference, known, matching)
-    fake = made = G(z)
-    spread = spread_of(fake, real)
-    if changes != AugmentConfig():
-        # The same changes for picture i on both sides: a pair stays a pair.
-        seed = int(torch.randint(2**62, (), generator=state.rng))
-        real, fake = (augment(x, changes, draws.alike(state.rng, seed)) for x in (real, fake))
-        with fabric.autocast(), torch.no_grad():
-            real_maps = D.pyramid(real)
-    with fabric.autocast():
-        fake_maps = D.pyramid(fake)
+    portions = deal(state, real, real_maps, z, real_z, pairs, changes, parts)
 
-    # D judges both sides in one batch. Penalties bound its slope over the features, not over the pixels: what
-    # learns in D are a few small heads.
-    fake_features = D.features(fake_maps, fake)
-    both = torch.cat((D.features(real_maps, real), fake_features.detach()))
-    both.requires_grad_(differentiates(loss, loss.r1_weight + loss.r2_weight))
-    latents = torch.cat((real_z, z))
-    logits = D(both, latents)
-    judges = (lambda x: D(x, latents)), (lambda x: D(x, real_z))
-    penalty = penalties_of_halves(*judges, both, logits, loss, state.rng)
-    real_logits, fake_logits = ranks.gather(*logits.chunk(2))
-    d_loss = discriminator_loss(loss.adversarial, real_logits, fake_logits).mean()
     state.discriminator_optimizer.zero_grad()
-    fabric.backward(d_loss + penalty.weighted(loss))
+    views, seen = [], []
+    for portion in portions:
+        with torch.set_grad_enabled(parts == 1):
+            played = portion.play(fabric, state, changes)
+        spread = spread_of(played.made, portion.real)
+        # D judges both sides in one batch. Penalties bound its slope over the features, not over the pixels:
+        # what learns in D are a few small heads.
+        both = torch.cat((D.features(played.real_maps, played.real), played.fake_features.detach()))
+        both.requires_grad_(differentiates(loss, loss.r1_weight + loss.r2_weight))
+        latents = torch.cat((portion.real_z, portion.z))
+        logits = D(both, latents)
+        judges = partial(D, latents=latents), partial(D, latents=portion.real_z)
+        penalty = penalties_of_halves(*judges, both, logits, loss, state.rng)
+        real_logits, fake_logits = ranks.gather(*logits.chunk(2))
+        d_loss = discriminator_loss(loss.adversarial, real_logits, fake_logits).mean()
+        fabric.backward((d_loss + penalty.weighted(loss)) / parts)
+        seen.append(observe(D, loss, real_logits, fake_logits, d_loss, penalty) | {"spread": spread})
+        views.append((played, both[: len(played.real)].detach()) if parts == 1 else None)
     ranks.average_gradients(D.parameters())
     state.discriminator_optimizer.step()
 
-    seen = observe(D, loss, real_logits, fake_logits, d_loss, penalty)
     D.requires_grad_(False)
-    fake_logits = D(fake_features, z)
-    against = fake_logits.detach()  # not looked at by a loss that does not compare
-    if generator_compares(loss.adversarial):
-        with torch.no_grad():
-            against = D(both[: len(real)], real_z)
-    g_loss = generator_loss(loss.adversarial, *ranks.gather(against, fake_logits)).mean()
-    reconstruction = 0 * g_loss
-    if pairs:
-        reconstruction = pair_loss(fake, real, fake_maps, real_maps, reference, pairs, matching.pixels)
-        reconstruction = reconstruction * share
-    total = matching.adversarial * g_loss + matching.reconstruction * reconstruction
-    if matching.overshoot:
-        total = total + matching.overshoot * overshoot(made)
     state.generator_optimizer.zero_grad()
-    fabric.backward(total)
+    for portion, view in zip(portions, views, strict=True):
+        played, real_features = view or again(portion, fabric, state, changes)
+        fake_logits = D(played.fake_features, portion.z)
+        against = fake_logits.detach()  # not looked at by a loss that does not compare
+        if generator_compares(loss.adversarial):
+            with torch.no_grad():
+                against = D(real_features, portion.real_z)
+        g_loss = generator_loss(loss.adversarial, *ranks.gather(against, fake_logits)).mean()
+        reconstruction = 0 * g_loss
+        if portion.pairs:
+            reconstruction = pair_loss(played, reference, portion.pairs, matching.pixels)
+            reconstruction = reconstruction * (share * parts * portion.pairs / pairs)
+        total = matching.adversarial * g_loss + matching.reconstruction * reconstruction
+        if matching.overshoot:
+            total = total + matching.overshoot * overshoot(played.made)
+        fabric.backward(total / parts)
+        told = {"generator_loss": g_loss.detach(), "reconstruction": reconstruction.detach()}
+        seen.append(told)
     ranks.average_gradients(G.parameters())
     state.generator_optimizer.step()
     D.requires_grad_(True)
+    return StepStats(**means(seen))
 
-    return StepStats(
-        generator_loss=g_loss.detach(),
-        reconstruction=reconstruction.detach(),
-        spread=spread,
-        **seen,
-    )
+
+def deal(
+    state: TrainingState,
+    real: Tensor,
+    real_maps: list[Tensor],
+    z: Tensor,
+    real_z: Tensor,
+    pairs: int,
+    changes: AugmentConfig,
+    parts: int,
+) -> list[Portion]:
+    """A batch in so many portions."""
+    size = len(real) // parts
+    portions = []
+    for start in range(0, len(real), size):
+        here = slice(start, start + size)
+        changing = changes != AugmentConfig()
+        seed = int(torch.randint(2**62, (), generator=state.rng)) if changing else None
+        maps = [m[here] for m in real_maps]
+        paired = min(size, max(0, pairs - start))
+        portions.append(Portion(real[here], maps, z[here], real_z[here], paired, seed))
+    return portions
+
+
+def again(
+    portion: Portion, fabric: Fabric, state: TrainingState, changes: AugmentConfig
+) -> tuple[Played, Tensor]:
+    """The portion played once more, with a history, and the features of its real pictures."""
+    _, D = networks(state)
+    played = portion.play(fabric, state, changes)
+    return played, D.features(played.real_maps, played.real)
 
 
 def look_at(
@@ -141,21 +210,14 @@ def draw_latents(
     return z, real_z, pairs, share
 
 
-def pair_loss(
-    fake: Tensor,
-    real: Tensor,
-    fake_maps: Sequence[Tensor],
-    real_maps: Sequence[Tensor],
-    reference: Reference,
-    pairs: int,
-    pixels: float,
-) -> Tensor:
+def pair_loss(played: Played, reference: Reference, pairs: int, pixels: float) -> Tensor:
     """How far the first `pairs` pictures are from those they stand for: in the maps, at 16 px, and `pixels`
     times at full size."""
-    made, meant = ([m[:pairs] for m in maps] for maps in (fake_maps, real_maps))
-    small_made, small_meant = (thumbnail(x[:pairs], THUMBNAIL_SIDE) for x in (fake, real))
+    made, meant = ([m[:pairs] for m in maps] for maps in (played.fake_maps, played.real_maps))
+    fake, real = played.fake[:pairs], played.real[:pairs]
+    small_made, small_meant = (thumbnail(x, THUMBNAIL_SIDE) for x in (fake, real))
     seen = map_difference(made, meant, reference.map_scales).mean() + F.l1_loss(small_made, small_meant)
-    return seen + pixels * F.l1_loss(fake[:pairs].float(), real[:pairs]) if pixels else seen
+    return seen + pixels * F.l1_loss(fake.float(), real) if pixels else seen
 
 
 def soften(images: Tensor, resolution: int) -> Tensor:

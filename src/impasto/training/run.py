@@ -14,53 +14,40 @@ A run's folder:
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from filelock import FileLock, Timeout
-from lightning_fabric import Fabric
 from torch import nn
 
-from impasto.config import Config, RestorationConfig, load_config, override, parse_config
+from impasto.config import Config, load_config, override, parse_config
 from impasto.data.folder import Dataset
-from impasto.data.inspect import choose_preset
-from impasto.data.opening import open_pictures, pictures_in
-from impasto.data.pairs import open_pairs
-from impasto.descriptors import GeneratorConfig, ProjectedConfig
+from impasto.descriptors import GeneratorConfig
 from impasto.errors import ConfigError, InputError
 from impasto.files import remove_leftovers, write_bytes_atomically
-from impasto.images import to_tensor
-from impasto.models.frozen import FrozenMaps
-from impasto.models.pyramid import Pyramid
 from impasto.models.upscaler import Upscaler
-from impasto.models.vgg import Vgg19
 from impasto.overrides import parse_overrides
 from impasto.training import device as places
-from impasto.training import launch, ranks
+from impasto.training import launch, memory, ranks
 from impasto.training import state as states
 from impasto.training.engine import Engine, stopping_on_signals
-from impasto.training.evaluation import MOST_TRAINING, Judge
 from impasto.training.events import Event, Sink, Started
-from impasto.training.generation import Generation
-from impasto.training.projected_step import networks
-from impasto.training.reference import Reference, make_reference, remember
+from impasto.training.setup import config_for, make_task, open_data, with_themes
 from impasto.training.sinks import JsonlSink, TensorBoardSink
 from impasto.training.state import STATE_FILE
 from impasto.training.stopping import Reason, describe
-from impasto.training.task import Task
 from impasto.training.trackers import check_trackers, open_trackers
-from impasto.training.upscaling import COMPARED_PX, MOST_COMPARED, Upscaling, Yardstick
-
-# More would make every measurement slower and hardly steadier.
-MOST_HOLDOUT = 1_000
-OF_EACH_THEME = 16  # exemplars, as far as it has so many pictures
-SURVEYED = 32  # real pictures at a time, before the first step
 
 # On resuming only these may be set anew: anything else would make it another run.
-RESETTABLE = ("stop.", "train.checkpoint_every", "train.device", "train.on_trouble", "train.max_repairs")
+RESETTABLE = (
+    "stop.",
+    *(
+        f"train.{name}"
+        for name in ("checkpoint_every", "device", "on_trouble", "max_repairs", "parts", "recompute")
+    ),
+)
 LIMITS = ("stop.minutes", "stop.images", "stop.epochs", "stop.until_converged")
 
 
@@ -135,7 +122,7 @@ def train(
     elif preset is not None:
         config, why = load_config(preset, set_anew), "as asked"
     else:
-        config, why = _config_for(directory, set_anew, progress)
+        config, why = config_for(directory, set_anew, progress)
     if not any((config.stop.minutes, config.stop.images, config.stop.epochs)):
         config = config.model_copy(update={"stop": config.stop.model_copy(update={"until_converged": True})})
 
@@ -144,9 +131,9 @@ def train(
     config = config.model_copy(update={"train": pinned})
 
     with ranks.first_alone():  # the others find the cache that it makes
-        dataset = _open(directory, None if low is None else Path(low), config, progress)
+        dataset = open_data(directory, None if low is None else Path(low), config, progress)
     if not resuming:
-        config = _with_themes(config, dataset)
+        config = with_themes(config, dataset)
     batches = dataset.batches(config.train.batch_size, config.train.seed, ranks.rank(), ranks.world())
     state = states.create_state(config, batches, fabric)
     if config.train.begin_with and not resuming:
@@ -156,7 +143,9 @@ def train(
             stack.enter_context(_alone_in(out))
         if resuming:
             states.restore(state, out / STATE_FILE, dataset.fingerprint)
-        task = _task(config, state, fabric, dataset, first=not resuming)
+        task = make_task(config, state, fabric, dataset, first=not resuming)
+        config = memory.settled(config, dataset, fabric, task)
+        states.save_memory(state, config.train)
         ranks.share(t for _, m in state.modules() for t in (*m.parameters(), *m.buffers()))
         interrupted = stack.enter_context(stopping_on_signals())
         if not ranks.is_first():
@@ -192,6 +181,7 @@ def train(
             discriminator_parameters=sum(p.numel() for p in state.discriminator.parameters()),
             resumed=resuming,
             stops_when=describe(config.stop),
+            memory=memory.describe(config.train),
         )
         tell(started)
         engine = Engine(config, state, fabric, task, out, _about(dataset), every_sink, interrupted)
@@ -208,28 +198,6 @@ def _deployed_parameters(generator: nn.Module) -> int:
     """What will be kept: some upscalers train in more weights than they are in the end."""
     network = generator.deployed() if isinstance(generator, Upscaler) else generator
     return sum(p.numel() for p in network.parameters())
-
-
-def _open(
-    directory: str | Path, low: Path | None, config: Config, progress: Callable[[str, int, int], None] | None
-) -> Dataset:
-    """The pictures, or pairs of pictures, of a run."""
-    seed = config.train.seed
-    if low is None:
-        return open_pictures(directory, config.data, config.image, seed=seed, progress=progress)
-    if isinstance(config.model, GeneratorConfig):
-        raise InputError("pairs are for upscalers", "--preset upscale-x4 or another of them")
-    return open_pairs(
-        Path(directory), low, config.data, config.image, config.model.scale, seed=seed, progress=progress
-    )
-
-
-def _with_themes(config: Config, dataset: Dataset) -> Config:
-    """With the names of the pictures' themes, where the generator can be asked for them."""
-    names = dataset.themes
-    if not isinstance(config.model, ProjectedConfig) or not config.model.exemplars or len(names) < 2:
-        return config
-    return config.model_copy(update={"model": config.model.model_copy(update={"themes": names})})
 
 
 @contextmanager
@@ -249,17 +217,6 @@ def _alone_in(out: Path) -> Iterator[None]:
         lock.release()
 
 
-def _config_for(
-    directory: str | Path, set_anew: Mapping[str, Any], progress: Callable[[str, int, int], None] | None
-) -> tuple[Config, str]:
-    """The config of the preset that suits a folder, and why it does."""
-    config = load_config(overrides=set_anew)
-    seed = config.train.seed
-    count = pictures_in(directory, config.data, config.image, seed=seed, progress=progress)
-    choice = choose_preset(count)
-    return load_config(choice.preset, set_anew), choice.reason
-
-
 def _resumed_config(out: Path, preset: str | None, set_anew: Mapping[str, Any]) -> Config:
     """The run's own settings, with what may change set anew. To repeat a setting is no change."""
     saved = parse_config(states.saved_config(out / STATE_FILE))
@@ -275,65 +232,6 @@ def _resumed_config(out: Path, preset: str | None, set_anew: Mapping[str, Any]) 
                 f"a run keeps its settings: '{key}' cannot change on resuming", "start a new run"
             )
     return config
-
-
-def _task(
-    config: Config, state: states.TrainingState, fabric: Fabric, dataset: Dataset, *, first: bool
-) -> Task:
-    """What the engine is to run; before the `first` step of a run it may give the networks their start."""
-    if isinstance(config.model, GeneratorConfig):
-        judge = Judge(
-            dataset.holdout_pixels(MOST_HOLDOUT),
-            dataset.train_pixels(MOST_TRAINING, config.train.seed),
-            config.train.evaluate_samples,
-            fabric.device,
-        )
-        reference = _reference(config, state, fabric, dataset, first=first)
-        return Generation(fabric, judge, len(dataset.train_indices), reference)
-    holdout = dataset.holdout_windows(MOST_COMPARED, COMPARED_PX)
-    yardstick = Yardstick(holdout, config.model.scale, config.restoration, fabric.device)
-    return Upscaling(fabric, yardstick, _feature_network(config.restoration, fabric))
-
-
-def _feature_network(cfg: RestorationConfig, fabric: Fabric) -> FrozenMaps | None:
-    """The network of the feature loss, where that has any weight."""
-    if not cfg.features:
-        return None
-    network = Vgg19() if cfg.feature_network == "vgg19" else Pyramid(None)
-    return network.to(device=fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
-
-
-def _reference(
-    config: Config, state: states.TrainingState, fabric: Fabric, dataset: Dataset, *, first: bool
-) -> Reference | None:
-    """Survey the real pictures where the generator's lessons need it; remember them where there is room."""
-    if not isinstance(config.model, ProjectedConfig):
-        return None
-    count = config.matching.bank_pictures
-    places = dataset.some_to_train_on(
-        count // 2 if dataset.mirror else count, config.train.seed, OF_EACH_THEME
-    )
-    pixels, themes = dataset.pixels.take(places), torch.from_numpy(dataset.themes_of(places))
-    if dataset.mirror:  # then mirrored pictures are real ones too
-        pixels, themes = np.concatenate((pixels, pixels[:, :, ::-1])), themes.repeat(2, 1)
-    generator, discriminator = networks(state)
-    device = next(discriminator.parameters()).device
-    parts = (pixels[start : start + SURVEYED] for start in range(0, len(pixels), SURVEYED))
-    batches = (to_tensor(part, device) for part in parts)
-    reference = make_reference(generator, discriminator, batches, config.model, first=first, themes=themes)
-    if first:
-        state.average.load_state_dict(state.generator.state_dict())
-    if config.data.fit == "random-crop":  # a picture has as many maps as places
-        return reference
-    with fabric.autocast():
-        memory = remember(
-            discriminator.pyramid,
-            reference.encoder,
-            dataset.pixels.take,
-            dataset.train_indices,
-            mirror=dataset.mirror,
-        )
-    return replace(reference, memory=memory)
 
 
 def _about(dataset: Dataset) -> dict[str, Any]:

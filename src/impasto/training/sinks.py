@@ -65,6 +65,8 @@ class TerminalSink:
                     f"{event.discriminator_parameters / 1e6:.1f} M parameters. Stops {event.stops_when}. "
                     "Ctrl-C saves and stops."
                 )
+                if event.memory:
+                    self._line(event.memory)
             case Progress():
                 self._progress(event)
             case Evaluated():

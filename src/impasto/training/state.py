@@ -24,12 +24,13 @@ from impasto.checkpoints import (
     save_state,
     shipped_models,
 )
-from impasto.config import Config, EmaConfig, OptimizerConfig, parse_config
+from impasto.config import Config, EmaConfig, OptimizerConfig, TrainConfig, parse_config
 from impasto.data.batches import Batches
 from impasto.descriptors import GeneratorConfig, ModelConfig
 from impasto.errors import CheckpointError
 from impasto.models.build import build_discriminator, build_generator, build_upscaler
 from impasto.models.discriminator import Discriminator
+from impasto.models.generator import Generator
 from impasto.models.upscaler import CompactUpscaler
 from impasto.training import ranks, shared_norm
 from impasto.training.muon import Muon
@@ -85,6 +86,7 @@ def create_state(config: Config, batches: Batches, fabric: Fabric) -> TrainingSt
         generator: nn.Module
         if isinstance(config.model, GeneratorConfig):
             generator = build_generator(config.model, config.image)
+            generator.recomputes = bool(config.train.recompute)
         else:
             generator = build_upscaler(config.model)
         discriminator = build_discriminator(config.model, config.image)
@@ -107,6 +109,13 @@ def create_state(config: Config, batches: Batches, fabric: Fabric) -> TrainingSt
         batches=batches,
         rng=draws.shared(config.train.seed, ranks.rank(), ranks.world()),
     )
+
+
+def save_memory(state: TrainingState, cfg: TrainConfig) -> None:
+    """Let the generator compute twice what it would keep, or not, as the config says now."""
+    for module in state.generator.modules():
+        if isinstance(module, Generator):
+            module.recomputes = bool(cfg.recompute)
 
 
 def make_generator_optimizer(generator: nn.Module, config: Config) -> Optimizer:

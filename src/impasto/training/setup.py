@@ -1,0 +1,154 @@
+"""What a run is made of: its config, its pictures, and the task that the engine runs."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+
+from impasto.config import Config, RestorationConfig, load_config, override
+from impasto.data.folder import Dataset
+from impasto.data.inspect import choose_preset
+from impasto.data.opening import open_pictures, pictures_in
+from impasto.data.pairs import open_pairs
+from impasto.descriptors import GeneratorConfig, ProjectedConfig
+from impasto.errors import InputError
+from impasto.images import to_tensor
+from impasto.models.frozen import FrozenMaps
+from impasto.models.pyramid import Pyramid
+from impasto.models.vgg import Vgg19
+from impasto.overrides import parse_overrides
+from impasto.training import device as places
+from impasto.training import launch, memory
+from impasto.training import state as states
+from impasto.training.evaluation import MOST_TRAINING, Judge
+from impasto.training.generation import Generation
+from impasto.training.projected_step import networks
+from impasto.training.reference import Reference, make_reference, remember
+from impasto.training.task import Task
+from impasto.training.upscaling import COMPARED_PX, MOST_COMPARED, Upscaling, Yardstick
+
+# More would make every measurement slower and hardly steadier.
+MOST_HOLDOUT = 1_000
+OF_EACH_THEME = 16  # exemplars, as far as it has so many pictures
+SURVEYED = 32  # real pictures at a time, before the first step
+
+
+def config_for(
+    directory: str | Path, set_anew: Mapping[str, Any], progress: Callable[[str, int, int], None] | None
+) -> tuple[Config, str]:
+    """The config of the preset that suits a folder, and why it does."""
+    config = load_config(overrides=set_anew)
+    seed = config.train.seed
+    count = pictures_in(directory, config.data, config.image, seed=seed, progress=progress)
+    choice = choose_preset(count)
+    return load_config(choice.preset, set_anew), choice.reason
+
+
+def open_data(
+    directory: str | Path, low: Path | None, config: Config, progress: Callable[[str, int, int], None] | None
+) -> Dataset:
+    """The pictures, or pairs of pictures, of a run."""
+    seed = config.train.seed
+    if low is None:
+        return open_pictures(directory, config.data, config.image, seed=seed, progress=progress)
+    if isinstance(config.model, GeneratorConfig):
+        raise InputError("pairs are for upscalers", "--preset upscale-x4 or another of them")
+    return open_pairs(
+        Path(directory), low, config.data, config.image, config.model.scale, seed=seed, progress=progress
+    )
+
+
+def with_themes(config: Config, dataset: Dataset) -> Config:
+    """With the names of the pictures' themes, where the generator can be asked for them."""
+    names = dataset.themes
+    if not isinstance(config.model, ProjectedConfig) or not config.model.exemplars or len(names) < 2:
+        return config
+    return config.model_copy(update={"model": config.model.model_copy(update={"themes": names})})
+
+
+def make_task(
+    config: Config, state: states.TrainingState, fabric: Fabric, dataset: Dataset, *, first: bool
+) -> Task:
+    """What the engine is to run; before the `first` step of a run it may give the networks their start."""
+    if isinstance(config.model, GeneratorConfig):
+        judge = Judge(
+            dataset.holdout_pixels(MOST_HOLDOUT),
+            dataset.train_pixels(MOST_TRAINING, config.train.seed),
+            config.train.evaluate_samples,
+            fabric.device,
+        )
+        reference = _reference(config, state, fabric, dataset, first=first)
+        return Generation(fabric, judge, len(dataset.train_indices), reference)
+    holdout = dataset.holdout_windows(MOST_COMPARED, COMPARED_PX)
+    yardstick = Yardstick(holdout, config.model.scale, config.restoration, fabric.device)
+    return Upscaling(fabric, yardstick, _feature_network(config.restoration, fabric))
+
+
+def _feature_network(cfg: RestorationConfig, fabric: Fabric) -> FrozenMaps | None:
+    """The network of the feature loss, where that has any weight."""
+    if not cfg.features:
+        return None
+    network = Vgg19() if cfg.feature_network == "vgg19" else Pyramid(None)
+    return network.to(device=fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def _reference(
+    config: Config, state: states.TrainingState, fabric: Fabric, dataset: Dataset, *, first: bool
+) -> Reference | None:
+    """Survey the real pictures where the generator's lessons need it; remember them where there is room."""
+    if not isinstance(config.model, ProjectedConfig):
+        return None
+    count = config.matching.bank_pictures
+    places = dataset.some_to_train_on(
+        count // 2 if dataset.mirror else count, config.train.seed, OF_EACH_THEME
+    )
+    pixels, themes = dataset.pixels.take(places), torch.from_numpy(dataset.themes_of(places))
+    if dataset.mirror:  # then mirrored pictures are real ones too
+        pixels, themes = np.concatenate((pixels, pixels[:, :, ::-1])), themes.repeat(2, 1)
+    generator, discriminator = networks(state)
+    device = next(discriminator.parameters()).device
+    parts = (pixels[start : start + SURVEYED] for start in range(0, len(pixels), SURVEYED))
+    batches = (to_tensor(part, device) for part in parts)
+    reference = make_reference(generator, discriminator, batches, config.model, first=first, themes=themes)
+    if first:
+        state.average.load_state_dict(state.generator.state_dict())
+    if config.data.fit == "random-crop":  # a picture has as many maps as places
+        return reference
+    with fabric.autocast():
+        memory = remember(
+            discriminator.pyramid,
+            reference.encoder,
+            dataset.pixels.take,
+            dataset.train_indices,
+            mirror=dataset.mirror,
+        )
+    return replace(reference, memory=memory)
+
+
+def look_ahead(
+    directory: str | Path,
+    *,
+    preset: str | None = None,
+    size: int | None = None,
+    overrides: Mapping[str, Any] | Sequence[str] = (),
+    progress: Callable[[str, int, int], None] | None = None,
+) -> tuple[Config, memory.Outlook]:
+    """How much memory `train` would take with the same arguments, by a few steps with few pictures."""
+    set_anew = parse_overrides(overrides) | ({} if size is None else {"image.size": size})
+    if preset is None:
+        config, _ = config_for(directory, set_anew, progress)
+    else:
+        config = load_config(preset, set_anew)
+    if not isinstance(config.model, GeneratorConfig):
+        raise InputError("an upscaler learns from small windows: it fits anywhere", "leave --for out")
+    choice, fabric = places.meet(config.train, launch.Arrangement())
+    config = override(config, {"train.precision": choice.precision})
+    dataset = open_data(directory, None, config, progress)
+    batches = dataset.batches(config.train.batch_size, config.train.seed)
+    state = states.create_state(config, batches, fabric)
+    task = make_task(config, state, fabric, dataset, first=True)
+    return config, memory.look_ahead(config, dataset, fabric, task)
