@@ -48,10 +48,13 @@ def cache_folder() -> Path:
     return Path(named) if named else Path(platformdirs.user_cache_dir("impasto"))
 
 
+LEFTOVER = re.compile(r"\.(.+)\.[0-9a-f]{8}\.tmp")  # what is written before it gets its name, the group
+
+
 def remove_leftovers(folder: Path) -> None:
     """Remove what writers that were killed left below `folder`. Nobody may be writing there."""
     for path in folder.rglob(".*.tmp"):
-        if re.fullmatch(r"\..+\.[0-9a-f]{8}\.tmp", path.name):
+        if LEFTOVER.fullmatch(path.name):
             path.unlink(missing_ok=True)
 
 

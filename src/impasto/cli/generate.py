@@ -1,13 +1,15 @@
 """`impasto generate`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from impasto.cli.output import Colour, Device, OutFolder, PaletteFrom, Theme, Truncation
+from impasto.cli.output import Colour, Device, OutFolder, PaletteFrom, Ray, RayCores, Theme, Truncation
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from PIL.Image import Image
 
     from impasto.inference.sampler import Model
@@ -41,6 +43,8 @@ def generate(
     grid: Annotated[bool, typer.Option("--grid", help="One contact sheet too: grid.png.")] = False,
     format_: Annotated[str, typer.Option("--format", help="png, webp or jpg.")] = "png",
     device: Device = "cpu",
+    ray: Ray = None,
+    ray_cores: RayCores = 1,
 ) -> None:
     """Make new pictures. The same seed gives the same picture, alone or among others.
 
@@ -58,6 +62,8 @@ def generate(
             raise InputError("a --recipe says all of that itself", "give it with --out alone")
         _again(model, recipe, out, format_, device)
         return
+    if ray is not None and grid:
+        raise InputError("a contact sheet of a cluster's pictures is not made", "leave --grid or --ray out")
     if model is None:
         raise InputError(
             "which model?", "impasto generate MODEL --out DIR: a folder that `impasto train` wrote"
@@ -67,21 +73,50 @@ def generate(
     if not all(name.isdecimal() for name in levels):
         raise InputError("--truncation-at is for levels of so many px", "write 32=0.5")
     generator = output.load(model, device)
-    pictures = generator.generate(
-        wanted,
-        truncation=truncation,
-        truncation_at={int(px): value for px, value in levels.items()},
-        directions=output.numbers(direction, "--direction", "warmth=1.5"),
-        theme=theme or (),
-        colours=colour or (),
-        palette_from=palette_from,
-    )
+    asked: dict[str, Any] = {
+        "truncation": truncation,
+        "truncation_at": {int(px): value for px, value in levels.items()},
+        "directions": output.numbers(direction, "--direction", "warmth=1.5"),
+        "theme": theme or (),
+    }
     width = max(4, len(str(max(wanted))))
+    if ray is not None:
+        asked["colours"] = generator.request(colour or (), palette_from)
+        name = f"{{:0{width}}}.{format_}".format
+        _on_cluster(generator, wanted, out, name, ray, ray_cores, device, asked)
+        return
+    pictures = generator.generate(wanted, colours=colour or (), palette_from=palette_from, **asked)
     for seed, picture in zip(wanted, pictures, strict=True):
         generator.save(picture, out / f"{seed:0{width}}.{format_}")
     if grid:
         output.sheet(pictures, out / f"grid.{format_}", generator)
     print(f"{len(pictures)} pictures of {generator.folder} are in {out}")
+
+
+def _on_cluster(
+    generator: "Model",
+    seeds: "Sequence[int]",
+    out: Path,
+    name: "Callable[[int], str]",
+    address: str,
+    cores: int,
+    device: str,
+    asked: dict[str, Any],
+) -> None:
+    import sys
+
+    from impasto.cli.output import cluster_progress
+    from impasto.inference.cluster_work import Team, generate_all
+
+    out.mkdir(parents=True, exist_ok=True)
+    team, watch = Team(address, cores, device=device), cluster_progress()
+    there, failed = generate_all(generator, seeds, out, name, team, watch=watch, **asked)
+    made = sum((out / name(seed)).is_file() for seed in seeds) - there
+    rest = f", {there} were there already" if there else ""
+    print(f"{made} pictures of {generator.folder} are in {out}{rest}")
+    if failed:
+        print("\n".join(["What could not be made:", *failed[:20]]), file=sys.stderr)
+        raise typer.Exit(2)
 
 
 def _again(model: Path | None, file: Path, out: Path, format_: str, device: str) -> None:

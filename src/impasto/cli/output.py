@@ -1,6 +1,6 @@
 """What the verbs share that make pictures: writing them with their recipes, and reading `name=value`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,6 +25,11 @@ Colour = Annotated[
     typer.Option(metavar="COLOUR", help="In this colour, '#f4c20d' or teal; up to five times."),
 ]
 PaletteFrom = Annotated[Path | None, typer.Option(metavar="FILE", help="In the colours of this picture.")]
+Ray = Annotated[
+    str | None,
+    typer.Option(metavar="ADDRESS", help="On a Ray cluster: its address, auto, or local."),
+]
+RayCores = Annotated[int, typer.Option(min=1, help="Cores of each worker of --ray.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda or mps.")]
 
 
@@ -36,6 +41,26 @@ def load(folder: Path, device: str) -> "Model":
     model = sampler.load(folder, device=device)
     remember(model.digest, model.folder)
     return model
+
+
+def cluster_progress() -> "Callable[[int, int], None]":
+    """A line about a cluster's work every ten seconds, and for each worker that is lost."""
+    import sys
+    import time
+
+    last, known = time.monotonic(), 0
+
+    def watch(done: int, lost: int) -> None:
+        nonlocal last, known
+        if lost > known:
+            print(f"a worker was lost ({lost} so far): others do its work", file=sys.stderr)
+        elif time.monotonic() - last < 10:
+            return
+        else:
+            print(f"{done:,} tasks done", file=sys.stderr)
+        last, known = time.monotonic(), lost
+
+    return watch
 
 
 def sheet(pictures: "Sequence[Image]", path: Path, model: "Model", columns: int | None = None) -> None:

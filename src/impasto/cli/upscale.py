@@ -2,9 +2,11 @@
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from impasto.cli.output import Ray, RayCores, cluster_progress
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -42,6 +44,8 @@ def upscale(
     jobs: Annotated[int, typer.Option(min=1, max=64, help="Pictures in work at a time.")] = 3,
     max_megapixels: Annotated[float, typer.Option(help="Refuse larger pictures.")] = 200.0,
     device: Annotated[str, typer.Option(help="cpu, cuda or mps.")] = "cpu",
+    ray: Ray = None,
+    ray_cores: RayCores = 1,
 ) -> None:
     """Make pictures larger and sharp. A bad picture costs itself alone; the others are done.
 
@@ -50,6 +54,7 @@ def upscale(
     from rich.console import Console
 
     from impasto.errors import InputError
+    from impasto.inference import cluster_work
     from impasto.inference.batch import plan_jobs, upscale_all
     from impasto.inference.upscalers import load_upscaler
 
@@ -61,6 +66,8 @@ def upscale(
     box = _box(fit)
     side = _tile(tile)
     piped = "-" in inputs or out == "-"
+    if piped and ray is not None:
+        raise InputError("standard input and output are not for a cluster", "give files or folders")
     if piped and len(inputs) > 1:
         raise InputError("standard input and output are for one picture", "give one INPUT")
     planned = [] if piped else plan_jobs(inputs, Path(out), format_)  # first: it is quick to refuse
@@ -73,17 +80,18 @@ def upscale(
     if piped:
         _pipe(upscaler, inputs[0], out, scale, box, format_, quality, round(max_megapixels * 1e6))
         return
-    outcomes = upscale_all(
-        upscaler,
-        planned,
-        scale=scale,
-        fit=box,
-        quality=quality,
-        existing="skip" if skip_existing else "replace" if overwrite else "refuse",
-        max_pixels=round(max_megapixels * 1e6),
-        workers=jobs,
-        watch=_progress(console),
-    )
+    existing = "skip" if skip_existing else "replace" if overwrite else "refuse"
+    settings: dict[str, Any] = {"scale": scale, "fit": box, "quality": quality}
+    settings["max_pixels"] = round(max_megapixels * 1e6)
+    if ray is not None:
+        team = cluster_work.Team(ray, ray_cores, device=device)
+        watch = cluster_progress()
+        where = model, upscaler.choice.name, side, planned, team
+        outcomes = cluster_work.upscale_all(*where, existing=existing, watch=watch, **settings)
+    else:
+        outcomes = upscale_all(
+            upscaler, planned, existing=existing, workers=jobs, watch=_progress(console), **settings
+        )
     _report(console, outcomes, out)
 
 

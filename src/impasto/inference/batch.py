@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from impasto import images
 from impasto.errors import ImageError, ImpastoError, InputError
@@ -149,7 +150,8 @@ def upscale_all(
                 told = done
                 watch(tally, None)
 
-        outcome = _one(upscaler, job, scale, fit, quality, existing, max_pixels, progress)
+        settings = {"scale": scale, "fit": fit, "quality": quality, "max_pixels": max_pixels}
+        outcome = one_job(upscaler, job, existing=existing, progress=progress, **settings)
         with lock:
             tally.pictures_done += 1
             tally.pixels_done += pixels[job] - told
@@ -181,30 +183,12 @@ def _collect(waiting: set[Future[Outcome]], outcomes: dict[Job, Outcome]) -> set
     return rest
 
 
-def _one(
-    upscaler: PictureUpscaler,
-    job: Job,
-    scale: float | None,
-    fit: tuple[int, int] | None,
-    quality: int,
-    existing: str,
-    max_pixels: int,
-    progress: Callable[[int, int], None],
-) -> Outcome:
-    if job.target.exists() and existing != "replace":
-        if existing == "skip":
-            return Outcome(job, skipped=True)
-        return Outcome(job, error=f"'{job.target}' is there already: --skip-existing or --overwrite")
+def one_job(upscaler: PictureUpscaler, job: Job, *, existing: str = "refuse", **settings: Any) -> Outcome:
+    """Enlarge one picture, whatever is wrong with it; `settings` are those of `PictureUpscaler.file`."""
+    if (outcome := already(job, existing)) is not None:
+        return outcome
     try:
-        size = upscaler.file(
-            job.source,
-            job.target,
-            scale=scale,
-            fit=fit,
-            quality=quality,
-            max_pixels=max_pixels,
-            progress=progress,
-        )
+        size = upscaler.file(job.source, job.target, **settings)
     except ImageError as error:
         return Outcome(job, error=f"'{job.source}' {error.message}")
     except ImpastoError as error:
@@ -214,6 +198,15 @@ def _one(
     except MemoryError:
         return Outcome(job, error=f"'{job.source}' needs more memory than there is: --tile with less")
     return Outcome(job, size)
+
+
+def already(job: Job, existing: str) -> Outcome | None:
+    """What becomes of a job whose target is there; None where there is work to do."""
+    if existing == "replace" or not job.target.exists():
+        return None
+    if existing == "skip":
+        return Outcome(job, skipped=True)
+    return Outcome(job, error=f"'{job.target}' is there already: --skip-existing or --overwrite")
 
 
 def _areas(jobs: Iterable[Job]) -> Iterator[int]:

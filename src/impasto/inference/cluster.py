@@ -1,0 +1,142 @@
+"""The same work on a Ray cluster: a worker for each group of cores or GPU. One that dies costs nothing."""
+
+import os
+import socket
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Generic, TypeVar
+
+from impasto.errors import InputError, MissingDependencyError, TrainingError
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+LOCAL = "local"  # in place of an address: a cluster of this machine alone, for as long as the work takes
+IN_FLIGHT = 2  # tasks with each worker: the next lies there when one is done
+ATTEMPTS = 3  # at a task under which workers die, before it is given up
+
+
+class ClusterError(TrainingError):
+    """Workers that die before any of them has done anything."""
+
+
+class Worker(Generic[T, R]):
+    """What runs in a process of the cluster: opened once, then a task after the other."""
+
+    def __init__(self, open_: Callable[[], Callable[[T], R]]) -> None:
+        self.work = open_()
+
+    def do(self, task: T) -> R:
+        """One task."""
+        return self.work(task)
+
+
+def spread(
+    tasks: Sequence[T],
+    open_: Callable[[], Callable[[T], R]],
+    failed: Callable[[T, str], R],
+    *,
+    address: str = LOCAL,
+    cores: int = 1,
+    gpus: float = 0,
+    workers: int | None = None,
+    watch: Callable[[int, int], None] = lambda done, lost: None,
+) -> list[R]:
+    """What `open_()(task)` returns for each task, in their order.
+
+    `open_` is called once in each worker, and must be picklable, as tasks and results. A worker has `cores`
+    and `gpus`; there are as many as the cluster has room for, or `workers`. The tasks of one that dies go to
+    others, and a new one takes its place; a task under which three have died becomes `failed(task, why)`, and
+    so does one that raises. `watch` is told how many tasks are done and how many workers were lost.
+
+    Raises `MissingDependencyError` without Ray, `InputError` for an address where no cluster is, and
+    `ClusterError` where no worker gets anything done.
+    """
+    results: dict[int, R] = {}
+    queue: deque[int] = deque(range(len(tasks)))
+    attempts = [0] * len(tasks)
+    flight: dict[Any, tuple[int, int]] = {}  # a promise -> the worker and the task, in the order of asking
+    lost, useful = 0, False
+    with _cluster(address) as ray:
+        there = ray.cluster_resources()
+        room = there.get("GPU", 0) // gpus if gpus else there.get("CPU", 1) // cores
+        if room < 1:
+            raise InputError(
+                "the cluster has no room for a single worker",
+                f"it needs {cores} cores{f' and {gpus:g} GPUs' if gpus else ''}",
+            )
+        remote = ray.remote(num_cpus=cores, num_gpus=gpus)(Worker)
+        count = min(int(room), len(tasks), workers or len(tasks))
+        team = {number: remote.remote(open_) for number in range(count)}
+        while queue or flight:
+            for number, worker in team.items():
+                while queue and sum(n == number for n, _ in flight.values()) < IN_FLIGHT:
+                    index = queue.popleft()
+                    flight[worker.do.remote(tasks[index])] = number, index
+            (promise,), _ = ray.wait(list(flight), num_returns=1)
+            number, index = flight[promise]
+            try:
+                results[index] = ray.get(promise)
+                useful = True
+                del flight[promise]
+            except ray.exceptions.RayTaskError as error:
+                results[index] = failed(tasks[index], str(error.cause))
+                useful = True  # the worker at least lives
+                del flight[promise]
+            except ray.exceptions.RayError:  # the worker, its machine or its memory is gone
+                lost += 1
+                if not useful and lost >= ATTEMPTS * count:
+                    raise ClusterError(
+                        f"{lost} workers have died before any had done anything",
+                        "each machine of the cluster needs impasto, the model and the pictures' folder",
+                    ) from None
+                theirs = [(p, i) for p, (n, i) in flight.items() if n == number]
+                for other, _ in theirs:
+                    del flight[other]
+                attempts[theirs[0][1]] += 1  # the one that it was at; the others only lay there
+                for _, other in reversed(theirs):
+                    if attempts[other] < ATTEMPTS:
+                        queue.appendleft(other)
+                    else:
+                        results[other] = failed(tasks[other], f"{ATTEMPTS} workers have died at it")
+                team[number] = remote.remote(open_)
+            watch(len(results), lost)
+        for worker in team.values():
+            ray.kill(worker)
+    return [results[index] for index in range(len(tasks))]
+
+
+@contextmanager
+def _cluster(address: str) -> Iterator[Any]:
+    try:
+        import ray
+        import ray.exceptions
+    except ImportError:
+        raise MissingDependencyError("--ray needs the package ray", "pip install 'impasto[ray]'") from None
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # it would tell its makers
+    options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+    if address == LOCAL:
+        options |= {"include_dashboard": False, "address": "local"}
+    else:
+        options |= {"address": address}
+    try:
+        _knock(address)
+        ray.init(**options)
+    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+        words = str(error).splitlines()[0]
+        raise InputError(
+            f"there is no cluster at '{address}': {words}",
+            "`ray start --head` begins one; --ray local needs none",
+        ) from None
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """Raises `OSError` where an address HOST:PORT does not answer: Ray would wait for minutes."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host, int(port)), timeout=5).close()
