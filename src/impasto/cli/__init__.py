@@ -11,6 +11,7 @@ from impasto.cli.evaluate import evaluate
 from impasto.cli.export import export
 from impasto.cli.generate import generate
 from impasto.cli.health import health
+from impasto.cli.hub import pull, push
 from impasto.cli.inspect import inspect
 from impasto.cli.interpolate import interpolate
 from impasto.cli.mix import mix
@@ -33,7 +34,7 @@ app = typer.Typer(
 )
 verbs = (
     demo, samples, models, inspect, pack, train, health, generate, interpolate, mix, neighbours, project,
-    directions, upscale, evaluate, export, serve, doctor,
+    directions, upscale, evaluate, export, push, pull, serve, doctor,
 )  # fmt: skip
 for verb in verbs:
     app.command()(verb)
