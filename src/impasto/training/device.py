@@ -1,10 +1,12 @@
 """Choosing where and in which precision to train, by trying rather than by a list of names."""
 
+import os
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
+import torch.distributed as dist
 from lightning_fabric import Fabric
 from lightning_fabric.plugins import Precision as Plugin
 from lightning_fabric.strategies.ddp import DDPStrategy
@@ -86,8 +88,24 @@ def make_fabric(choice: Choice, together: Arrangement = ALONE) -> Fabric:
         plugins=plugins,
         precision=precision,
     )
+    _begin_attempt("nccl" if accelerator == "cuda" else "gloo")
     fabric.launch()
     return fabric
+
+
+def _begin_attempt(backend: str) -> None:
+    """Under torchrun, meet by names of this attempt's own.
+
+    Its store outlives a restart: who asks early would find the addresses of those who have died.
+    """
+    env = os.environ
+    if env.get("TORCHELASTIC_USE_AGENT_STORE") != "True" or dist.is_initialized():
+        return
+    rank, world = int(env["RANK"]), int(env["WORLD_SIZE"])
+    store = dist.TCPStore(env["MASTER_ADDR"], int(env["MASTER_PORT"]), world, is_master=False)  # type: ignore[attr-defined]
+    name = f"attempt-{env.get('TORCHELASTIC_RESTART_COUNT', '0')}"
+    attempt = dist.PrefixStore(name, store)  # type: ignore[attr-defined]
+    dist.init_process_group(backend, store=attempt, rank=rank, world_size=world)
 
 
 class InStep(DDPStrategy):
