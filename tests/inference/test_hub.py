@@ -13,6 +13,8 @@ from impasto.errors import CheckpointError, InputError
 from tests.inference.conftest import tiny_model
 
 pytest.importorskip("huggingface_hub", reason="needs pip install 'impasto[hub]'")
+import huggingface_hub.constants  # noqa: F401 - the library's own address is fixed before a test sets one
+
 from impasto.inference.hub import FILES, pull, push
 
 COMMIT = "0" * 40
@@ -58,7 +60,7 @@ class Hub(BaseHTTPRequestHandler):
 
     def do_GET(self):
         name = self.path.partition("/resolve/main/")[2]
-        if self.path.startswith("/api/models/me/one"):
+        if self.path.startswith("/api/models/me/one") and self.server.private is not None:
             return self.answer(200, {"id": "me/one", "sha": COMMIT, "siblings": [], "private": False})
         if not self.path.startswith("/me/one/") or name not in self.server.files:
             code = "EntryNotFound" if self.path.startswith("/me/one/") else "RepoNotFound"
@@ -112,17 +114,21 @@ def test_refusals_in_words(hub, tmp_path, monkeypatch):
         pull("me/other", tmp_path / "back")
     with pytest.raises(InputError, match="the hub has no model 'me/one'"):  # empty
         pull("me/one", tmp_path / "back")
-    with pytest.raises(InputError, match="'nonsense' is no place on the hub"):
-        push(model, "nonsense")
+    for nonsense in ("nonsense", "hf:me/one", "me/one/two", "me/", "http://x/me"):
+        with pytest.raises(InputError, match=f"'{nonsense}' is no place on the hub"):
+            push(model, nonsense)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "diary.txt").touch()
     with pytest.raises(InputError, match="is there already, and not a model"):
         pull("me/one", tmp_path / "mine")
+    push(model, "me/one")
     monkeypatch.setenv("HF_TOKEN", "hf_wrong")
-    with pytest.raises(InputError, match="the hub"):
-        push(model, "me/one")
+    for place in ("me/one", "me/new"):
+        with pytest.raises(InputError, match=r"the hub refused.*401"):
+            push(model, place)
     hub.shutdown()
     hub.server_close()
+    monkeypatch.setattr("time.sleep", lambda _: None)  # between the library's attempts
     with pytest.raises(InputError, match="the hub cannot be reached"):
         push(model, "me/one")
     with pytest.raises(InputError, match="the hub cannot be reached"):

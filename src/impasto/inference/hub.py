@@ -1,6 +1,7 @@
 """Model folders to and from the Hugging Face hub: safetensors, JSON, the card; nothing that is executed."""
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,14 +26,15 @@ def push(model: str | Path, repo: str, *, private: bool = False, message: str = 
     load_model(folder)  # only what can be used again
     with _hub(repo) as (hub, endpoint):
         api = hub.HfApi(endpoint=endpoint)
-        made = api.create_repo(repo, private=private, exist_ok=True)
+        if not api.repo_exists(repo):  # create_repo(exist_ok=True) trips over a refusal by a hub of one's own
+            api.create_repo(repo, private=private)
         api.upload_folder(
             repo_id=repo,
             folder_path=folder,
             allow_patterns=list(FILES),
             commit_message=message or "Upload by impasto push",
         )
-        return str(made)
+        return f"{api.endpoint}/{repo}"
 
 
 def pull(repo: str, out: Path, *, revision: str | None = None) -> Path:
@@ -57,8 +59,7 @@ def pull(repo: str, out: Path, *, revision: str | None = None) -> Path:
 
 
 def _check(repo: str) -> None:
-    user, _, name = repo.removeprefix("hf:").partition("/")
-    if not user or not name or "/" in name:
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", repo, re.ASCII):
         raise InputError(f"'{repo}' is no place on the hub", "write USER/NAME")
 
 
@@ -86,9 +87,8 @@ def _hub(repo: str) -> Iterator[tuple[Any, str | None]]:
         raise InputError(f"the hub refused: {_first(error)}", "hf auth login; check the name") from None
     except (errors.OfflineModeIsEnabled, ConnectionError) as error:
         raise _unreachable(error) from None
-    except (
-        Exception
-    ) as error:  # of the library that it speaks HTTP by, which is another from version to version
+    except Exception as error:
+        # The library that it speaks HTTP by is another from version to version.
         if not type(error).__module__.startswith(("httpx", "httpcore", "requests", "urllib3")):
             raise
         raise _unreachable(error) from None
