@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from impasto.data.batches import MIN_TRAIN_PICTURES, Batches, split
+from impasto.data.batches import MIN_TRAIN_PICTURES, Batches, Shuffled, split
 from impasto.data.cache import Pixels
 from impasto.errors import DataError
 
@@ -75,7 +75,8 @@ def test_windows_are_spread_evenly() -> None:
 
 def test_an_epoch_by_weight_is_as_long_and_each_picture_comes_as_often_as_it_should() -> None:
     weights = np.array([0.5, 1.5, 0.25, 3.0, 0.75])
-    batches = Batches(numbered(7), np.arange(2, 7), 5, seed=0, weights=weights)
+    indices = np.arange(2, 7)
+    batches = Batches(numbered(7), indices, 5, seed=0, order=Shuffled(indices, weights))
     epochs = np.array([np.bincount(served(batches, 1), minlength=7)[2:] for _ in range(800)])
     assert (epochs.sum(axis=1) == 5).all()
     fair = weights / weights.mean()
@@ -87,8 +88,10 @@ def test_an_epoch_by_weight_is_as_long_and_each_picture_comes_as_often_as_it_sho
 def test_by_weight_too_everything_follows_from_seed_and_position() -> None:
     weights = np.linspace(0.1, 2, 30)
     weights /= weights.mean()
-    long = Batches(numbered(30), np.arange(30), 200, 3, mirror=True, weights=weights).next()
-    short = Batches(numbered(30), np.arange(30), 50, 9, mirror=True, weights=weights)
+    indices = np.arange(30)
+    order = Shuffled(indices, weights)
+    long = Batches(numbered(30), indices, 200, 3, mirror=True, order=order).next()
+    short = Batches(numbered(30), indices, 50, 9, mirror=True, order=order)
     short.load_state_dict(json.loads(json.dumps({"seed": 3, "images_seen": 60})))
     np.testing.assert_array_equal(short.next(), long[60:110])
     assert short.state_dict() == {"seed": 3, "images_seen": 110}

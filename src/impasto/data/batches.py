@@ -63,23 +63,20 @@ def drawn_by_weight(weights: Offsets, generator: np.random.Generator) -> Indices
 class Order(Protocol):
     """In which order pictures come: a function of the seed, the epoch and the place in it alone."""
 
-    def __len__(self) -> int:
-        """Pictures in an epoch."""
-
     def at(self, seed: int, epoch: int, places: Indices) -> Indices:
         """Which pictures come at these places, (n,) from 0, of an epoch: (n,)."""
 
 
 class Shuffled:
-    """All pictures in a new order each epoch; with `weights` (n,) each as often as its weight says."""
+    """All pictures in a new order each epoch; with `weights` (n,) each as often as its weight says.
+
+    An epoch is as long with weights as without.
+    """
 
     def __init__(self, indices: Indices, weights: Offsets | None = None) -> None:
         self._indices, self._weights = indices, weights
         self._made: tuple[int, int] | None = None
         self._order = indices
-
-    def __len__(self) -> int:
-        return len(self._indices)
 
     def at(self, seed: int, epoch: int, places: Indices) -> Indices:
         """See `Order.at`."""
@@ -93,12 +90,11 @@ class Shuffled:
 
 
 class Batches:
-    """Endless batches over some pictures, in a new order each epoch: all shuffled, or as `order` says.
+    """Endless batches over some pictures, in a new order each epoch: `Shuffled`, or as `order` says.
 
     Everything follows from the seed and the count of pictures seen, whatever the batch size: that is all
     there is to save, and picture number 1,000 is the same picture in the same window however it is reached.
     Of `world` processes each serves every `world`-th picture of a batch, from its rank on.
-    With `weights` (n,) an epoch is as long as without, and shows each picture as often as its weight says.
     """
 
     def __init__(
@@ -109,7 +105,6 @@ class Batches:
         seed: int,
         *,
         mirror: bool = False,
-        weights: Offsets | None = None,
         order: Order | None = None,
         rank: int = 0,
         world: int = 1,
@@ -127,7 +122,7 @@ class Batches:
         self.mirror = mirror
         self.rank, self.world = rank, world
         self.images_seen = 0
-        self._order = Shuffled(indices, weights) if order is None else order
+        self._order = order or Shuffled(indices)
 
     @property
     def epochs_seen(self) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from impasto.config import DataConfig, ImageConfig
-from impasto.data.batches import Batches, split
+from impasto.data.batches import Batches, Order, Shuffled, split
 from impasto.data.cache import Bytes, Indices, Pixels, open_pixels
 from impasto.data.duplicates import drop_duplicates
 from impasto.data.scan import Progress, Rejected, Scan, scan_folder
@@ -84,17 +84,22 @@ class Dataset:
 
     def batches(self, batch_size: int, seed: int, rank: int = 0, world: int = 1) -> Batches:
         """Endless batches of the pictures to learn from, balanced as `data.balance` says; or a part."""
-        balance = self.data.balance
-        weights = self.labels.weights(balance, self.train_indices) if balance else None
         return Batches(
             self.pixels,
             self.train_indices,
             batch_size,
             seed,
             mirror=self.mirror,
-            weights=weights,
+            order=self.order(),
             rank=rank,
             world=world,
+        )
+
+    def order(self) -> Order:
+        """In which order the pictures to learn from come, balanced as `data.balance` says."""
+        balance = self.data.balance
+        return Shuffled(
+            self.train_indices, self.labels.weights(balance, self.train_indices) if balance else None
         )
 
     def train_array(self, indices: Indices | None = None) -> Bytes:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from impasto.config import DataConfig, ImageConfig
-from impasto.data.batches import MIN_TRAIN_PICTURES, Batches, drawn_by_weight, split
+from impasto.data.batches import MIN_TRAIN_PICTURES, drawn_by_weight, split
 from impasto.data.cache import Indices, Offsets
 from impasto.data.folder import Dataset
 from impasto.data.scan import Progress, Rejected, Scan
@@ -44,9 +44,6 @@ class ByShards:
         self._epoch: tuple[int, int] | None = None
         self._shards, self._ends = self._spans, edges
         self._windows: dict[tuple[int, int, int], Indices] = {}
-
-    def __len__(self) -> int:
-        return len(self._indices)
 
     def at(self, seed: int, epoch: int, places: Indices) -> Indices:
         """See `batches.Order.at`."""
@@ -126,21 +123,11 @@ class ShardedDataset(Dataset):
             "themes": dict(self.shards.themes),
         }
 
-    def batches(self, batch_size: int, seed: int, rank: int = 0, world: int = 1) -> Batches:
-        """See `Dataset.batches`; `data.balance` holds within every `WINDOW` shards."""
+    def order(self) -> ByShards:
+        """See `Dataset.order`; `data.balance` holds within every `WINDOW` shards."""
         assert self._sharded.bounds is not None
         weigh = self._weights if self.data.balance else None
-        order = ByShards(self.train_indices, self._sharded.bounds, weigh)
-        return Batches(
-            self.pixels,
-            self.train_indices,
-            batch_size,
-            seed,
-            mirror=self.mirror,
-            order=order,
-            rank=rank,
-            world=world,
-        )
+        return ByShards(self.train_indices, self._sharded.bounds, weigh)
 
     def _weights(self, indices: Indices) -> Offsets:
         rows = Themes(self.themes, self.themes_of(indices))

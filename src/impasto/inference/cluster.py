@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
-from impasto.errors import InputError, MissingDependencyError, TrainingError
+from impasto.errors import ImpastoError, InputError, MissingDependencyError
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -17,7 +17,7 @@ IN_FLIGHT = 2  # tasks with each worker: the next lies there when one is done
 ATTEMPTS = 3  # at a task under which workers die, before it is given up
 
 
-class ClusterError(TrainingError):
+class ClusterError(ImpastoError):
     """Workers that die before any of them has done anything."""
 
 
@@ -53,6 +53,8 @@ def spread(
     Raises `MissingDependencyError` without Ray, `InputError` for an address where no cluster is, and
     `ClusterError` where no worker gets anything done.
     """
+    if not tasks:
+        return []
     results: dict[int, R] = {}
     queue: deque[int] = deque(range(len(tasks)))
     attempts = [0] * len(tasks)

@@ -60,9 +60,10 @@ def export_generator(model: Model, to: Kind, out: Path) -> list[Path]:
         with torch.inference_mode():
             right = graph(*examples.values()).numpy()
         _same(session.run(None, fed)[0], right, f"{count} at once")
+    written = _write(data, to, out, about)
     beside = out.with_name(f"{out.name}.json")
     write_bytes_atomically(beside, json.dumps(about, indent=2).encode())
-    return [*_write(data, to, out, about), beside]
+    return [*written, beside]
 
 
 def _write(data: bytes, to: Kind, out: Path, about: Mapping[str, object] | None = None) -> list[Path]:
