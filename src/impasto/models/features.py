@@ -118,7 +118,15 @@ def _batches(pixels: NDArray[np.uint8] | Iterable[Tensor], batch: int) -> Iterat
 
 
 def folded_network(name: Literal["lite0", "lite1"]) -> nn.Module:
-    """timm's network with the published weights, without its classifier, each BatchNorm folded away.
+    """`published_network` with each BatchNorm folded away. Raises as that does."""
+    net = published_network(name)
+    fold_batchnorm(net)
+    fold_padding(net)
+    return net
+
+
+def published_network(name: Literal["lite0", "lite1"]) -> nn.Module:
+    """timm's network with the published weights, without its classifier.
 
     Raises `MissingDependencyError` where the package with the weights is not installed.
     """
@@ -130,11 +138,8 @@ def folded_network(name: Literal["lite0", "lite1"]) -> nn.Module:
     # The two name their tensors differently but list them in the same order.
     net.load_state_dict(dict(zip(wanted, published.values(), strict=True)))
     net.reset_classifier(0)
-    net.eval()
-    fold_batchnorm(net)
-    fold_padding(net)
-    folded: nn.Module = net
-    return folded
+    network: nn.Module = net.eval()
+    return network
 
 
 def fold_batchnorm(net: nn.Module) -> None:
@@ -181,9 +186,6 @@ class HalvingConv(nn.Module):
     A kernel with a row and a column of zeros before it reads the same pixels with equal padding on all
     sides, which the convolution does itself: no copy of the map, half the time. Odd sides are padded evenly
     as they are, and keep the plain convolution.
-
-    The way back through a depthwise one in bfloat16 on a CPU is its own: oneDNN's takes seventy times as long
-    as in float32.
     """  # fmt: skip
 
     kernel: Tensor
@@ -199,39 +201,9 @@ class HalvingConv(nn.Module):
         if x.shape[2] % 2 or x.shape[3] % 2:
             y: Tensor = self.plain(x)
             return y
-        groups = self.plain.groups
-        if groups > 1 and x.dtype == torch.bfloat16 and x.device.type == "cpu":
-            return _HalvingDepthwise.apply(x, self.kernel, self.plain.bias)  # type: ignore[no-any-return]
         return nn.functional.conv2d(
-            x, self.kernel, self.plain.bias, stride=2, padding=self.padding, groups=groups
+            x, self.kernel, self.plain.bias, stride=2, padding=self.padding, groups=self.plain.groups
         )
-
-
-class _HalvingDepthwise(torch.autograd.Function):
-    """A depthwise convolution of stride 2 by a kernel that never learns, and a way back of stride 1.
-
-    The gradient is that of a convolution with the kernel turned round, over a map with the output's gradient
-    at every second place and zeros between.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
-        """(B, C, H, W), even H and W, (C, 1, k, k), even k, and (C,) -> (B, C, H/2, W/2)."""
-        ctx.save_for_backward(kernel)
-        ctx.padding, ctx.shape = kernel.shape[-1] // 2 - 1, x.shape
-        return nn.functional.conv2d(x, kernel, bias, stride=2, padding=ctx.padding, groups=x.shape[1])
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
-        """(B, C, H/2, W/2) -> (B, C, H, W); differentiable itself."""
-        (kernel,) = ctx.saved_tensors
-        count, channels, height, width = ctx.shape
-        spread = gradient.new_zeros(count, height, width, channels).permute(0, 3, 1, 2)
-        spread[:, :, 1::2, 1::2] = gradient
-        # The kernel's first row and column are the zeros that HalvingConv put there: without them it is odd.
-        turned = kernel[:, :, 1:, 1:].flip(2, 3).to(gradient.dtype)
-        back = nn.functional.conv2d(spread, turned, padding=ctx.padding, groups=channels)
-        return back, None, None
 
 
 def _weights_path(name: Literal["lite0", "lite1"]) -> str:

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from impasto.models.features import folded_network, prepare
 from impasto.models.frozen import FrozenMaps
+from impasto.models.frozen_blocks import fuse_blocks
 
 CHANNELS = (24, 40, 112, 320)  # of the maps at strides 4, 8, 16 and 32
 STAGES = (1, 2, 4, 6)  # the last block of the network at each of these strides
@@ -38,7 +39,10 @@ class Pyramid(FrozenMaps):
             return self._maps(self.net, x)
         # Autocast would round all the weights anew at each call: it remembers only those that learn.
         if not self._low:
-            self._low = (deepcopy(self.net).bfloat16(),)
+            low = deepcopy(self.net).bfloat16()
+            if device == "cpu":
+                fuse_blocks(low)
+            self._low = (low,)
         with torch.autocast(device, enabled=False):
             return self._maps(self._low[0], x.bfloat16())
 
