@@ -2,8 +2,9 @@
 
     python benchmarks/ranks.py --pictures DIR --preset default --preset dcgan --processes 1x2 2x1 --rounds 3
 
-`2x1` is two processes of one thread each. Arms take turns, and each figure is the median of the rounds; the
-first `--warm` steps of a training are not counted. Ratios are to the first arm.
+`2x1` is two processes of one thread each; `2x1:sockets` has them talk by gloo, not by shared memory. Arms
+take turns, and each figure is the median of the rounds; the first `--warm` steps of a training are not
+counted. Ratios are to the first arm.
 """
 
 import argparse
@@ -28,7 +29,9 @@ import impasto
 from impasto.training import ranks
 from impasto.training.engine import Engine
 
-pictures, out, preset, threads, warm, steps, settings = json.loads(sys.argv[1])
+pictures, out, preset, threads, warm, steps, settings, sockets = json.loads(sys.argv[1])
+if sockets:
+    ranks.talk_by_memory = lambda: None
 torch.set_num_threads(threads)
 one_step, marks, talk = Engine._step, [], [0.0]
 
@@ -65,7 +68,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=LAYOUT)
     parser.add_argument("--pictures", type=Path, required=True)
     parser.add_argument("--preset", action="append", required=True)
-    parser.add_argument("--processes", nargs="+", default=["1x2", "2x1"], metavar="NxTHREADS")
+    parser.add_argument("--processes", nargs="+", default=["1x2", "2x1"], metavar="NxTHREADS[:sockets]")
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--batch", type=int, nargs="+", default=[0], help="0: the preset's")
     parser.add_argument("--steps", type=int, default=40)
@@ -79,7 +82,7 @@ def main() -> None:
             rows += measure(args, preset, batch)
     for row in rows:
         print(
-            f"{row['preset']:10} batch {row['batch'] or '':4} {row['arm']:6} "
+            f"{row['preset']:10} batch {row['batch'] or '':4} {row['arm']:12} "
             f"{row['images_per_second']:8.1f} images/s"
             f"  {row['ratio']:.2f}  talking {row['talking']:.0%}"
         )
@@ -93,7 +96,7 @@ def measure(args: argparse.Namespace, preset: str, batch: int) -> list[dict[str,
     found: dict[str, list[dict[str, float]]] = {arm: [] for arm in args.processes}
     for _ in range(args.rounds):
         for arm in args.processes:
-            found[arm].append(one(args, preset, batch, *map(int, arm.split("x"))))
+            found[arm].append(one(args, preset, batch, arm))
     speeds = {arm: statistics.median(r["images_per_second"] for r in runs) for arm, runs in found.items()}
     first = speeds[args.processes[0]]
     return [
@@ -110,11 +113,13 @@ def measure(args: argparse.Namespace, preset: str, batch: int) -> list[dict[str,
     ]
 
 
-def one(args: argparse.Namespace, preset: str, batch: int, processes: int, threads: int) -> dict[str, float]:
+def one(args: argparse.Namespace, preset: str, batch: int, arm: str) -> dict[str, float]:
     """One training, and what its first process says."""
     from impasto.config import load_config
     from impasto.training.launch import free_port
 
+    layout, _, sockets = arm.partition(":")
+    processes, threads = map(int, layout.split("x"))
     settings: dict[str, Any] = {"image.size": args.size, "train.evaluate_every_images": 10**9}
     settings |= {"train.snapshot_every_images": 10**9, "train.checkpoint_every_seconds": 10**6}
     settings |= {"grow.until_images": 0, "stop.images": 10**9, "train.device": "cpu"}
@@ -123,6 +128,7 @@ def one(args: argparse.Namespace, preset: str, batch: int, processes: int, threa
     size = batch or load_config(preset).train.batch_size
     with tempfile.TemporaryDirectory() as folder:
         what = [str(args.pictures), f"{folder}/run", preset, threads, args.warm, args.steps, settings]
+        what.append(sockets == "sockets")
         common = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "NODE_RANK": "0"}
         common |= {"WORLD_SIZE": str(processes), "LOCAL_WORLD_SIZE": str(processes)}
         common |= {"OMP_NUM_THREADS": str(threads)}
