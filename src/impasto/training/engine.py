@@ -45,7 +45,7 @@ class Engine:
 
     def __post_init__(self) -> None:
         self.ends = False  # whether it was interrupted, as the first process knows it
-        self.undo = Undo() if ranks.world() > 1 else None
+        self.undo = Undo() if ranks.world() > 1 and ranks.is_first() else None
         self.ward = Ward(
             self.config,
             self.state,
@@ -64,7 +64,7 @@ class Engine:
         try:
             return self._fit()
         except ranks.RankLostError as lost:
-            if ranks.is_first() and self.undo is not None:
+            if self.undo is not None:
                 self.undo.put_back(self.state)
                 self._checkpoint()
                 self._emit(events.Stopped(self.state.images_seen, "lost", lost.message, self.state.seconds))

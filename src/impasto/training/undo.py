@@ -25,7 +25,7 @@ VALUES = (
 
 
 class Undo:
-    """A copy in memory, taken anew before each step: some two hundredths of the step's time on a CPU."""
+    """A copy in memory, taken anew before each step: some three hundredths of the step's time on a CPU."""
 
     def __init__(self) -> None:
         self._copies: list[Tensor] = []
