@@ -9,15 +9,12 @@ that waits for a connection falls asleep.
 
 import argparse
 import json
-import os
 import statistics
-import subprocess
-import sys
 from pathlib import Path
 
 from impasto.files import write_bytes_atomically
-from impasto.training.launch import free_port
 from kit import machine
+from kit.processes import run_together
 
 CHILD = """
 import datetime, json, sys, time
@@ -69,7 +66,8 @@ def main() -> None:
     args = parser.parse_args()
     rows = []
     for work in args.work:
-        found = measure([args.numbers, args.repeats, args.rounds, work], args.processes)
+        what = [args.numbers, args.repeats, args.rounds, work]
+        found = json.loads(run_together(CHILD, what, args.processes, threads=1))
         for size in args.numbers:
             row = {"numbers": size, "work_seconds": work}
             for way in ("gloo", "memory"):
@@ -87,27 +85,6 @@ def main() -> None:
             "rows": rows,
         }
         write_bytes_atomically(args.json, json.dumps(told, indent=2).encode())
-
-
-def measure(what: list[object], processes: int) -> dict[str, list[float]]:
-    """Milliseconds of a message, of each round, by way and size."""
-    common = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "OMP_NUM_THREADS": "1"}
-    children = [
-        subprocess.Popen(
-            [sys.executable, "-c", CHILD, json.dumps(what)],
-            env={**os.environ, **common, "RANK": str(rank), "WORLD_SIZE": str(processes)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(processes)
-    ]
-    said = [child.communicate() for child in children]
-    for child, (_, error) in zip(children, said, strict=True):
-        if child.returncode:
-            sys.exit(error)
-    found: dict[str, list[float]] = json.loads(said[0][0])
-    return found
 
 
 if __name__ == "__main__":

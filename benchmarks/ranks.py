@@ -9,10 +9,7 @@ counted. Ratios are to the first arm.
 
 import argparse
 import json
-import os
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -20,6 +17,7 @@ from typing import Any
 
 from impasto.files import write_bytes_atomically
 from kit import machine
+from kit.processes import run_together
 
 LAYOUT = argparse.RawDescriptionHelpFormatter
 CHILD = """
@@ -116,10 +114,9 @@ def measure(args: argparse.Namespace, preset: str, batch: int) -> list[dict[str,
 def one(args: argparse.Namespace, preset: str, batch: int, arm: str) -> dict[str, float]:
     """One training, and what its first process says."""
     from impasto.config import load_config
-    from impasto.training.launch import free_port
 
-    layout, _, sockets = arm.partition(":")
-    processes, threads = map(int, layout.split("x"))
+    sockets = arm.endswith(":sockets")
+    processes, threads = map(int, arm.removesuffix(":sockets").split("x"))
     settings: dict[str, Any] = {"image.size": args.size, "train.evaluate_every_images": 10**9}
     settings |= {"train.snapshot_every_images": 10**9, "train.checkpoint_every_seconds": 10**6}
     settings |= {"grow.until_images": 0, "stop.images": 10**9, "train.device": "cpu"}
@@ -128,25 +125,10 @@ def one(args: argparse.Namespace, preset: str, batch: int, arm: str) -> dict[str
     size = batch or load_config(preset).train.batch_size
     with tempfile.TemporaryDirectory() as folder:
         what = [str(args.pictures), f"{folder}/run", preset, threads, args.warm, args.steps, settings]
-        what.append(sockets == "sockets")
-        common = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "NODE_RANK": "0"}
-        common |= {"WORLD_SIZE": str(processes), "LOCAL_WORLD_SIZE": str(processes)}
-        common |= {"OMP_NUM_THREADS": str(threads)}
-        children = [
-            subprocess.Popen(
-                [sys.executable, "-c", CHILD, json.dumps(what)],
-                env={**os.environ, **common, "RANK": str(rank), "LOCAL_RANK": str(rank)},
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-            for rank in range(processes)
-        ]
-        said = [child.communicate() for child in children]
+        what.append(sockets)
+        said = run_together(CHILD, what, processes, threads)
         time.sleep(0.2)
-    if children[0].returncode:
-        sys.exit(said[0][1])
-    figures = json.loads(said[0][0].splitlines()[-1])
+    figures = json.loads(said.splitlines()[-1])
     return {
         "images_per_second": size * figures["steps"] / figures["seconds"],
         "talking": figures["talking"],
