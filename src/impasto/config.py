@@ -208,6 +208,8 @@ class TrainConfig(Frozen):
     discriminator_steps: PositiveInt = 1
     device: str = "auto"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    # Threads on a CPU. 0: all, and fewer while other programs keep the cores busy (adaptive_threads.py).
+    threads: Annotated[int, Field(ge=0, le=1024)] = 0
     checkpoint_every_seconds: PositiveFloat = 60.0
     # The first twenty times; later at every twentieth more than was seen (training/engine.py, due).
     snapshot_every_images: PositiveInt = 500

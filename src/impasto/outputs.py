@@ -44,5 +44,5 @@ def written_in(folder: Path) -> frozenset[str]:
 
 
 def is_run_or_model(folder: Path) -> bool:
-    """Whether `folder` is one that `impasto train` or `impasto export` wrote: nothing in it is a user's picture."""
+    """Whether `impasto train` or `impasto export` wrote `folder`: then no picture in it is the user's."""
     return any(all((folder / name).is_file() for name in names) for names in (_RUN_FILES, _MODEL_FILES))

@@ -13,11 +13,12 @@ from pathlib import Path
 import torch
 
 from impasto import __version__
+from impasto.adaptive_threads import BETTER, BUSY, counts_to_try, probe_speeds
 from impasto.arithmetic import bfloat16_speedup
 from impasto.config import TrainConfig
 from impasto.files import cache_folder
 from impasto.metrics.inception import find_inception_weights
-from impasto.training import memory, threads
+from impasto.training import memory
 from impasto.training.device import choose
 
 PACKAGES = {
@@ -119,11 +120,13 @@ def _speed() -> Finding:
 
 
 def _threads() -> Finding:
-    """Which number of threads, and which way of waiting for each other, trains fastest at this moment."""
-    speeds = threads.compare()
-    advice = threads.advise(speeds, threads.present())
-    words = "; ".join(f"{setting}: {speed:.0f}" for setting, speed in speeds.items())
-    return Finding("convolution steps/s", words, advice, good=not advice)
+    """How fast this process computes with each number of threads, at this moment."""
+    speeds = probe_speeds(counts_to_try(torch.get_num_threads()), seconds=1.0)
+    words = "; ".join(f"{n} thread{'' if n == 1 else 's'}: {speed:.0f}" for n, speed in speeds.items())
+    best = max(speeds, key=lambda count: speeds[count])
+    busy = best < max(speeds) and speeds[best] > BETTER * speeds[max(speeds)]
+    advice = f"{BUSY}; training uses {best} of {max(speeds)} threads until they are free" if busy else ""
+    return Finding("convolution steps/s", words, advice, good=not busy)
 
 
 def _disk() -> list[Finding]:

@@ -14,6 +14,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
+from impasto.adaptive_threads import AdaptiveThreads, Change, watch
 from impasto.checkpoints import ModelInfo, licence_after, save_model, shipped_models
 from impasto.config import Config, OptimizerConfig, override
 from impasto.errors import TrainingError
@@ -42,8 +43,13 @@ class Engine:
     data: dict[str, Any]  # what model.json says about the pictures
     sinks: Sequence[events.Sink] = ()
     interrupted: threading.Event = field(default_factory=threading.Event)
+    threads: AdaptiveThreads = field(
+        default_factory=lambda: AdaptiveThreads(torch.get_num_threads(), adapt=False)
+    )
 
     def __post_init__(self) -> None:
+        self.threads.on_change = self._threads_changed
+        watch(self.state.average, self.threads)
         self.ends = False  # whether it was interrupted, as the first process knows it
         self.undo = Undo() if ranks.world() > 1 and ranks.is_first() else None
         self.ward = Ward(
@@ -62,7 +68,8 @@ class Engine:
         run as it was before the step in which that happened, and all raise `RankLostError`.
         """
         try:
-            return self._fit()
+            with self.threads.restored():
+                return self._fit()
         except ranks.RankLostError as lost:
             if self.undo is not None:
                 self.undo.put_back(self.state)
@@ -80,7 +87,8 @@ class Engine:
             if self.undo is not None:
                 self.undo.note(state)
             before = state.images_seen
-            stats = self._step()
+            with self.threads.unit("step"):
+                stats = self._step()
             measure = due(before, state.images_seen, cfg.evaluate_every_images)
             trouble = self.ward.after_step(stats, before, look=measure)
             if state.vitals.finite:
@@ -226,6 +234,10 @@ class Engine:
             "optimizer.discriminator_lr, or raise loss.r1_weight"
         )
         return TrainingError(f"training diverged after {seen:,} images: {words}", hint)
+
+    def _threads_changed(self, change: Change) -> None:
+        self.state.threads = change.after
+        self._emit(events.ThreadsChanged(self.state.images_seen, change.before, change.after, change.reason))
 
     def _emit(self, event: events.Event) -> None:
         for sink in self.sinks:

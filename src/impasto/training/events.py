@@ -136,6 +136,21 @@ class Checkpointed(Event):
 
 
 @dataclass(frozen=True)
+class ThreadsChanged(Event):
+    """Another number of threads computes. From here on the last digits of all numbers may differ."""
+
+    before: int
+    after: int
+    reason: str
+
+    @property
+    def words(self) -> str:
+        """The same as a sentence."""
+        threads = "1 thread" if self.after == 1 else f"{self.after} threads"
+        return f"{threads} instead of {self.before}: {self.reason}"
+
+
+@dataclass(frozen=True)
 class TrackerFailed(Event):
     """An experiment tracker did not take something; the training goes on. Said once for each tracker."""
 

@@ -22,7 +22,8 @@ import torch
 from filelock import FileLock, Timeout
 from torch import nn
 
-from impasto.config import Config, load_config, override, parse_config
+from impasto.adaptive_threads import AdaptiveThreads, count_is_fixed
+from impasto.config import Config, TrainConfig, load_config, override, parse_config
 from impasto.data.folder import Dataset
 from impasto.descriptors import GeneratorConfig
 from impasto.errors import ConfigError, InputError
@@ -33,7 +34,7 @@ from impasto.training import device as places
 from impasto.training import launch, memory, ranks
 from impasto.training import state as states
 from impasto.training.engine import Engine, stopping_on_signals
-from impasto.training.events import Event, Sink, Started
+from impasto.training.events import Event, Sink, Started, ThreadsChanged
 from impasto.training.setup import config_for, make_task, open_data, with_themes
 from impasto.training.sinks import JsonlSink, TensorBoardSink
 from impasto.training.state import STATE_FILE
@@ -45,9 +46,18 @@ RESETTABLE = (
     "stop.",
     *(
         f"train.{name}"
-        for name in ("checkpoint_every", "device", "on_trouble", "max_repairs", "parts", "recompute")
+        for name in (
+            "checkpoint_every",
+            "device",
+            "on_trouble",
+            "max_repairs",
+            "parts",
+            "recompute",
+            "threads",
+        )
     ),
 )
+ON_RESUMING = "the run goes on with another number; its last digits may differ from an uninterrupted run's"
 LIMITS = ("stop.minutes", "stop.images", "stop.epochs", "stop.until_converged")
 
 
@@ -143,6 +153,7 @@ def train(
             stack.enter_context(_alone_in(out))
         if resuming:
             states.restore(state, out / STATE_FILE, dataset.fingerprint)
+        threads = _threads(config.train, choice.device, state)
         task = make_task(config, state, fabric, dataset, first=not resuming)
         config = memory.settled(config, dataset, fabric, task)
         states.save_memory(state, config.train)
@@ -174,7 +185,7 @@ def train(
             device=choice.device,
             precision=choice.precision,
             reason=choice.reason,
-            threads=torch.get_num_threads(),
+            threads=threads.count,
             train_pictures=len(dataset.train_indices),
             holdout_pictures=len(dataset.holdout_indices),
             generator_parameters=_deployed_parameters(state.average),
@@ -184,8 +195,22 @@ def train(
             memory=memory.describe(config.train),
         )
         tell(started)
-        engine = Engine(config, state, fabric, task, out, _about(dataset), every_sink, interrupted)
+        if state.threads not in (None, threads.count):
+            tell(ThreadsChanged(state.images_seen, state.threads, threads.count, ON_RESUMING))
+        state.threads = threads.count
+        engine = Engine(config, state, fabric, task, out, _about(dataset), every_sink, interrupted, threads)
         return _ended(engine, engine.fit())
+
+
+def _threads(cfg: TrainConfig, device: str, state: states.TrainingState) -> AdaptiveThreads:
+    """So many threads as the config says; without a word, on a CPU, as many as pay at the moment."""
+    if cfg.threads:
+        torch.set_num_threads(cfg.threads)
+    adapt = not cfg.threads and not count_is_fixed() and device == "cpu" and ranks.world() == 1
+    threads = AdaptiveThreads(torch.get_num_threads(), start=state.threads if adapt else None, adapt=adapt)
+    threads.begin()
+    torch.set_num_threads(threads.count)
+    return threads
 
 
 def _ended(engine: Engine, reason: Reason) -> Run:

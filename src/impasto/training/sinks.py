@@ -22,6 +22,7 @@ from impasto.training.events import (
     Snapshot,
     Started,
     Stopped,
+    ThreadsChanged,
     TrackerFailed,
     Verdict,
     to_record,
@@ -88,6 +89,8 @@ class TerminalSink:
                 self._line(f"Stopped at {event.images_seen:,} images: {event.words}.")
             case TrackerFailed():
                 self._line(f"The tracker '{event.tracker}' fails, the training goes on: {event.words}")
+            case ThreadsChanged():
+                self._line(f"{event.images_seen:>9,} images  {event.words}")
             case Snapshot() | Checkpointed():
                 pass
 

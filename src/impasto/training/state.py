@@ -59,6 +59,7 @@ class TrainingState:
     standing: dict[str, str] = field(default_factory=dict)  # verdicts that were told and still hold: severity
     repairs: list[dict[str, Any]] = field(default_factory=list)  # see repairs.py, as all that follow
     healthy: list[str] = field(default_factory=list)  # the snapshots to roll back to, oldest first
+    threads: int | None = None  # that computed last, on a CPU: with another count the last digits may differ
     record: dict[str, Any] | None = None  # the best evaluation of the stretches that were rolled back
 
     @property
@@ -169,6 +170,7 @@ def save(state: TrainingState, path: Path, config: Config, fingerprint: str) -> 
         "repairs": state.repairs,
         "healthy": state.healthy,
         "record": state.record,
+        "threads": state.threads,
     }
     save_state(path, tensors, values)
 
@@ -241,7 +243,7 @@ def restore(state: TrainingState, path: Path, fingerprint: str) -> None:
     state.evaluations, state.balance = values["evaluations"], values["balance"]
     state.vitals, state.standing = Vitals.of(values.get("vitals", {})), values.get("standing", {})
     state.repairs, state.healthy = values.get("repairs", []), values.get("healthy", [])
-    state.record = values.get("record")
+    state.record, state.threads = values.get("record"), values.get("threads")
 
 
 def _restore_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> None:
