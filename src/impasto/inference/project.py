@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from impasto.adaptive_threads import for_this_process
 from impasto.errors import InputError
 from impasto.losses.matching import map_difference
 from impasto.models.generator import Generator
@@ -79,24 +80,26 @@ def descend(
     first = least
     optimizer = torch.optim.Adam([latents], lr=RATE)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, steps))
+    threads = for_this_process()
     for step in range(steps + 1):
-        distances = target.distance(generator(latents.to(device))).cpu()
-        with torch.no_grad():
-            better = distances < least
-            least = torch.where(better, distances, least)
-            nearest[better] = latents[better]
-        if step == 0:
-            first = least
-        if step == steps:
-            break
-        apart = (latents - latents.mean(1, keepdim=True)).square().mean((1, 2))
-        # A latent much longer than the prior's is a picture that the network never learnt to make.
-        excess = F.relu(latents.square().mean((1, 2)) - 1)
-        optimizer.zero_grad()
-        (distances + TOGETHER * (apart + excess)).sum().backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        schedule.step()
-        report(step + 1)
+        with threads.restored(), threads.unit(starts.shape):
+            distances = target.distance(generator(latents.to(device))).cpu()
+            with torch.no_grad():
+                better = distances < least
+                least = torch.where(better, distances, least)
+                nearest[better] = latents[better]
+            if step == 0:
+                first = least
+            if step == steps:
+                break
+            apart = (latents - latents.mean(1, keepdim=True)).square().mean((1, 2))
+            # A latent much longer than the prior's is a picture that the network never learnt to make.
+            excess = F.relu(latents.square().mean((1, 2)) - 1)
+            optimizer.zero_grad()
+            (distances + TOGETHER * (apart + excess)).sum().backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            schedule.step()
+            report(step + 1)
     return nearest, least, first
 
 

@@ -16,6 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from impasto import __version__
+from impasto.adaptive_threads import AdaptiveThreads, for_this_process, watch
 from impasto.checkpoints import ModelInfo, digest_of, find_model, load_model, load_weights
 from impasto.data.colours import Colours, colours_asked
 from impasto.descriptors import GeneratorConfig, ProjectedConfig
@@ -330,8 +331,11 @@ class Model:
         return torch.cat(seen).cpu()
 
 
-def load(folder: str | Path, *, device: str = "cpu") -> Model:
-    """Load a model folder, or a run's best model; nothing read is executed. Raises `CheckpointError`."""
+def load(folder: str | Path, *, device: str = "cpu", threads: AdaptiveThreads | None = None) -> Model:
+    """Load a model folder, or a run's best model; nothing read is executed. Raises `CheckpointError`.
+
+    On a CPU pictures are computed by `threads`, by default by as many as pay at the moment.
+    """
     path = find_model(Path(folder))
     weights, info = load_model(path)
     if not isinstance(info.config.model, GeneratorConfig):
@@ -343,4 +347,6 @@ def load(folder: str | Path, *, device: str = "cpu") -> Model:
         generator = build_generator(info.config.model, info.config.image)
     load_weights(generator, weights, path / "model.safetensors")
     generator.to(device=device, memory_format=torch.channels_last).eval().requires_grad_(False)  # type: ignore[call-overload]
+    if device == "cpu":
+        watch(generator, threads or for_this_process())
     return Model(generator, info, path)

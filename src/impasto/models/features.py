@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from impasto.adaptive_threads import AdaptiveThreads, for_this_process, watch
 from impasto.errors import InputError, MissingDependencyError
 from impasto.images import to_tensor
 from impasto.models.frozen import Frozen, FrozenMaps
@@ -86,12 +87,16 @@ class FeatureMaps(FrozenMaps):
         return maps
 
 
-def load_lite0(device: torch.device) -> Lite0:
+def load_lite0(device: torch.device, threads: AdaptiveThreads | None = None) -> Lite0:
     """The network with its weights, on `device`. Nothing is downloaded.
 
+    On a CPU it is computed by `threads`, by default by as many as pay at the moment.
     Raises `MissingDependencyError` where the package with the weights is not installed.
     """
-    return Lite0().to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+    net: Lite0 = Lite0().to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if device.type == "cpu":
+        watch(net, threads or for_this_process())
+    return net
 
 
 @torch.no_grad()

@@ -23,6 +23,10 @@ MOST_FOLDERS = 20_000
 _PARTS = {"best", "last"}  # of a run: the run itself stands for them
 _PRIVATE = {"healthy", "samples", "tensorboard"}
 
+# Up to this size pictures are computed on one thread, which is twice as fast as two beside a training (10 ms
+# a picture of 64 px against 20) and gives the same bits. Larger ones have enough in each layer for several.
+ONE_THREAD_PX = 64
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -90,17 +94,16 @@ class Catalogue:
 
     def generator(self, name: str) -> "Model":
         """A model that makes pictures, loaded. Raises `NotHere`, or `CheckpointError` for a damaged one."""
+        from impasto.adaptive_threads import AdaptiveThreads, for_this_process
         from impasto.inference.known_models import remember
         from impasto.inference.sampler import load
-        from impasto.studio.calm import MOST_PX, on_one_thread
 
         entry = self.entry(name, "generator")
 
         def load_it() -> "Model":
-            model = load(entry.folder)
+            small = (entry.size or 0) <= ONE_THREAD_PX
+            model = load(entry.folder, threads=AdaptiveThreads(1) if small else for_this_process())
             remember(model.digest, model.folder)
-            if model.info.config.image.size <= MOST_PX:
-                on_one_thread(model.generator)
             # Between any two pictures work may end that nobody waits for any more.
             model.generator.register_forward_pre_hook(lambda *_: self._heed())
             return model

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from impasto.adaptive_threads import AdaptiveThreads
 from impasto.images import to_tensor
 from impasto.metrics.distances import frechet_distance, kernel_distance
 from impasto.metrics.diversity import density_coverage, memorisation
@@ -101,9 +102,14 @@ class Judge:
     """
 
     def __init__(
-        self, holdout: NDArray[np.uint8], train: NDArray[np.uint8], samples: int, device: torch.device
+        self,
+        holdout: NDArray[np.uint8],
+        train: NDArray[np.uint8],
+        samples: int,
+        device: torch.device,
+        threads: AdaptiveThreads | None = None,
     ) -> None:
-        self._net = load_lite0(device)
+        self._net = load_lite0(device, threads)
         self._holdout, self._train = holdout, train
         self._real = extract(self._net, holdout)
         self._train_features: Tensor | None = None

@@ -154,7 +154,7 @@ def train(
         if resuming:
             states.restore(state, out / STATE_FILE, dataset.fingerprint)
         threads = _threads(config.train, choice.device, state)
-        task = make_task(config, state, fabric, dataset, first=not resuming)
+        task = make_task(config, state, fabric, dataset, first=not resuming, threads=threads)
         config = memory.settled(config, dataset, fabric, task)
         states.save_memory(state, config.train)
         ranks.share(t for _, m in state.modules() for t in (*m.parameters(), *m.buffers()))

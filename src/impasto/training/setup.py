@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from lightning_fabric import Fabric
 
+from impasto.adaptive_threads import AdaptiveThreads
 from impasto.config import Config, RestorationConfig, load_config, override
 from impasto.data.folder import Dataset
 from impasto.data.inspect import choose_preset
@@ -71,15 +72,25 @@ def with_themes(config: Config, dataset: Dataset) -> Config:
 
 
 def make_task(
-    config: Config, state: states.TrainingState, fabric: Fabric, dataset: Dataset, *, first: bool
+    config: Config,
+    state: states.TrainingState,
+    fabric: Fabric,
+    dataset: Dataset,
+    *,
+    first: bool,
+    threads: AdaptiveThreads | None = None,
 ) -> Task:
-    """What the engine is to run; before the `first` step of a run it may give the networks their start."""
+    """What the engine is to run; before the `first` step of a run it may give the networks their start.
+
+    `threads` also compute what the evaluations need beside the averaged network.
+    """
     if isinstance(config.model, GeneratorConfig):
         judge = Judge(
             dataset.holdout_pixels(MOST_HOLDOUT),
             dataset.train_pixels(MOST_TRAINING, config.train.seed),
             config.train.evaluate_samples,
             fabric.device,
+            threads,
         )
         reference = _reference(config, state, fabric, dataset, first=first)
         return Generation(fabric, judge, len(dataset.train_indices), reference)

@@ -61,7 +61,7 @@ class TerminalSink:
                 self._line(f"Preset {event.preset} ({event.preset_reason}).")
                 self._line(
                     f"Training {went} on {event.device} in {event.precision} ({event.reason}), "
-                    f"{event.threads} threads: {event.train_pictures:,} pictures, "
+                    f"{event.threads} thread{'s'[: event.threads != 1]}: {event.train_pictures:,} pictures, "
                     f"{event.holdout_pictures} held out; G {event.generator_parameters / 1e6:.1f} M and D "
                     f"{event.discriminator_parameters / 1e6:.1f} M parameters. Stops {event.stops_when}. "
                     "Ctrl-C saves and stops."
