@@ -1,12 +1,12 @@
 """Which upscaler a name means: one of our own, a run or model folder, or a file from the community."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
-from impasto.checkpoints import ZOO, find_model, load_model, load_weights, shipped_models
+from impasto.checkpoints import CARD, ZOO, find_model, load_model, load_weights, shipped_models
 from impasto.descriptors import GeneratorConfig
 from impasto.errors import CheckpointError
+from impasto.files import read_json
 from impasto.inference.community import SUFFIXES, load_community
 from impasto.inference.engines import Choice, choose_engine, open_engine
 from impasto.inference.upscale import PictureUpscaler
@@ -65,8 +65,11 @@ def zoo_names() -> list[str]:
 
 
 def _enlarges(folder: Path) -> bool:
-    tree = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-    return "scale" in tree.get("config", {}).get("model", {})
+    try:
+        return "scale" in read_json(folder / CARD)["config"]["model"]
+    except (OSError, ValueError, KeyError, TypeError):
+        load_model(folder)  # says what is wrong
+        raise
 
 
 def _own(folder: Path) -> Upscaler:
