@@ -1,19 +1,30 @@
+import itertools
 import json
 import pickle
+import shutil
 import struct
 
 import pytest
 import torch
 
 from impasto.checkpoints import ModelInfo, load_model, load_state, load_weights, save_model, save_state
-from impasto.config import load_config
-from impasto.errors import CheckpointError
+from impasto.config import load_config, parse_config
+from impasto.errors import CheckpointError, ConfigError
+from impasto.models.build import build_generator
 
 TENSORS = {"a": torch.arange(6.0).reshape(2, 3), "b/c": torch.tensor(7, dtype=torch.int64)}
 
 
-def info():
-    return ModelInfo(load_config("dcgan"), 1234, data={"fingerprint": "f"}, metrics={"FD-lite0": 5.0})
+CONFIG = load_config("mlp", {"image.size": 16, "image.channels": 1, "model.hidden": [4]})
+
+
+def info(**changes):
+    return ModelInfo(CONFIG, 1234, data={"fingerprint": "f"}, metrics={"FD-lite0": 5.0}, **changes)
+
+
+def weights(seed=0):
+    torch.manual_seed(seed)
+    return build_generator(CONFIG.model, CONFIG.image).state_dict()
 
 
 def test_a_state_comes_back_whole(tmp_path):
@@ -24,9 +35,9 @@ def test_a_state_comes_back_whole(tmp_path):
 
 
 def test_a_model_comes_back_whole_with_its_card(tmp_path):
-    save_model(tmp_path, TENSORS, info())
-    weights, about = load_model(tmp_path)
-    assert torch.equal(weights["a"], TENSORS["a"])
+    save_model(tmp_path, weights(), info())
+    loaded, about = load_model(tmp_path)
+    assert all(torch.equal(loaded[name], tensor) for name, tensor in weights().items())
     assert about == info()
     card = (tmp_path / "README.md").read_text()
     assert "FD-lite0" in card
@@ -94,7 +105,8 @@ def test_foreign_files_are_refused_and_never_executed(tmp_path):
     ],
 )
 def test_a_wrong_description_is_refused(tmp_path, change, message):
-    save_model(tmp_path, TENSORS, info())
+    save_model(tmp_path, weights(), info())
+    without_header(tmp_path)
     card = tmp_path / "model.json"
     card.write_text(json.dumps(change(json.loads(card.read_text()))))
     with pytest.raises(CheckpointError, match=message):
@@ -104,7 +116,7 @@ def test_a_wrong_description_is_refused(tmp_path, change, message):
 def test_half_a_json_and_no_model_at_all(tmp_path):
     with pytest.raises(CheckpointError, match="not a model"):
         load_model(tmp_path)
-    save_model(tmp_path, TENSORS, info())
+    save_model(tmp_path, weights(), info())
     (tmp_path / "model.json").write_text('{"format": "impa')
     with pytest.raises(CheckpointError, match="not valid JSON"):
         load_model(tmp_path)
@@ -128,3 +140,160 @@ def test_a_failed_write_keeps_the_one_before(tmp_path, monkeypatch):
     monkeypatch.undo()
     assert load_state(path)[1]["images_seen"] == 3
     assert [p.name for p in tmp_path.iterdir()] == ["s"]
+
+
+def test_a_flipped_bit_in_a_model_is_refused(tmp_path):
+    """Wherever it is, or without any effect; from its header to the end of its numbers."""
+    save_model(tmp_path, weights(), info())
+    path = tmp_path / "model.safetensors"
+    whole = path.read_bytes()
+    header = 8 + struct.unpack("<Q", whole[:8])[0]
+    body = [header + (len(whole) - header) * part // 23 + 3 for part in range(23)]
+    for at, bit in itertools.product([*range(0, header, 29), *body], (1, 64)):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ bit]) + whole[at + 1 :])
+        try:
+            loaded, about = load_model(tmp_path)
+        except CheckpointError:
+            continue
+        assert at < header  # what is not read: padding, and the format's own name
+        assert about == info()
+        assert all(torch.equal(loaded[name], tensor) for name, tensor in weights().items())
+    path.write_bytes(whole[:header] + bytes(len(whole) - header))
+    with pytest.raises(CheckpointError, match="checksum"):
+        load_model(tmp_path)
+
+
+def test_a_model_that_was_half_replaced_is_one_of_the_two(tmp_path):
+    """A kill between the renames: the description that comes with the weights counts."""
+    save_model(tmp_path / "old", weights(0), info())
+    save_model(tmp_path / "new", weights(1), info(licence="another"))
+    for first, second in (("old", "new"), ("new", "old")):
+        shutil.copytree(tmp_path / first, tmp_path / "both")
+        shutil.copy(tmp_path / second / "model.safetensors", tmp_path / "both")
+        loaded, about = load_model(tmp_path / "both")
+        right, described = load_model(tmp_path / second)
+        assert about == described
+        assert all(torch.equal(loaded[name], right[name]) for name in right)
+        shutil.rmtree(tmp_path / "both")
+
+
+def without_header(folder):
+    """As 0.1 wrote it: the description in `model.json` alone, without a digest."""
+    from safetensors.torch import load_file, save_file
+
+    path = folder / "model.safetensors"
+    save_file(load_file(path), path, {"format": "impasto-model"})
+    tree = json.loads((folder / "model.json").read_text())
+    digest = tree.pop("digest")
+    (folder / "model.json").write_text(json.dumps(tree, indent=2))
+    return digest
+
+
+def test_a_model_of_the_version_before_is_read(tmp_path):
+    save_model(tmp_path, weights(), info())
+    digest = without_header(tmp_path)
+    assert load_model(tmp_path)[1] == info()
+    card = tmp_path / "model.json"
+    tree = json.loads(card.read_text())
+    card.write_text(json.dumps(tree | {"digest": digest}))
+    assert load_model(tmp_path)[1] == info()
+    card.write_text(json.dumps(tree | {"digest": digest, "licence": "mine"}))
+    with pytest.raises(CheckpointError, match="checksum"):
+        load_model(tmp_path)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_numbers_that_are_not_finite_are_refused(tmp_path, number):
+    broken = weights()
+    broken["layers.0.bias"][2] = number
+    save_model(tmp_path, broken, info())
+    with pytest.raises(CheckpointError, match=r"layers\.0\.bias.*not finite"):
+        load_model(tmp_path)
+
+
+@pytest.mark.parametrize("old", [True, False])
+def test_a_description_larger_than_its_weights_costs_nothing(tmp_path, old):
+    """The gigabytes that it claims are never touched."""
+    resource = pytest.importorskip("resource")
+    save_model(tmp_path, weights(), info())
+    if old:
+        without_header(tmp_path)
+    card = tmp_path / "model.json"
+    tree = json.loads(card.read_text())
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for changes in (
+        {"hidden": [65_536, 65_536]},
+        {"kind": "projected", "latent_dim": 60_000, "exemplars": 9_000_000, "hidden": None},
+        {"latent_dim": 2_000_000},
+        {"hidden": [4] * 1_000},
+    ):
+        model = {k: v for k, v in (tree["config"]["model"] | changes).items() if v is not None}
+        card.write_text(json.dumps(tree | {"config": tree["config"] | {"model": model}}))
+        with pytest.raises(CheckpointError):
+            load_model(tmp_path)
+    for text in (
+        "[" * 100_000,
+        '{"data":' * 100_000,
+        "[" * 500 + "]" * 500,
+        '{"images_seen":' + "9" * 9999 + "}",
+    ):
+        card.write_text(text)
+        with pytest.raises(CheckpointError):
+            load_model(tmp_path)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000  # kB
+
+
+def test_the_weights_say_what_they_are_for_before_anything_is_made(tmp_path, monkeypatch):
+    save_model(tmp_path, weights(), info())
+    without_header(tmp_path)
+    card = tmp_path / "model.json"
+    tree = json.loads(card.read_text())
+    tree["config"]["model"]["hidden"] = [5]
+    card.write_text(json.dumps(tree))
+    monkeypatch.setattr("impasto.checkpoints._unpack", None)  # not reached
+    with pytest.raises(CheckpointError, match=r"another network: 'layers\.0\.bias' is"):
+        load_model(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"images_seen": "many"},
+        {"images_seen": -1},
+        {"images_seen": True},
+        {"data": []},
+        {"licence": None},
+        {"metrics": 3},
+        {"config": None},
+        {"config": {"image": {"size": "x" * 100_000}}},
+    ],
+)
+def test_values_of_the_wrong_kind_are_refused(tmp_path, change):
+    save_model(tmp_path, weights(), info())
+    without_header(tmp_path)
+    card = tmp_path / "model.json"
+    card.write_text(json.dumps(json.loads(card.read_text()) | change))
+    with pytest.raises(CheckpointError, match="does not describe a model") as caught:
+        load_model(tmp_path)
+    assert len(str(caught.value)) < 1_000
+
+
+def test_settings_of_a_newer_version_are_said_to_be_that(tmp_path):
+    save_model(tmp_path, weights(), info())
+    without_header(tmp_path)
+    card = tmp_path / "model.json"
+    tree = json.loads(card.read_text()) | {"impasto_version": "9.8"}
+    tree["config"]["train"]["colour_of_the_sky"] = 1
+    card.write_text(json.dumps(tree))
+    with pytest.raises(CheckpointError, match=r"written by Impasto 9\.8.*colour_of_the_sky") as caught:
+        load_model(tmp_path)
+    assert "update" in caught.value.hint
+
+
+def test_a_bound_on_every_dimension():
+    """So that no description takes long to lay out, not even without memory."""
+    for preset, key in [("mlp", "latent_dim"), ("default", "exemplars"), ("upscale-x4", "convolutions")]:
+        tree = load_config(preset).model_dump()
+        tree["model"][key] = 10**9
+        with pytest.raises(ConfigError, match=key):
+            parse_config(tree)

@@ -1,14 +1,19 @@
 """Model folders and training states on disk: safetensors and JSON, never anything executable.
 
 A **model folder** is `model.safetensors` + `model.json` + `README.md` (a model card). A **training state** is
-one safetensors file whose header carries the JSON, so that numbers and tensors can never be of two moments.
-Every file is written under a temporary name, synced and renamed: the one before stays until the new one is
-whole.
+one safetensors file. The header of either carries the JSON and a digest of that and of all tensors, so that
+numbers and tensors can never be of two moments, and no damage is loaded; `model.json` is a copy for people
+and other programs. Every file is written under a temporary name, synced and renamed: the one before stays
+until the new one is whole.
+
+Files come from anywhere: what a description claims is compared with the shapes of the weights before anything
+of that size is made.
 """
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,12 +26,13 @@ from torch import Tensor
 from impasto import __version__
 from impasto.config import Config, parse_config
 from impasto.descriptors import GeneratorConfig, UpscalerConfig
-from impasto.errors import CheckpointError, ConfigError
-from impasto.files import write_bytes_atomically
+from impasto.errors import CheckpointError, ConfigError, DamagedError
+from impasto.files import parse_json, read_json, write_bytes_atomically
+from impasto.overrides import UNKNOWN
 
 MODEL_FORMAT, STATE_FORMAT, VERSION = "impasto-model", "impasto-training-state", 1
 WEIGHTS, CARD = "model.safetensors", "model.json"
-
+DAMAGED = "its contents do not match their checksum"
 
 ZOO = Path(__file__).parent / "zoo"  # models that come with the package
 LICENCE = (
@@ -86,32 +92,36 @@ def save_model(folder: Path, weights: Mapping[str, Tensor], info: ModelInfo) -> 
     """Write a model folder. `OSError` (a full disk, no permission) leaves the one before as it was."""
     tree = {"format": MODEL_FORMAT, "format_version": VERSION, "impasto_version": __version__}
     tree |= {**asdict(info), "config": info.config.model_dump(mode="json")}
-    write_bytes_atomically(folder / WEIGHTS, _pack(weights, {"format": MODEL_FORMAT}))
-    write_bytes_atomically(folder / CARD, json.dumps(tree, indent=2).encode())
+    text = _canonical(tree)
+    digest = _digest(weights, text)
+    # This file counts: whatever happens before the next one is there, weights and description are a pair.
+    header = json.dumps({"description": text, "digest": digest})
+    write_bytes_atomically(folder / WEIGHTS, _pack(weights, {"format": MODEL_FORMAT, "model": header}))
+    write_bytes_atomically(folder / CARD, json.dumps({**tree, "digest": digest}, indent=2).encode())
     write_bytes_atomically(folder / "README.md", _model_card(info).encode())
 
 
 def load_model(folder: Path) -> tuple[dict[str, Tensor], ModelInfo]:
     """The weights and their description. Raises `CheckpointError` for anything but a whole model folder."""
-    if not (folder / WEIGHTS).is_file() or not (folder / CARD).is_file():
+    weights, card = folder / WEIGHTS, folder / CARD
+    if not weights.is_file() or not card.is_file():
         raise CheckpointError(
             f"'{folder}' is not a model: it has no {WEIGHTS} with {CARD}",
             "give the folder that `impasto train --out` wrote",
         )
-    try:
-        tree = json.loads((folder / CARD).read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise CheckpointError(f"'{folder / CARD}' is not valid JSON: {error}") from None
-    _check_format(tree, MODEL_FORMAT, folder / CARD)
-    try:
-        config = parse_config(tree["config"])
-        info = ModelInfo(
-            config, **{key: tree[key] for key in ModelInfo.__dataclass_fields__ if key != "config"}
-        )
-    except (KeyError, TypeError, ConfigError) as error:
-        raise CheckpointError(f"'{folder / CARD}' does not describe a model: {error}") from None
-    weights, _ = _unpack(folder / WEIGHTS)
-    return weights, info
+    with _within_memory(folder):
+        shapes, metadata = _peek(weights)
+        tree, text, digest = _description(card, metadata)
+        info = _model_info(tree, card)
+        _check_shapes(shapes, info.config, weights)
+        tensors = _unpack(weights)[0]
+        # Models of 0.1 have no digest.
+        if digest is not None and digest != _digest(tensors, text):
+            raise DamagedError(f"'{folder}' is damaged: {DAMAGED}", "get it again from where it came from")
+        for name, tensor in tensors.items():
+            if not bool(torch.isfinite(tensor.float()).all()):
+                raise DamagedError(f"'{weights}' is damaged: '{name}' holds numbers that are not finite")
+    return tensors, info
 
 
 def save_state(path: Path, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
@@ -128,16 +138,37 @@ def save_state(path: Path, tensors: Mapping[str, Tensor], values: Mapping[str, A
 
 def load_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """What `save_state` wrote, on the CPU. Raises `CheckpointError` if it is damaged or foreign."""
-    tensors, metadata = _unpack(path)
+    with _within_memory(path):
+        tensors, metadata = _unpack(path)
+        try:
+            header = parse_json(metadata["state"])
+        except (KeyError, ValueError):
+            raise CheckpointError(f"'{path}' is not a training state of Impasto") from None
+        _check_format(header, STATE_FORMAT, path)
+        text = str(header.get("values"))
+        if header.get("digest") != _digest(tensors, text):
+            raise DamagedError(f"'{path}' is damaged: {DAMAGED}")
+        values = parse_json(text)
+    if not isinstance(values, dict):
+        raise CheckpointError(f"'{path}' is not a training state of Impasto")
+    return tensors, values
+
+
+def saved_config(tree: Any, path: Path, version: object = None) -> Config:
+    """The config that a file holds, written by Impasto `version`. Raises `CheckpointError`.
+
+    A setting that is unknown here is a newer one: whoever reads that did not type it.
+    """
     try:
-        header = json.loads(metadata["state"])
-    except (KeyError, ValueError):
-        raise CheckpointError(f"'{path}' is not a training state of Impasto") from None
-    _check_format(header, STATE_FORMAT, path)
-    text = str(header.get("values"))
-    if header.get("digest") != _digest(tensors, text):
-        raise CheckpointError(f"'{path}' is damaged: its contents do not match their checksum")
-    return tensors, json.loads(text)
+        return parse_config(tree)
+    except ConfigError as error:
+        if not error.message.startswith(UNKNOWN):
+            raise CheckpointError(f"'{path}' does not describe a model: {error.message}") from None
+        wrote = f"Impasto {version}" if isinstance(version, str) else "another version of Impasto"
+        raise CheckpointError(
+            f"'{path}' was written by {wrote}, and this is {__version__}: {error.message}",
+            "update it: pip install -U impasto",
+        ) from None
 
 
 def load_weights(module: Any, weights: Mapping[str, Tensor], path: Path) -> None:
@@ -162,14 +193,106 @@ def _pack(tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> bytes:
 
 
 def _unpack(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    with _opened(path) as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+
+
+def _peek(path: Path) -> tuple[dict[str, tuple[int, ...]], dict[str, str]]:
+    """Shapes by name and the metadata, without any of the numbers."""
+    with _opened(path) as file:
+        names = file.keys()
+        shapes = {name: tuple(file.get_slice(name).get_shape()) for name in names}
+        return shapes, file.metadata() or {}
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+            yield file
     except (SafetensorError, OSError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CheckpointError(
+        raise DamagedError(
             f"'{path}' cannot be read: {reason}", "it is truncated, or not a safetensors file"
         ) from None
+
+
+@contextmanager
+def _within_memory(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (MemoryError, RecursionError):
+        raise CheckpointError(f"'{path}' does not fit into this machine's memory") from None
+
+
+def _description(card: Path, metadata: Mapping[str, str]) -> tuple[dict[str, Any], str, str | None]:
+    """What a model says about itself, as data and as text; the digest of it and its weights, or None (0.1).
+
+    The weights' header counts. `model.json` is a copy of it; where that has another digest, somebody was
+    interrupted between writing one and the other.
+    """
+    try:
+        told = read_json(card)
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"'{card}' is not valid JSON: {error}") from None
+    _check_format(told, MODEL_FORMAT, card)
+    digest, told = told.get("digest"), _without_digest(told)
+    if "model" not in metadata:
+        return told, _canonical(told), None if digest is None else str(digest)
+    weights = card.with_name(WEIGHTS)
+    try:
+        header = parse_json(metadata["model"])
+        text, true_digest = str(header["description"]), str(header["digest"])
+        tree = parse_json(text)
+    except (KeyError, TypeError, ValueError):
+        raise DamagedError(f"'{weights}' is damaged: its header describes no model") from None
+    _check_format(tree, MODEL_FORMAT, weights)
+    if digest == true_digest and _canonical(told) != _canonical(tree):
+        raise CheckpointError(
+            f"'{card}' was changed: it does not match its checksum",
+            f"undo the change; {WEIGHTS} holds the same description",
+        )
+    return tree, text, true_digest
+
+
+def _without_digest(tree: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in tree.items() if key != "digest"}
+
+
+def _canonical(tree: Mapping[str, Any]) -> str:
+    return json.dumps(tree, sort_keys=True, separators=(",", ":"))
+
+
+def _model_info(tree: Mapping[str, Any], path: Path) -> ModelInfo:
+    try:
+        told = {key: tree[key] for key in ModelInfo.__dataclass_fields__ if key != "config"}
+        config = saved_config(tree["config"], path, tree.get("impasto_version"))
+    except KeyError as error:
+        raise CheckpointError(f"'{path}' does not describe a model: it has no {error}") from None
+    maps = ("data", "metrics", "conditions")
+    right = type(told["images_seen"]) is int and told["images_seen"] >= 0 and isinstance(told["licence"], str)
+    if not right or not all(isinstance(told[name], dict) for name in maps):
+        raise CheckpointError(f"'{path}' does not describe a model: a value is of the wrong kind")
+    return ModelInfo(config, **told)
+
+
+def _check_shapes(found: Mapping[str, tuple[int, ...]], config: Config, path: Path) -> None:
+    """Raise `CheckpointError` where weights of these shapes are not those of the config's network."""
+    from impasto.models.build import build_generator, build_upscaler
+
+    with torch.random.fork_rng(devices=[]), torch.device("meta"):  # shapes alone, without memory
+        network = (
+            build_generator(config.model, config.image)
+            if isinstance(config.model, GeneratorConfig)
+            else build_upscaler(config.model, wide=False)
+        )
+    wanted = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    for name in sorted(found.keys() | wanted.keys()):
+        if found.get(name) != wanted.get(name):
+            has, needs = found.get(name, "missing"), wanted.get(name, "unknown")
+            raise CheckpointError(
+                f"'{path}' holds the weights of another network: '{name}' is {has}, and not {needs}"
+            )
 
 
 def _check_format(tree: Any, expected: str, path: Path) -> None:

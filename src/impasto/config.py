@@ -348,5 +348,5 @@ def _read_preset(preset: str) -> dict[str, Any]:
         )
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(f"preset '{preset}' is not valid TOML: {error}") from None

@@ -11,6 +11,13 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Beta = Annotated[float, Field(ge=0, lt=1)]
 
 
+# Bounds of what a network may be: far above what can be trained, low enough that a description from anywhere
+# is laid out in a moment.
+Dims = Annotated[int, Field(gt=0, le=65_536)]
+Channels = Annotated[int, Field(gt=0, le=16_384)]
+Layers = Annotated[int, Field(gt=0, le=256)]
+
+
 class Frozen(BaseModel):
     """Base of every part of the tree: immutable, and an unknown key is an error."""
 
@@ -21,9 +28,9 @@ class MlpConfig(Frozen):
     """The multilayer-perceptron GAN (Goodfellow et al. 2014)."""
 
     kind: Literal["mlp"] = "mlp"
-    latent_dim: PositiveInt = 64
+    latent_dim: Dims = 64
     prior: Literal["normal", "uniform"] = "normal"
-    hidden: tuple[PositiveInt, ...] = (256, 512)
+    hidden: Annotated[tuple[Dims, ...], Field(max_length=64)] = (256, 512)
     spectral_norm: bool = False  # of the discriminator
 
 
@@ -31,9 +38,9 @@ class DcganConfig(Frozen):
     """Transposed convolutions against pooled convolutions (after Radford et al. 2016)."""
 
     kind: Literal["dcgan"] = "dcgan"
-    latent_dim: PositiveInt = 100
+    latent_dim: Dims = 100
     prior: Literal["normal", "uniform"] = "normal"
-    base_channels: PositiveInt = 64
+    base_channels: Channels = 64
     spectral_norm: bool = False  # of the discriminator
 
 
@@ -45,12 +52,12 @@ class ResidualConfig(Frozen):
     """
 
     kind: Literal["residual"] = "residual"
-    latent_dim: PositiveInt = 64
+    latent_dim: Dims = 64
     prior: Literal["normal", "uniform"] = "normal"
-    generator_channels: Annotated[int, Field(ge=2)] = 48
-    discriminator_channels: Annotated[int, Field(ge=2)] = 32
-    max_channels: PositiveInt = 256
-    blocks: PositiveInt = 1
+    generator_channels: Annotated[int, Field(ge=2, le=16_384)] = 48
+    discriminator_channels: Annotated[int, Field(ge=2, le=16_384)] = 32
+    max_channels: Channels = 256
+    blocks: Layers = 1
     spectral_norm: bool = False  # of the discriminator
 
 
@@ -64,17 +71,19 @@ class ProjectedConfig(Frozen):
     """
 
     kind: Literal["projected"] = "projected"
-    latent_dim: PositiveInt = 128
+    latent_dim: Dims = 128
     prior: Literal["normal"] = "normal"  # what the encoder maps pictures to
-    generator_channels: Annotated[int, Field(ge=2)] = 16
-    max_channels: PositiveInt = 256
+    generator_channels: Annotated[int, Field(ge=2, le=16_384)] = 16
+    max_channels: Channels = 256
     pyramid_px: Annotated[int, Field(ge=32, le=256)] | None = None
-    head_channels: PositiveInt = 64
-    pixel_dims: PositiveInt = 64
-    content_dims: PositiveInt = 32
-    exemplars: Annotated[int, Field(ge=0)] = 2_048  # real pictures whose latents the prior is centred on
+    head_channels: Channels = 64
+    pixel_dims: Dims = 64
+    content_dims: Dims = 32
+    # Real pictures whose latents the prior is centred on.
+    exemplars: Annotated[int, Field(ge=0, le=10_000_000)] = 2_048
     exemplar_noise: Share = 0.5  # how much of a latent is noise: 0 nothing, 1 all of it
-    themes: tuple[str, ...] = ()  # that can be asked for; a run takes them from its pictures
+    # That can be asked for; a run takes them from its pictures.
+    themes: Annotated[tuple[str, ...], Field(max_length=65_536)] = ()
     spectral_norm: bool = True  # of the discriminator's heads
 
     @model_validator(mode="after")
@@ -94,10 +103,10 @@ class CompactConfig(Frozen):
 
     kind: Literal["compact"] = "compact"
     scale: Literal[2, 3, 4] = 4
-    channels: PositiveInt = 64
-    convolutions: PositiveInt = 16
-    expand: PositiveInt = 2
-    discriminator_channels: PositiveInt = 32
+    channels: Channels = 64
+    convolutions: Layers = 16
+    expand: Annotated[int, Field(gt=0, le=64)] = 2
+    discriminator_channels: Channels = 32
     spectral_norm: bool = True  # of the discriminator
 
 
@@ -106,9 +115,9 @@ class SrresnetConfig(Frozen):
 
     kind: Literal["srresnet"] = "srresnet"
     scale: Literal[2, 4] = 4
-    channels: PositiveInt = 64
-    blocks: PositiveInt = 16
-    discriminator_channels: PositiveInt = 64
+    channels: Channels = 64
+    blocks: Layers = 16
+    discriminator_channels: Channels = 64
     spectral_norm: bool = False  # of the discriminator
 
 

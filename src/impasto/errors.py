@@ -37,6 +37,10 @@ class CheckpointError(InputError):
     """A model folder or a training state is missing, truncated, foreign or of another version."""
 
 
+class DamagedError(CheckpointError):
+    """A model or a training state is not as it was written."""
+
+
 class MissingDependencyError(InputError):
     """An optional package is needed for what was asked."""
 

@@ -1,11 +1,16 @@
 """Writing a file so that a reader, a crash or a full disk never meets half of it."""
 
 import contextlib
+import json
 import os
 import re
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+MOST_JSON_BYTES = 64 * 2**20
+MOST_JSON_DEPTH = 64
 
 
 def write_bytes_atomically(path: Path, data: bytes, *, durable: bool = True) -> None:
@@ -38,6 +43,35 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     if durable:
         with contextlib.suppress(OSError):  # a folder cannot be opened on Windows
             _sync(path.parent)
+
+
+def read_json(path: Path) -> Any:
+    """What a JSON file says. Raises `OSError`, and `ValueError` as `parse_json` does."""
+    if path.stat().st_size > MOST_JSON_BYTES:
+        raise ValueError(f"it is larger than {MOST_JSON_BYTES:,} bytes")
+    return parse_json(path.read_bytes())
+
+
+def parse_json(text: str | bytes) -> Any:
+    """What JSON from anywhere says. Raises `ValueError` alone: for what is no JSON, too long or too deep."""
+    if len(text) > MOST_JSON_BYTES:
+        raise ValueError(f"it is larger than {MOST_JSON_BYTES:,} bytes")
+    try:
+        tree = json.loads(text)
+    except RecursionError:
+        raise ValueError("lists and objects lie too deep in each other") from None
+    level = [tree]
+    for _ in range(MOST_JSON_DEPTH):
+        level = [v for node in level for v in _inside(node) if isinstance(v, list | dict)]
+        if not level:
+            return tree
+    raise ValueError("lists and objects lie too deep in each other")
+
+
+def _inside(node: Any) -> Any:
+    if isinstance(node, dict):
+        return node.values()
+    return node if isinstance(node, list) else ()
 
 
 def cache_folder() -> Path:

@@ -157,6 +157,6 @@ def _mapping(comment: object) -> dict[str, str]:
         return {}
     try:
         found = json.loads(comment[len(_ASCII) :].decode("ascii"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return {str(k): str(v) for k, v in found.items()} if isinstance(found, dict) else {}

@@ -9,6 +9,8 @@ from pydantic import BaseModel, ValidationError
 
 from impasto.errors import ConfigError
 
+UNKNOWN = "unknown setting"
+
 
 def parse_overrides(overrides: Mapping[str, Any] | Sequence[str]) -> dict[str, Any]:
     """`["train.batch_size=32"]` as `{"train.batch_size": 32}`. Raises `ConfigError` where there is no `=`."""
@@ -23,7 +25,7 @@ def _split_override(text: str) -> tuple[str, Any]:
         )
     try:  # a TOML value if it reads as one (numbers, booleans, lists), else the text itself
         return key.strip(), tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         return key.strip(), value.strip()
 
 
@@ -41,15 +43,36 @@ def set_by_path(tree: dict[str, Any], key: str, value: Any) -> None:
 def explain(error: ValidationError, model: type[BaseModel]) -> ConfigError:
     """What is wrong with a tree that is no `model`, as an error for users, with the nearest key as a hint."""
     first = error.errors(include_url=False)[0]
-    path = [str(p) for p in first["loc"] if p not in ("mlp", "dcgan", "residual", "projected")]
-    key = ".".join(path)
+    parts, known = _named(model, first["loc"])
+    key = ".".join(parts)
     if first["type"] == "extra_forbidden":
-        known = _all_keys(model)
-        hint = f"it belongs to another {path[0]}.kind" if key in known else closest(key, known)
-        return ConfigError(f"unknown setting '{key}'", hint)
+        hint = f"it belongs to another {parts[0]}.kind" if key in _all_keys(model) else closest(key, known)
+        return ConfigError(f"{UNKNOWN} '{key}'", hint)
+    words = first["msg"].removeprefix("Value error, ")
     if not key:
-        return ConfigError(first["msg"].removeprefix("Value error, "))
-    return ConfigError(f"'{key}' = {first['input']!r}: {first['msg'].removeprefix('Value error, ')}")
+        return ConfigError(words)
+    given = repr(first["input"])
+    return ConfigError(f"'{key}' = {given if len(given) <= 200 else given[:200] + '...'}: {words}")
+
+
+def _named(model: type[BaseModel], place: Sequence[int | str]) -> tuple[list[str], list[str]]:
+    """Where in a tree an error is, as people write it, and the keys that could be meant.
+
+    Where a group has kinds, pydantic puts the kind into the place, and only its settings can be meant.
+    """
+    parts: list[str] = []
+    known, groups = _all_keys(model), [model]
+    for name in map(str, place):
+        kind = next((g for g in groups if len(groups) > 1 and g.model_fields["kind"].default == name), None)
+        if kind is not None:
+            prefix = ".".join(parts) + "."
+            known = [key for key in known if not key.startswith(prefix)] + _all_keys(kind, prefix)
+            groups = [kind]
+            continue
+        fields = groups[0].model_fields if len(groups) == 1 else {}
+        groups = _groups(fields[name].annotation) if name in fields else []
+        parts.append(name)
+    return parts, known
 
 
 def closest(word: str, known: Sequence[str]) -> str:
@@ -64,10 +87,14 @@ def closest(word: str, known: Sequence[str]) -> str:
 def _all_keys(model: type[BaseModel], prefix: str = "") -> list[str]:
     keys: list[str] = []
     for name, field in model.model_fields.items():
-        parts = [field.annotation, *getattr(field.annotation, "__args__", ())]
-        groups = [p for p in parts if isinstance(p, type) and issubclass(p, BaseModel)]
+        groups = _groups(field.annotation)
         for group in groups:
             keys += _all_keys(group, f"{prefix}{name}.")
         if not groups:
             keys.append(prefix + name)
     return keys
+
+
+def _groups(annotation: Any) -> list[type[BaseModel]]:
+    parts = [annotation, *getattr(annotation, "__args__", ())]
+    return [part for part in parts if isinstance(part, type) and issubclass(part, BaseModel)]

@@ -1,8 +1,8 @@
 """Upscalers in training: the step, what they learn, resuming, the game, and what a run leaves behind."""
 
+import dataclasses
 import io
 import json
-import shutil
 
 import numpy as np
 import pytest
@@ -12,6 +12,7 @@ from rich.console import Console
 from safetensors.torch import load_file
 
 import impasto
+from impasto.checkpoints import load_model, save_model
 from impasto.config import RestorationConfig, load_config
 from impasto.data.degrade import MARGIN
 from impasto.errors import CheckpointError, ConfigError, DataError
@@ -137,9 +138,8 @@ def test_it_begins_with_another_run_and_does_not_tell_where_that_lies(photos, tm
 def test_a_model_is_enough_to_begin_with_and_its_licence_holds_on(photos, tmp_path, monkeypatch):
     train(photos, tmp_path / "first", images=8)
     model = tmp_path / "zoo" / "ours"
-    shutil.copytree(tmp_path / "first" / "last", model)
-    card = json.loads((model / "model.json").read_text())
-    (model / "model.json").write_text(json.dumps(card | {"licence": "CC BY-SA 4.0, somebody"}))
+    weights, info = load_model(tmp_path / "first" / "last")
+    save_model(model, weights, dataclasses.replace(info, licence="CC BY-SA 4.0, somebody"))
     monkeypatch.setattr("impasto.checkpoints.ZOO", tmp_path / "zoo")
     begun = {"train.begin_with": "ours", "optimizer.generator_lr": 1e-9}
     train(photos, tmp_path / "second", images=8, overrides=begun)

@@ -23,7 +23,7 @@ from filelock import FileLock, Timeout
 from torch import nn
 
 from impasto.adaptive_threads import AdaptiveThreads, count_is_fixed
-from impasto.config import Config, TrainConfig, load_config, override, parse_config
+from impasto.config import Config, TrainConfig, load_config, override
 from impasto.data.folder import Dataset
 from impasto.descriptors import GeneratorConfig
 from impasto.errors import ConfigError, InputError
@@ -244,7 +244,7 @@ def _alone_in(out: Path) -> Iterator[None]:
 
 def _resumed_config(out: Path, preset: str | None, set_anew: Mapping[str, Any]) -> Config:
     """The run's own settings, with what may change set anew. To repeat a setting is no change."""
-    saved = parse_config(states.saved_config(out / STATE_FILE))
+    saved = states.saved_config(out / STATE_FILE)
     if preset is not None and preset != saved.preset:
         raise ConfigError(f"this run has preset '{saved.preset}', not '{preset}'", "start a new run for that")
     if any(key in set_anew for key in LIMITS):  # a new limit replaces the old ones, all of them

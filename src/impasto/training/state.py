@@ -15,7 +15,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
-from impasto import draws
+from impasto import __version__, checkpoints, draws
 from impasto.checkpoints import (
     find_model,
     load_model,
@@ -24,7 +24,7 @@ from impasto.checkpoints import (
     save_state,
     shipped_models,
 )
-from impasto.config import Config, EmaConfig, OptimizerConfig, TrainConfig, parse_config
+from impasto.config import Config, EmaConfig, OptimizerConfig, TrainConfig
 from impasto.data.batches import Batches
 from impasto.descriptors import GeneratorConfig, ModelConfig
 from impasto.errors import CheckpointError
@@ -157,6 +157,7 @@ def save(state: TrainingState, path: Path, config: Config, fingerprint: str) -> 
         for index, slots in optimizer.state_dict()["state"].items():
             tensors |= {f"{name}/{index}/{slot}": torch.as_tensor(t) for slot, t in slots.items()}
     values = {
+        "impasto_version": __version__,
         "config": config.model_dump(mode="json"),
         "fingerprint": fingerprint,
         "batches": state.batches.state_dict(),
@@ -175,10 +176,13 @@ def save(state: TrainingState, path: Path, config: Config, fingerprint: str) -> 
     save_state(path, tensors, values)
 
 
-def saved_config(path: Path) -> Mapping[str, Any]:
-    """The config that the state was saved with, as plain data."""
-    config: Mapping[str, Any] = load_state(path)[1]["config"]
-    return config
+def saved_config(path: Path) -> Config:
+    """The config that the state was saved with. Raises `CheckpointError`."""
+    return _config_of(load_state(path)[1], path)
+
+
+def _config_of(values: Mapping[str, Any], path: Path) -> Config:
+    return checkpoints.saved_config(values.get("config"), path, values.get("impasto_version"))
 
 
 def begin_with(state: TrainingState, model: ModelConfig, source: str) -> None:
@@ -190,7 +194,7 @@ def begin_with(state: TrainingState, model: ModelConfig, source: str) -> None:
     path = Path(source) / STATE_FILE
     if source not in shipped_models() and path.is_file():
         tensors, values = load_state(path)
-        _check_shape(parse_config(values["config"]).model, model, source)
+        _check_shape(_config_of(values, path).model, model, source)
         load_weights(state.average, _under(tensors, "average"), path)
     else:
         folder = find_model(source)
@@ -227,13 +231,20 @@ def is_finite(state: TrainingState) -> bool:
 def restore(state: TrainingState, path: Path, fingerprint: str) -> None:
     """Make a fresh state equal to the saved one. Raises `CheckpointError` where they cannot be."""
     tensors, values = load_state(path)
-    if values["fingerprint"] != fingerprint:
+    if values.get("fingerprint") != fingerprint:
         raise CheckpointError(
             "the pictures are not those that this run was trained on",
             "put the folder back as it was, or start a new run with another --out",
         )
     for name, module in state.modules():
         load_weights(module, _under(tensors, name), path)
+    try:
+        _put(state, tensors, values)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, RuntimeError) as error:
+        raise CheckpointError(f"'{path}' is not a whole training state: {error}") from None
+
+
+def _put(state: TrainingState, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
     for name, optimizer in state.optimizers():
         _restore_optimizer(optimizer, _under(tensors, name))
     state.rng.set_state(tensors["rng"])
