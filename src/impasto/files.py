@@ -1,11 +1,25 @@
 """Writing a file so that a reader, a crash or a full disk never meets half of it."""
 
 import contextlib
+import functools
+import hashlib
 import os
+import platform
 import re
 import secrets
+import shutil
+import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
+
+LEFTOVER = re.compile(r"\.(.+)\.(?:([0-9a-f]{8})-(\d{1,9})-)?[0-9a-f]{8}\.tmp", re.DOTALL)
+"""What is written before it gets its name: group 1 is that name, 2 the machine, 3 the process."""
+_NAME_BYTES = 150  # of the target's name inside the temporary one: file systems allow 255 in all
+_OLD_SECONDS = 24 * 3600.0
+
+_temporary: set[Path] = set()  # files and folders of this process that are there now
+_ending = False
 
 
 def write_bytes_atomically(path: Path, data: bytes, *, durable: bool = True) -> None:
@@ -25,8 +39,8 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     On an exception the temporary file is removed and `path` stays as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # A random name: two processes may write the same target at once, and the last one wins whole.
-    temporary = path.with_name(f".{path.name[:80]}.{secrets.token_hex(4)}.tmp")
+    temporary = _temporary_name(path)
+    _begin(temporary)
     try:
         yield temporary
         if durable:
@@ -35,9 +49,58 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+    finally:
+        _temporary.discard(temporary)
     if durable:
         with contextlib.suppress(OSError):  # a folder cannot be opened on Windows
             _sync(path.parent)
+
+
+@contextlib.contextmanager
+def temporary_folder(beside: Path | None = None) -> Iterator[Path]:
+    """Yield a new folder that is removed afterwards: next to the file `beside`, or the system's place.
+
+    Next to the file is for what may be large: it is on the disk that the result will be on.
+    """
+    if beside is None:
+        path = Path(tempfile.mkdtemp(prefix="impasto-"))
+        _begin(path)
+    else:
+        path = _temporary_name(beside)
+        _begin(path)
+        path.mkdir(parents=True)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+        _temporary.discard(path)
+
+
+def remove_temporary() -> None:
+    """Remove all temporary files and folders of this process, which is about to end: none begins any more."""
+    global _ending
+    _ending = True
+    for path in list(_temporary):
+        _remove(path)
+
+
+def sweep(folder: Path) -> None:
+    """Remove from `folder` the temporary files of processes that were killed.
+
+    Those of this machine are known by the number of their process; others are removed after a day.
+    """
+    with contextlib.suppress(OSError):  # no folder, or none that can be read
+        for path in folder.iterdir():
+            found = LEFTOVER.fullmatch(path.name)
+            if found and _is_dead(path, found[2], found[3]):
+                _remove(path)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what writers that were killed left below `folder`. Nobody may be writing there."""
+    for path in folder.rglob(".*.tmp"):
+        if LEFTOVER.fullmatch(path.name):
+            _remove(path)
 
 
 def cache_folder() -> Path:
@@ -48,13 +111,52 @@ def cache_folder() -> Path:
     return Path(named) if named else Path(platformdirs.user_cache_dir("impasto"))
 
 
-LEFTOVER = re.compile(r"\.(.+)\.[0-9a-f]{8}\.tmp")  # what is written before it gets its name, the group
+def _temporary_name(path: Path) -> Path:
+    """A name next to `path` that no other process uses, and that says which one does."""
+    name = os.fsencode(path.name)[:_NAME_BYTES].decode("utf-8", "ignore")  # cut between two characters
+    return path.with_name(f".{name}.{_machine()}-{os.getpid()}-{secrets.token_hex(4)}.tmp")
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Remove what writers that were killed left below `folder`. Nobody may be writing there."""
-    for path in folder.rglob(".*.tmp"):
-        if LEFTOVER.fullmatch(path.name):
+@functools.cache
+def _machine() -> str:
+    """Eight hexadecimal digits for the machine, or the container, that process numbers belong to."""
+    words = platform.node()
+    with contextlib.suppress(OSError):  # Linux: numbers count in a namespace
+        words += os.readlink("/proc/self/ns/pid")  # noqa: PTH115 - it names no file
+    return hashlib.blake2b(words.encode("utf-8", "replace"), digest_size=4).hexdigest()
+
+
+def _is_dead(path: Path, machine: str | None, pid: str | None) -> bool:
+    """Whether the writer of a temporary file is gone."""
+    if machine == _machine() and pid is not None and os.name != "nt":
+        return not _runs(int(pid))
+    try:
+        return time.time() - path.lstat().st_mtime > _OLD_SECONDS
+    except OSError:  # it has got its name
+        return False
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # somebody else's
+        return True
+    return True
+
+
+def _begin(temporary: Path) -> None:
+    if _ending:
+        raise InterruptedError("the process is ending")
+    _temporary.add(temporary)
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
             path.unlink(missing_ok=True)
 
 

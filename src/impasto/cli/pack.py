@@ -32,8 +32,7 @@ def pack(
     """
     import json
 
-    from rich.console import Console
-
+    from impasto.cli import screen
     from impasto.cli.progress import reading_pictures
     from impasto.config import load_config
     from impasto.data.named_sets import arriving, is_named
@@ -44,7 +43,7 @@ def pack(
     config = load_config(
         overrides={"data.themes": themes, "data.min_side_px": min_side, "data.dedupe": dedupe}
     )
-    show = reading_pictures(Console(stderr=True))
+    show = reading_pictures(screen.console(stderr=True))
     if is_named(directory):
         if themes != "folders" or dedupe:
             raise InputError(
@@ -68,11 +67,7 @@ def pack(
         }
         print(json.dumps(tree, indent=2))
         return
-    console = Console()
-
-    def say(line: str) -> None:
-        console.print(line, highlight=False, soft_wrap=True, markup=False)
-
+    say = screen.say
     size = sum(shard.bytes or 0 for shard in found.shards) / 2**20
     new = "" if packed.written == len(found.shards) else f", {packed.written} of them new"
     shards = "1 shard" if len(found.shards) == 1 else f"{len(found.shards):,} shards"
@@ -83,4 +78,4 @@ def pack(
             say(f"  {item.path} {item.reason}")
         if len(packed.rejected) > _SHOWN:
             say(f"  and {len(packed.rejected) - _SHOWN:,} more: --json lists all")
-    say(f"Next: impasto train {packed.out} --out run")
+    say(f"Next: {screen.typed('impasto', 'train', packed.out)} --out run")
