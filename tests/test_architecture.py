@@ -120,7 +120,7 @@ def test_light_imports_load_nothing_heavy(module):
 
 def test_source_files_stay_small():
     lengths = {p.relative_to(SOURCE): len(p.read_text().splitlines()) for p in SOURCE.rglob("*.py")}
-    assert {p: n for p, n in lengths.items() if n > 350} == {}
+    assert {p: n for p, n in lengths.items() if n > 420} == {}
 
 
 def test_nothing_in_the_package_unpickles():

@@ -3,7 +3,6 @@
 Sizes are in pixels, progress is in images seen, learning rates are per Adam step.
 """
 
-import codecs
 import tomllib
 from collections.abc import Mapping, Sequence
 from importlib import resources
@@ -25,6 +24,7 @@ from impasto.descriptors import (
     Share,
 )
 from impasto.errors import ConfigError
+from impasto.files import read_text
 from impasto.overrides import closest, explain, parse_overrides, set_by_path
 
 SIZES = (16, 32, 64, 128, 256)
@@ -338,7 +338,7 @@ def _read_preset(preset: str) -> dict[str, Any]:
         path = Path(preset)
         if not path.is_file():
             raise ConfigError(f"there is no preset file '{preset}'", "give the path of a TOML file")
-        text = _text_of(path)
+        text = read_text(path)
     elif preset in (names := preset_names()):
         text = (resources.files("impasto") / "presets" / f"{preset}.toml").read_text(encoding="utf-8")
     else:
@@ -349,14 +349,3 @@ def _read_preset(preset: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"preset '{preset}' is not valid TOML: {error}") from None
-
-
-def _text_of(path: Path) -> str:
-    """A text file in UTF-8, or in what its byte order mark says: editors on Windows write both."""
-    data = path.read_bytes()
-    marked = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
-    encoding = next((name for mark, name in marked.items() if data.startswith(mark)), "utf-8")
-    try:
-        return data.decode(encoding).replace("\r\n", "\n")
-    except UnicodeDecodeError:
-        raise ConfigError(f"preset '{path}' is not text in UTF-8", "save it as UTF-8") from None

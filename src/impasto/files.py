@@ -1,17 +1,16 @@
 """Writing a file so that a reader, a crash or a full disk never meets half of it."""
 
+import codecs
 import contextlib
 import functools
-import hashlib
 import os
-import platform
 import re
-import secrets
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+
+from impasto.errors import InputError
 
 LEFTOVER = re.compile(r"\.(.+)\.(?:([0-9a-f]{8})-(\d{1,9})-)?[0-9a-f]{8}\.tmp", re.DOTALL)
 """What is written before it gets its name: group 1 is that name, 2 the machine, 3 the process."""
@@ -63,6 +62,8 @@ def temporary_folder(beside: Path | None = None) -> Iterator[Path]:
     Next to the file is for what may be large: it is on the disk that the result will be on.
     """
     if beside is None:
+        import tempfile
+
         path = Path(tempfile.mkdtemp(prefix="impasto-"))
         _begin(path)
     else:
@@ -103,6 +104,21 @@ def remove_leftovers(folder: Path) -> None:
             _remove(path)
 
 
+def read_text(path: Path) -> str:
+    """A text file in UTF-8, or in UTF-16 where its first bytes say so: editors on Windows write both.
+
+    Line ends become line feeds, and no byte order mark is left. Raises `InputError` for other encodings, and
+    `OSError`.
+    """
+    data = path.read_bytes()
+    marks = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+    encoding = next((name for mark, name in marks.items() if data.startswith(mark)), "utf-8")
+    try:
+        return data.decode(encoding).replace("\r\n", "\n")
+    except UnicodeDecodeError:
+        raise InputError(f"'{path}' is not text in UTF-8", "save it as UTF-8") from None
+
+
 def cache_folder() -> Path:
     """Where things that can be made again are kept: `IMPASTO_CACHE`, or the system's usual place."""
     import platformdirs
@@ -114,12 +130,15 @@ def cache_folder() -> Path:
 def _temporary_name(path: Path) -> Path:
     """A name next to `path` that no other process uses, and that says which one does."""
     name = os.fsencode(path.name)[:_NAME_BYTES].decode("utf-8", "ignore")  # cut between two characters
-    return path.with_name(f".{name}.{_machine()}-{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    return path.with_name(f".{name}.{_machine()}-{os.getpid()}-{os.urandom(4).hex()}.tmp")
 
 
 @functools.cache
 def _machine() -> str:
     """Eight hexadecimal digits for the machine, or the container, that process numbers belong to."""
+    import hashlib
+    import platform
+
     words = platform.node()
     with contextlib.suppress(OSError):  # Linux: numbers count in a namespace
         words += os.readlink("/proc/self/ns/pid")  # noqa: PTH115 - it names no file

@@ -24,6 +24,9 @@ def pack(
     ] = "folders",
     min_side: Annotated[int, typer.Option(min=1, metavar="PX", help="Leave out what is smaller.")] = 8,
     dedupe: Annotated[bool, typer.Option("--dedupe", help="Leave out exact and near duplicates.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace shards of other pictures that are there.")
+    ] = False,
     json_: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Write a folder's pictures to tar shards, as WebDataset reads them, which `train` takes for a folder.
@@ -49,10 +52,19 @@ def pack(
             raise InputError(
                 "themes of a library's set are its own, and copies stay", "leave out --themes and --dedupe"
             )
-        packed = pack_stream(arriving(directory), out, config.data, per_shard=per_shard, progress=show)
+        pictures = arriving(directory)
+        packed = pack_stream(
+            pictures, out, config.data, per_shard=per_shard, overwrite=overwrite, progress=show
+        )
     else:
         packed = pack_folder(
-            Path(directory), out, config.data, config.image, per_shard=per_shard, progress=show
+            Path(directory),
+            out,
+            config.data,
+            config.image,
+            per_shard=per_shard,
+            overwrite=overwrite,
+            progress=show,
         )
     found = packed.shards
     if json_:
