@@ -16,6 +16,8 @@ LAYERS = [
     {
         "errors",
         "files",
+        "outputs",
+        "interrupts",
         "config",
         "descriptors",
         "arithmetic",

@@ -1,7 +1,7 @@
 import pytest
 
 from impasto.config import Config, load_config, override, preset_names
-from impasto.errors import ConfigError
+from impasto.errors import ConfigError, InputError
 from impasto.overrides import parse_overrides
 
 
@@ -88,3 +88,17 @@ def test_penalties_grow_with_the_number_of_pixels():
     loss = load_config("r3gan", {"loss.r1_weight": 100, "loss.r2_weight": 8}).loss
     assert (loss.at_size(64).r1_weight, loss.at_size(16).r1_weight) == (100, 6.25)
     assert loss.at_size(128).r2_weight == 32
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_preset_file_as_editors_on_windows_write_it(tmp_path, encoding):
+    path = tmp_path / "mine.toml"
+    path.write_bytes("# für mich\r\n[image]\r\nsize = 32\r\n".encode(encoding))
+    assert load_config(str(path)).image.size == 32
+
+
+def test_a_preset_file_that_is_not_utf8_says_so(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_bytes("# für mich".encode("latin-1"))
+    with pytest.raises(InputError, match="is not text in UTF-8"):
+        load_config(str(path))

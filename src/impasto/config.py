@@ -24,6 +24,7 @@ from impasto.descriptors import (
     Share,
 )
 from impasto.errors import ConfigError
+from impasto.files import read_text
 from impasto.overrides import closest, explain, parse_overrides, set_by_path
 
 SIZES = (16, 32, 64, 128, 256)
@@ -339,7 +340,7 @@ def _read_preset(preset: str) -> dict[str, Any]:
         path = Path(preset)
         if not path.is_file():
             raise ConfigError(f"there is no preset file '{preset}'", "give the path of a TOML file")
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     elif preset in (names := preset_names()):
         text = (resources.files("impasto") / "presets" / f"{preset}.toml").read_text(encoding="utf-8")
     else:

@@ -121,19 +121,37 @@ def open_image(data: bytes, max_pixels: int = MAX_PIXELS, **options: Any) -> Any
     return image
 
 
+def may_be_picture(head: bytes) -> bool:
+    """Whether a file that begins with these bytes may be a picture: for what comes without an end."""
+    pyvips = vips()
+    if pyvips.vips_lib.vips_foreign_find_load_buffer(head, len(head)) != pyvips.ffi.NULL:
+        return True
+    pyvips.vips_lib.vips_error_clear()
+    return _pillow_plugin(head) is not None
+
+
 def _format(image: Any) -> str:
     name: str = image.get("vips-loader").split("load")[0]
     return name
 
 
-def _open_with_pillow(data: bytes, max_pixels: int) -> Any:
+def _pillow_plugin(data: bytes) -> tuple[str, Any] | None:
+    """The name and the plugin of a format that Pillow reads here, by the first bytes."""
     from PIL import Image
 
     Image.init()
     for name in _PILLOW_FORMATS:
         factory, accepts = Image.OPEN.get(name, (None, None))
-        if factory is None or not (accepts is None or accepts(data[:16]) is True):
-            continue
+        if factory is not None and (accepts is None or accepts(data[:16]) is True):
+            return name, factory
+    return None
+
+
+def _open_with_pillow(data: bytes, max_pixels: int) -> Any:
+    from PIL import Image
+
+    if (found := _pillow_plugin(data)) is not None:
+        name, factory = found
         # The plugin itself and not `Image.open`, whose warning of large pictures is a process-wide setting.
         picture: Image.Image = factory(io.BytesIO(data), "")
         check_size(Header(name.lower(), *picture.size), max_pixels, 1)

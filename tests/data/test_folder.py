@@ -136,13 +136,16 @@ def test_a_killed_writer_leaves_nothing_that_is_believed(pictures: Path) -> None
         writer.send_signal(signal.SIGKILL)
     leftovers = list((cache_folder() / "pixels").iterdir())
     assert [path.suffix for path in leftovers] == [".tmp"]
+    elsewhere = leftovers[0].with_name(f".{'0' * 32}.{'0' * 8}-1-{'0' * 8}.tmp")  # another machine's
+    elsewhere.mkdir()
     found = open_folder(pictures, DataConfig(), SMALL, seed=0)
     direct = images.fit_square(pictures / found.scan.pictures[59].path, 16)
     np.testing.assert_array_equal(found.pixels.take(np.array([59]))[0], direct)
-    assert leftovers[0].exists()  # it might be alive
-    os.utime(leftovers[0], (time.time() - 90_000,) * 2)
-    open_folder(pictures, DataConfig(fit="letterbox"), SMALL, seed=0)
     assert not leftovers[0].exists()
+    assert elsewhere.exists()  # it might be alive
+    os.utime(elsewhere, (time.time() - 90_000,) * 2)
+    open_folder(pictures, DataConfig(fit="letterbox"), SMALL, seed=0)
+    assert not elsewhere.exists()
 
 
 def test_a_full_disk_is_explained(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:

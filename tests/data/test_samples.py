@@ -49,7 +49,9 @@ def test_a_second_call_finishes_and_another_size_replaces(tmp_path: Path) -> Non
     make_openmoji(out, 32)
     assert sorted(out.glob("*/*.png")) == made
     assert kept.stat().st_mtime_ns == before
-    make_openmoji(out, 16)
+    with pytest.raises(InputError, match="in another size"):
+        make_openmoji(out, 16)
+    make_openmoji(out, 16, overwrite=True)
     assert images.header(kept).width == 16
     assert sorted(out.glob("*/*.png")) == made
 
@@ -57,11 +59,14 @@ def test_a_second_call_finishes_and_another_size_replaces(tmp_path: Path) -> Non
 @pytest.mark.usefixtures("few")
 def test_variants_come_and_go(tmp_path: Path) -> None:
     plain = len(list(make_openmoji(tmp_path, 16).glob("*/*.png")))
-    full = sorted(make_openmoji(tmp_path, 16, variants=True).glob("*/*.png"))
+    full = sorted(make_openmoji(tmp_path, 16, variants=True, overwrite=True).glob("*/*.png"))
     assert len(full) > plain
+    mine = tmp_path / "people-body" / "my own.png"
+    mine.write_text("precious")
     tones = [path for path in full if "1F3FD" in path.stem]
     assert {path.parent.name for path in tones} == {"people-body"}
-    assert len(list(make_openmoji(tmp_path, 16).glob("*/*.png"))) == plain
+    assert len(list(make_openmoji(tmp_path, 16, overwrite=True).glob("*/*.png"))) == plain + 1
+    assert mine.read_text() == "precious"
 
 
 def test_somebody_elses_folder_is_not_mixed_with(tmp_path: Path) -> None:

@@ -101,13 +101,13 @@ def test_a_worker_is_killed_midway_and_a_picture_is_poisoned(tmp_path, tiny):
     assert "a worker was lost" in said
     assert "60 pictures in" in said
     assert "1 picture could not be enlarged" in said
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [f"{n:02}.png" for n in range(60)]
-    for path in (tmp_path / "out").iterdir():
+    assert sorted(p.name for p in (tmp_path / "out").glob("[!.]*")) == [f"{n:02}.png" for n in range(60)]
+    for path in (tmp_path / "out").glob("[!.]*"):
         with Image.open(path) as picture:
             picture.load()  # whole
             assert picture.size == (384, 384)
     (tmp_path / "out" / "07.png").unlink()
-    written = {p: p.stat().st_mtime_ns for p in (tmp_path / "out").iterdir()}
+    written = {p: p.stat().st_mtime_ns for p in (tmp_path / "out").glob("[!.]*")}
     with impasto(*words, "--ray", "local", "--skip-existing") as run:
         _, said = run.communicate(timeout=300)
     assert "1 picture in" in said

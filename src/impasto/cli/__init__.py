@@ -1,5 +1,6 @@
 """The command line: one file per verb, each a thin layer over a function of the library."""
 
+import re
 import sys
 
 import typer
@@ -20,10 +21,14 @@ from impasto.cli.neighbours import neighbours
 from impasto.cli.pack import pack
 from impasto.cli.project import project
 from impasto.cli.samples import samples
+from impasto.cli.screen import escaped, prepare
 from impasto.cli.serve import serve
 from impasto.cli.train import train
 from impasto.cli.upscale import upscale
 from impasto.errors import ImpastoError, InputError
+from impasto.interrupts import Interrupted, say
+
+_MAY_BE_EMPTY = ("--message", "--token")
 
 app = typer.Typer(
     name="impasto",
@@ -41,8 +46,13 @@ for verb in verbs:
 
 
 def main() -> None:
-    """Run the command line. Exit codes: 0 done, 2 wrong input, 1 anything else, 130 interrupted."""
+    """Run the command line.
+
+    Exit codes: 0 done, 2 wrong input, 1 anything else, 130 interrupted by Ctrl-C, 143 by SIGTERM.
+    """
+    prepare()
     try:
+        _refuse_empty(sys.argv[1:])
         app()
     except InputError as error:
         _fail(error.message, error.hint, 2)
@@ -50,12 +60,26 @@ def main() -> None:
         _fail(error.message, error.hint, 1)
     except OSError as error:  # a full disk, no permission: the machine's word is the best there is
         _fail(str(error), "", 1)
-    except KeyboardInterrupt:
-        _fail("interrupted", "", 130)
+    except Interrupted as interrupted:
+        say()
+        sys.exit(interrupted.code)
+    except KeyboardInterrupt:  # where nobody installed handlers
+        say()
+        sys.exit(130)
+
+
+def _refuse_empty(arguments: list[str]) -> None:
+    """Raises `InputError` for an empty argument: as a path it would be the current folder."""
+    for before, argument in zip(["", *arguments], arguments, strict=False):
+        said = re.fullmatch(r"(--[a-z-]+)=", argument)
+        option = said[1] if said else before if before.startswith("--") else ""
+        if (said or not argument) and option not in _MAY_BE_EMPTY:
+            where = f"{option} is given nothing" if option else "an argument is empty"
+            raise InputError(where, "a variable of your shell may not be set")
 
 
 def _fail(message: str, hint: str, code: int) -> None:
-    print(f"impasto: {message}", file=sys.stderr)
+    print(f"impasto: {escaped(message)}", file=sys.stderr)
     if hint:
-        print(f"         {hint}", file=sys.stderr)
+        print(f"         {escaped(hint)}", file=sys.stderr)
     sys.exit(code)

@@ -15,12 +15,15 @@ def demo(
     open_: Annotated[
         bool, typer.Option("--open/--no-open", help="Open the page where there is a display.")
     ] = True,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Make the page of an earlier demo anew; its run goes on.")
+    ] = False,
 ) -> None:
     """See it work: real drawings, a short training, new pictures, larger ones, all on one page."""
-    from rich.console import Console
+    from rich.text import Text
 
     from impasto.checkpoints import find_model, shipped_models
-    from impasto.cli import demo_sections
+    from impasto.cli import demo_sections, screen
     from impasto.cli.demo_page import commands, page, section
     from impasto.cli.generate import generate
     from impasto.cli.train import train
@@ -29,22 +32,25 @@ def demo(
     from impasto.inference.sampler import load
 
     begun = time.monotonic()
-    console = Console()
+    console = screen.console()
     pictures, run, made, report = out / "openmoji", out / "run", out / "pictures", out / "report.html"
+    _refuse_others(out, pictures, report, overwrite=overwrite)
 
     def say(text: str) -> None:
-        console.print(f"\n[bold]{text}[/bold]", highlight=False, soft_wrap=True)
+        console.print(Text(f"\n{text}", style="bold"), soft_wrap=True)
 
     say("1. Real pictures: OpenMoji drawings, by theme")
     make_openmoji(pictures, 64)
-    console.print(f"They are in {pictures}", highlight=False, soft_wrap=True)
+    console.print(f"They are in {pictures}", soft_wrap=True)
     say(f"2. Training for {minutes:g} minutes")
     train(str(pictures), run, size=64, minutes=minutes, resume=True)
     say("3. New pictures")
-    generate(out=made, model=run, count=48, grid=True)
+    generate(out=made, model=run, count=48, grid=True, overwrite=True)  # those of a demo that was cut short
     say("4. From picture to picture, and four times larger")
     name = SHOWN if SHOWN in shipped_models() else str(run)
     shown = load(find_model(name))
+    train_mine = screen.typed("impasto", "train", "FOLDER", "--out", out / "mine")
+    make_mine = screen.typed("impasto", "generate", out / "mine", "--out", out / "new")
     sections = [
         demo_sections.steered(shown, name),
         demo_sections.films(shown, name),
@@ -57,8 +63,8 @@ def demo(
             commands(
                 (
                     "impasto inspect FOLDER",
-                    f"impasto train FOLDER --out {out / 'mine'} --minutes 20",
-                    f"impasto generate {out / 'mine'} --out {out / 'new'} --count 16 --grid",
+                    f"{train_mine} --minutes 20",
+                    f"{make_mine} --count 16 --grid",
                 )
             ),
         ),
@@ -81,15 +87,27 @@ def demo(
         ("how it learned", run / "history.webp"),
         ("the model", run / "best"),
     ):
-        console.print(f"  {what}: {path}", highlight=False, soft_wrap=True)
-    console.print(f"\nHow good is it? impasto evaluate {run} --against {pictures}", soft_wrap=True)
-    console.print(
-        f"With your own pictures: impasto train FOLDER --out {out / 'mine'} --minutes 20", soft_wrap=True
-    )
+        console.print(f"  {what}: {path}", soft_wrap=True)
+    measure = screen.typed("impasto", "evaluate", run, "--against", pictures)
+    console.print(f"\nHow good is it? {measure}", soft_wrap=True)
+    console.print(f"With your own pictures: {train_mine} --minutes 20", soft_wrap=True)
     if open_ and _display():
         import webbrowser
 
         webbrowser.open(report.resolve().as_uri())
+
+
+def _refuse_others(out: Path, pictures: Path, report: Path, *, overwrite: bool) -> None:
+    """Raises `InputError` for a folder that holds anything but a demo, or one whose page is made."""
+    from impasto.data.samples import CREDIT_FILE
+    from impasto.errors import InputError
+    from impasto.outputs import check_folder, refuse_existing
+
+    check_folder(out)
+    begun = (pictures / CREDIT_FILE).is_file()
+    if not begun and out.is_dir() and any(out.iterdir()):
+        raise InputError(f"'{out}' already holds something else", "give a folder that is empty or new")
+    refuse_existing([report], overwrite=overwrite, hint="--overwrite makes it anew; or choose another --out")
 
 
 def _display() -> bool:

@@ -20,10 +20,10 @@ def doctor(
     """Say what this machine can do: devices, precision, speed, optional parts; memory for a training."""
     import json
 
-    from rich.console import Console
     from rich.table import Table
 
     from impasto.cli.progress import reading_pictures
+    from impasto.cli.screen import console
     from impasto.errors import InputError
     from impasto.training.doctor import examine, examine_training
 
@@ -31,7 +31,7 @@ def doctor(
         raise InputError("--size, --preset and --set belong to --for", "--for DIR --size 256")
     findings = []
     if for_ is not None:  # first: a folder that cannot be used is said at once
-        reading = reading_pictures(Console(quiet=json_))
+        reading = reading_pictures(console(quiet=json_))
         findings = examine_training(for_, preset=preset, size=size, overrides=set_ or (), progress=reading)
     findings = [*examine(), *findings]
     if json_:
@@ -40,4 +40,4 @@ def doctor(
     table = Table(box=None, show_header=False)
     for finding in findings:
         table.add_row(finding.name, finding.value, finding.advice, style=None if finding.good else "yellow")
-    Console().print(table)
+    console().print(table)

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from impasto.cli.output import Overwrite
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -27,6 +29,7 @@ def evaluate(
         str | None,
         typer.Option("--json", metavar="FILE", help="Write the figures as JSON; - for the screen."),
     ] = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Measure a model against real pictures: distances, precision, recall, coverage, memorisation.
 
@@ -34,17 +37,21 @@ def evaluate(
     """
     import json
 
-    from rich.console import Console
     from rich.table import Table
 
+    from impasto.cli import screen
     from impasto.cli.progress import reading_pictures
     from impasto.files import write_bytes_atomically
     from impasto.inference.evaluate import evaluate as measure
     from impasto.inference.sampler import load
     from impasto.inference.upscalers import is_upscaler
     from impasto.metrics.report import NAMES
+    from impasto.outputs import Outputs
 
-    console = Console(stderr=json_ == "-")
+    file = Path(json_) if json_ not in (None, "-") else None
+    if file is not None:  # before the work
+        Outputs(file.parent, [file.name], overwrite=overwrite)
+    console = screen.console(stderr=json_ == "-")
     show = reading_pictures(console)
     table = Table(box=None, show_header=False)
     result: object
@@ -62,8 +69,8 @@ def evaluate(
         print(text)
         return
     console.print(table)
-    if json_ is not None:
-        write_bytes_atomically(Path(json_), text.encode())
+    if file is not None:
+        write_bytes_atomically(file, text.encode())
 
 
 def _compare(

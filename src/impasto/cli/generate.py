@@ -5,7 +5,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from impasto.cli.output import Colour, Device, OutFolder, PaletteFrom, Ray, RayCores, Theme, Truncation
+from impasto.cli.output import (
+    Colour,
+    Device,
+    Out,
+    Overwrite,
+    PaletteFrom,
+    Ray,
+    RayCores,
+    SkipExisting,
+    Theme,
+    Truncation,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -16,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def generate(
-    out: OutFolder,
+    out: Out,
     model: Annotated[
         Path | None,
         typer.Argument(
@@ -41,7 +52,11 @@ def generate(
         Path | None, typer.Option(metavar="FILE", help="Make again what this picture or JSON tells of.")
     ] = None,
     grid: Annotated[bool, typer.Option("--grid", help="One contact sheet too: grid.png.")] = False,
-    format_: Annotated[str, typer.Option("--format", help="png, webp or jpg.")] = "png",
+    format_: Annotated[
+        str | None, typer.Option("--format", help="png, webp or jpg.  [default: png, or as the file's name]")
+    ] = None,
+    skip_existing: SkipExisting = False,
+    overwrite: Overwrite = False,
     device: Device = "cpu",
     ray: Ray = None,
     ray_cores: RayCores = 1,
@@ -51,16 +66,16 @@ def generate(
     Beside each picture lies its recipe, which is also inside: `--recipe` makes the picture again from either.
     """
     from impasto.cli import output
+    from impasto.cli.screen import say
     from impasto.errors import InputError
     from impasto.inference.starts import parse_seeds
 
     if count is not None and seeds is not None:
         raise InputError("--count and --seeds exclude each other", "--seeds 0-15 are sixteen pictures")
-    output.check_folder(out, format_)
     if recipe is not None:
         if any((count, seeds, direction, truncation_at, theme, colour, palette_from)) or truncation != 1:
             raise InputError("a --recipe says all of that itself", "give it with --out alone")
-        _again(model, recipe, out, format_, device)
+        _again(model, recipe, out, format_, device, overwrite=overwrite, skip=skip_existing)
         return
     if ray is not None and grid:
         raise InputError("a contact sheet of a cluster's pictures is not made", "leave --grid or --ray out")
@@ -68,29 +83,45 @@ def generate(
         raise InputError(
             "which model?", "impasto generate MODEL --out DIR: a folder that `impasto train` wrote"
         )
-    wanted = parse_seeds(seeds) if seeds is not None else range(count or 16)
+    wanted = parse_seeds(seeds if seeds is not None else f"0-{(count or 16) - 1}")
     levels = output.numbers(truncation_at, "--truncation-at", "32=0.5")
     if not all(name.isdecimal() for name in levels):
         raise InputError("--truncation-at is for levels of so many px", "write 32=0.5")
-    generator = output.load(model, device)
+    width = max(4, len(str(max(wanted))))
+    stems = [f"{seed:0{width}}" for seed in wanted]
     asked: dict[str, Any] = {
         "truncation": truncation,
         "truncation_at": {int(px): value for px, value in levels.items()},
         "directions": output.numbers(direction, "--direction", "warmth=1.5"),
         "theme": theme or (),
     }
-    width = max(4, len(str(max(wanted))))
     if ray is not None:
+        output.folder_for_several(out, "pictures of a cluster")
+        existing = _existing(skip_existing, overwrite)
+        name = f"{{:0{width}}}.{output.check_format(format_)}".format
+        generator = output.load(model, device)
         asked["colours"] = generator.request(colour or (), palette_from)
-        name = f"{{:0{width}}}.{format_}".format
-        _on_cluster(generator, wanted, out, name, ray, ray_cores, device, asked)
+        _on_cluster(generator, wanted, out, name, existing, ray, ray_cores, device, asked)
         return
-    pictures = generator.generate(wanted, colours=colour or (), palette_from=palette_from, **asked)
-    for seed, picture in zip(wanted, pictures, strict=True):
-        generator.save(picture, out / f"{seed:0{width}}.{format_}")
-    if grid:
-        output.sheet(pictures, out / f"grid.{format_}", generator)
-    print(f"{len(pictures)} pictures of {generator.folder} are in {out}")
+    pictures = output.Pictures(
+        out, stems, format_=format_, sheet=grid, overwrite=overwrite, skip=skip_existing
+    )
+    generator = output.load(model, device)
+    recipes = generator.recipes_of_seeds(wanted, colours=colour or (), palette_from=palette_from, **asked)
+    pictures.make(generator, recipes)
+    pictures.save_sheet(generator)
+    there = len(wanted) - len(pictures.wanted)
+    rest = f", {there:,} were there already" if there else ""
+    say(f"{len(pictures.wanted)} pictures of {generator.folder} are in {out}{rest}")
+
+
+def _existing(skip: bool, overwrite: bool) -> str:
+    """What a cluster does with pictures that are there and differ. Those that are the same are left."""
+    from impasto.errors import InputError
+
+    if overwrite and skip:
+        raise InputError("--skip-existing and --overwrite exclude each other")
+    return "skip" if skip else "replace" if overwrite else "refuse"
 
 
 def _on_cluster(
@@ -98,48 +129,71 @@ def _on_cluster(
     seeds: "Sequence[int]",
     out: Path,
     name: "Callable[[int], str]",
+    existing: str,
     address: str,
     cores: int,
     device: str,
     asked: dict[str, Any],
 ) -> None:
-    import sys
-
     from impasto.cli.output import cluster_progress
+    from impasto.cli.screen import console, say
     from impasto.inference.cluster_work import Team, generate_all
+    from impasto.interrupts import telling
 
-    out.mkdir(parents=True, exist_ok=True)
+    def count() -> int:
+        return sum((out / name(seed)).is_file() for seed in seeds)
+
     team, watch = Team(address, cores, device=device), cluster_progress()
-    there, failed = generate_all(generator, seeds, out, name, team, watch=watch, **asked)
-    made = sum((out / name(seed)).is_file() for seed in seeds) - there
+    with telling(lambda: f"{count():,} of {len(seeds):,} pictures are in {out}"):
+        there, failed = generate_all(
+            generator, seeds, out, name, team, existing=existing, watch=watch, **asked
+        )
+    made = count() - there
     rest = f", {there} were there already" if there else ""
-    print(f"{made} pictures of {generator.folder} are in {out}{rest}")
+    say(f"{made} pictures of {generator.folder} are in {out}{rest}")
     if failed:
-        print("\n".join(["What could not be made:", *failed[:20]]), file=sys.stderr)
+        screen = console(stderr=True)
+        screen.print("\n".join(["What could not be made:", *failed[:20]]), soft_wrap=True)
         raise typer.Exit(2)
 
 
-def _again(model: Path | None, file: Path, out: Path, format_: str, device: str) -> None:
+def _again(
+    model: Path | None,
+    file: Path,
+    out: Path,
+    format_: str | None,
+    device: str,
+    *,
+    overwrite: bool,
+    skip: bool,
+) -> None:
     from impasto.cli import output
+    from impasto.cli.screen import say
     from impasto.errors import InputError
     from impasto.inference.known_models import where_is
     from impasto.inference.recipe import read_recipes
 
+    output.check_format(format_)
     recipes = read_recipes(file)
     if out.resolve() == file.parent.resolve():  # it would be written over what it is made again from
         raise InputError(f"'{out}' is where the recipe lies", "choose another --out")
+    several = len(recipes) > 1
+    stems = [f"{file.stem}-{index:04}" if several else file.stem for index in range(len(recipes))]
+    pictures = output.Pictures(out, stems, format_=format_, overwrite=overwrite, skip=skip)
     generator = output.load(model if model is not None else where_is(recipes[0]), device)
     for recipe in recipes:
         generator.check(recipe)
-    pictures = [generator.make(recipe) for recipe in recipes]
-    # What lossless files hold can be compared.
-    verdict = _compare(file, pictures[0], recipes[0].engine, generator) if len(pictures) == 1 else ""
-    for index, picture in enumerate(pictures):
-        number = f"-{index:04}" if len(pictures) > 1 else ""
-        generator.save(picture, out / f"{file.stem}{number}.{format_}")
-    print(f"{len(pictures)} made again from {file}: in {out}")
+    verdict = ""
+    if several:
+        pictures.make(generator, recipes)
+    elif pictures.wanted:
+        picture = generator.make(recipes[0])
+        # What lossless files hold can be compared; before the file is, perhaps, replaced.
+        verdict = _compare(file, picture, recipes[0].engine, generator)
+        pictures.save(generator, picture, pictures.names[0])
+    say(f"{len(pictures.wanted)} made again from {file}: in {out}")
     if verdict:
-        print(verdict)
+        say(verdict)
 
 
 def _compare(file: Path, picture: "Image", engine: str, generator: "Model") -> str:

@@ -13,17 +13,17 @@ def health(
     """Say whether a run is well: what was noticed, what was repaired, how it stands. Also while it trains."""
     import json
 
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    from impasto.cli import screen
     from impasto.training.checkup import SIGNS, check_up, in_words
 
     found = check_up(run)
     if json_:
         print(json.dumps(found.to_dict(), indent=2))
         return
-    console = Console()
+    console = screen.console()
     console.print(Text(f"{run} at {found.images_seen:,} images: {found.words}", style="bold"), soft_wrap=True)
     table = Table(box=None, show_header=False, pad_edge=False)
     for name, value in found.signs.items():

@@ -5,6 +5,9 @@ from typing import Annotated
 
 import typer
 
+from impasto.cli.output import Overwrite
+from impasto.cli.screen import say
+
 Repo = Annotated[str, typer.Argument(metavar="USER/NAME", help="Its place on the Hugging Face hub.")]
 
 
@@ -17,15 +20,16 @@ def push(
     """Upload a model to the Hugging Face hub: weights, description and card."""
     from impasto.inference.hub import push as upload
 
-    print(upload(model, repo, private=private, message=message))
+    say(upload(model, repo, private=private, message=message))
 
 
 def pull(
     repo: Repo,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where the model goes.")],
     revision: Annotated[str | None, typer.Option(help="A branch, tag or commit.")] = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Download a model from the Hugging Face hub; it is checked before anything is written."""
     from impasto.inference.hub import pull as download
 
-    print(f"{repo} is in {download(repo, out, revision=revision)}")
+    say(f"{repo} is in {download(repo, out, revision=revision, overwrite=overwrite)}")

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated, cast, get_args
 
 import typer
 
+from impasto.cli.output import Overwrite, check_format
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -38,14 +40,15 @@ def inspect(
     sheet: Annotated[Path, typer.Option(metavar="FILE", help="Where that sheet goes.")] = Path(
         "degraded.png"
     ),
+    overwrite: Overwrite = False,
     json_: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Look at a folder before training: counts, sizes, broken files, copies, themes, palette, advice."""
     import json
 
-    from rich.console import Console
     from rich.text import Text
 
+    from impasto.cli import screen
     from impasto.cli.progress import reading_pictures
     from impasto.config import load_config
     from impasto.data.inspect import inspect_folder
@@ -54,16 +57,16 @@ def inspect(
 
     if names_shards(str(directory)):
         raise InputError(f"'{directory}' holds shards", "look at a folder before it is packed")
-    show = reading_pictures(Console(stderr=True))
+    show = reading_pictures(screen.console(stderr=True))
     if degrade is not None:
-        print(_degrade(directory, degrade, sheet, show))
+        screen.say(_degrade(directory, degrade, sheet, show, overwrite=overwrite))
         return
     config = load_config(overrides={"image.size": size, "data.fit": fit, "data.themes": themes})
     found = inspect_folder(directory, config.data, config.image, seed=config.train.seed, progress=show)
     if json_:
         print(json.dumps(found.to_dict(), indent=2))
         return
-    console = Console()
+    console = screen.console()
     console.print(Text(f"{found.pictures:,} pictures in {found.root}", style="bold"), soft_wrap=True)
     console.print(_table(found))
     for title, lines in (
@@ -126,7 +129,9 @@ def _themes(found: "Inspection") -> str:
     return ", ".join(shown) or "none"
 
 
-def _degrade(directory: Path, kind: str, sheet: Path, show: "Callable[[str, int, int], None]") -> str:
+def _degrade(
+    directory: Path, kind: str, sheet: Path, show: "Callable[[str, int, int], None]", *, overwrite: bool
+) -> str:
     """Write the sheet; returns what to say of it."""
     from impasto.config import load_config
     from impasto.data.degrade import Degradation, degradation_sheet
@@ -134,13 +139,16 @@ def _degrade(directory: Path, kind: str, sheet: Path, show: "Callable[[str, int,
     from impasto.errors import InputError
     from impasto.image_files import save
     from impasto.images import read
+    from impasto.outputs import Outputs
 
     if kind not in get_args(Degradation):
         raise InputError(f"there is no degradation '{kind}'", "--degrade bicubic or photo")
     undone = cast(Degradation, kind)
+    outputs = Outputs(sheet.parent, [sheet.name], overwrite=overwrite)
+    check_format(sheet.suffix[1:].lower())
     config = load_config("upscale-x4")
     scan = scan_pictures(directory, config.data, config.image, show)
     step = max(1, len(scan.pictures) // _DEGRADED)
     chosen = [read(scan.root / picture.path) for picture in scan.pictures[::step][:_DEGRADED]]
-    save(degradation_sheet(chosen, config.image.size, 4, undone), sheet)
+    save(degradation_sheet(chosen, config.image.size, 4, undone), outputs.path(sheet.name))
     return f"{sheet}: in each row a window as it is, then four fates of it ({kind}, 4 times smaller)"

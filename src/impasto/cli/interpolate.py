@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from impasto.cli.output import Device, ModelArgument, Truncation
+from impasto.cli.output import Device, ModelArgument, Overwrite, Truncation
 
 if TYPE_CHECKING:
     from impasto.inference.recipe import Recipe
@@ -39,48 +39,66 @@ def interpolate(
         list[Path] | None,
         typer.Option(metavar="FILE", help="In this picture's colours: one for all stops, or for each."),
     ] = None,
+    overwrite: Overwrite = False,
     device: Device = "cpu",
 ) -> None:
     """A film from picture to picture, at an even pace: no jump, no standing still."""
-    import numpy as np
-
     from impasto.cli import output
+    from impasto.cli.screen import say
     from impasto.errors import InputError
-    from impasto.files import write_bytes_atomically
-    from impasto.image_files import from_pil, save_animation
-    from impasto.inference.recipe import KEY, Recipe, Recipes
-    from impasto.inference.video import need_av, save_mp4
+    from impasto.inference.sampler import MOST_FRAMES
+    from impasto.inference.video import need_av
+    from impasto.outputs import Outputs
 
     kind = out.suffix.lower()
     if kind not in ("", ".webp", ".gif", ".mp4") or (kind and out.is_dir()):
         raise InputError(f"'{out}' cannot be written", "a name that ends in .webp, .gif or .mp4, or a folder")
     if kind == ".mp4":
         need_av()  # before the work, not after
-    if not kind:
-        output.check_folder(out)
-    generator = output.load(model, device)
-    pictures = generator.interpolate(
-        stops_of(generator, stops, theme or [], colour or [], palette_from or [], truncation),
-        frames=frames,
-        loop=loop,
-    )
-    if not kind:
-        for index, picture in enumerate(pictures):
-            generator.save(picture, out / f"{index:05}.png")
-        print(f"{len(pictures)} frames are in {out}")
-        return
-    pixels = np.stack([from_pil(picture) for picture in pictures])
-    recipes = Recipes(recipes=[Recipe.model_validate_json(picture.info[KEY]) for picture in pictures])
-    text = recipes.model_dump_json(exclude_none=True)
-    if kind == ".mp4":
-        save_mp4(pixels, out, fps=fps, comment=f"{generator.describe()['software']}, {generator.digest}")
+    beside = out.with_suffix(".json")
+    if kind:
+        film = Outputs(out.parent, [out.name, beside.name], overwrite=overwrite)
     else:
-        hold = 1 / fps if loop else 1.0
-        save_animation(
-            pixels, out, fps=fps, hold_last_seconds=hold, metadata={**generator.describe(), KEY: text}
-        )
+        stems = [f"{index:05}" for index in range(min(frames, MOST_FRAMES))]  # the model refuses more
+        pictures = output.Pictures(out, stems, overwrite=overwrite)
+    generator = output.load(model, device)
+    way = stops_of(generator, stops, theme or [], colour or [], palette_from or [], truncation)
+    recipes = generator.recipes_of_way(way, frames=frames, loop=loop)
+    if not kind:
+        pictures.make(generator, recipes)
+        say(f"{len(recipes)} frames are in {out}")
+        return
+    write_film(generator, recipes, film.path(out.name), fps=fps, hold=1 / fps if loop else 1.0)
+    say(f"{len(recipes)} frames: {out}, and their recipes: {beside}")
+
+
+def write_film(model: "Model", recipes: "Sequence[Recipe]", out: Path, *, fps: float, hold: float) -> None:
+    """Make the frames and write them as .webp, .gif or .mp4, with the recipes beside it, as JSON.
+
+    `hold` is how long the last one is shown, in seconds.
+    """
+    import numpy as np
+
+    from impasto.cli.progress import reading_pictures
+    from impasto.cli.screen import console
+    from impasto.files import write_bytes_atomically
+    from impasto.image_files import from_pil, save_animation
+    from impasto.inference.recipe import KEY, Recipes
+    from impasto.inference.video import save_mp4
+
+    show = reading_pictures(console(stderr=True))
+    frames = []
+    for recipe in recipes:
+        frames.append(from_pil(model.make(recipe)))
+        show("frames", len(frames), len(recipes))
+    pixels = np.stack(frames)
+    text = Recipes(recipes=list(recipes)).model_dump_json(exclude_none=True)
+    if out.suffix.lower() == ".mp4":
+        save_mp4(pixels, out, fps=fps, comment=f"{model.describe()['software']}, {model.digest}")
+    else:
+        about = {**model.describe(), KEY: text}
+        save_animation(pixels, out, fps=fps, hold_last_seconds=hold, metadata=about)
     write_bytes_atomically(out.with_suffix(".json"), text.encode())
-    print(f"{len(pictures)} frames: {out}, and their recipes: {out.with_suffix('.json')}")
 
 
 def stops_of(

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from impasto.cli.output import Device, ModelArgument, OutFolder, Truncation
+from impasto.cli.output import Device, ModelArgument, Out, Overwrite, Truncation
 
 
 def mix(
@@ -15,33 +15,34 @@ def mix(
     details: Annotated[
         str, typer.Argument(metavar="DETAIL", help="The same: whose colours and detail are taken.")
     ],
-    out: OutFolder,
+    out: Out,
     detail_from: Annotated[
         int | None, typer.Option(metavar="PX", help="Level from which on detail is taken.  [default: finest]")
     ] = None,
     colours: Annotated[bool, typer.Option(help="Take the colours, too.")] = True,
     truncation: Truncation = 1.0,
+    overwrite: Overwrite = False,
     device: Device = "cpu",
 ) -> None:
     """The shapes of one picture with the colours and the detail of another, or of each with each."""
     from impasto.cli import output
+    from impasto.cli.screen import say
     from impasto.errors import InputError
     from impasto.inference.starts import parse_starts
 
-    output.check_folder(out)
     rows, columns = parse_starts(structures), parse_starts(details)
     if len(rows) * len(columns) > 1024:
         raise InputError(f"{len(rows)} x {len(columns)} pairs are too many", "at most 1,024")
+    pairs = [(row, column) for row in rows for column in columns]
+    stems = ["mix-{}-{}".format(*(s if isinstance(s, int) else s.stem for s in pair)) for pair in pairs]
+    pictures = output.Pictures(out, stems, sheet=len(pairs) > 1, overwrite=overwrite)
     generator = output.load(model, device)
-    pictures = []
-    for row in rows:
-        for column in columns:
-            picture = generator.mix(
-                row, column, detail_from_px=detail_from, colours=colours, truncation=truncation
-            )
-            names = (start if isinstance(start, int) else start.stem for start in (row, column))
-            generator.save(picture, out / "mix-{}-{}.png".format(*names))
-            pictures.append(picture)
-    if len(pictures) > 1:
-        output.sheet(pictures, out / "grid.png", generator, columns=len(columns))
-    print(f"{len(pictures)} mixed pictures are in {out}")
+    recipes = [
+        generator.recipe_of_mix(
+            row, column, detail_from_px=detail_from, colours=colours, truncation=truncation
+        )
+        for row, column in pairs
+    ]
+    pictures.make(generator, recipes)
+    pictures.save_sheet(generator, len(columns))
+    say(f"{len(pairs)} mixed pictures are in {out}")

@@ -9,9 +9,9 @@ def models(json_: Annotated[bool, typer.Option("--json", help="As JSON.")] = Fal
     """List the models that come with the package: what they make, and under which licence."""
     import json
 
-    from rich.console import Console
     from rich.table import Table
 
+    from impasto.cli import screen
     from impasto.inference.shipped import shipped
 
     found = shipped()
@@ -24,7 +24,7 @@ def models(json_: Annotated[bool, typer.Option("--json", help="As JSON.")] = Fal
     table.add_column("MB", justify="right")
     for model in found:
         table.add_row(model.name, model.makes, model.licence, f"{model.megabytes:.1f}")
-    console = Console()
+    console = screen.console()
     console.print(table)
     if found:
         console.print(

@@ -4,7 +4,16 @@ from typing import Annotated
 
 import typer
 
-from impasto.cli.output import Colour, Device, ModelArgument, OutFolder, PaletteFrom, Theme, Truncation
+from impasto.cli.output import (
+    Colour,
+    Device,
+    ModelArgument,
+    Out,
+    Overwrite,
+    PaletteFrom,
+    Theme,
+    Truncation,
+)
 
 
 def neighbours(
@@ -12,7 +21,7 @@ def neighbours(
     start: Annotated[
         str, typer.Argument(metavar="START", help="A seed, or a picture or recipe of this model.")
     ],
-    out: OutFolder,
+    out: Out,
     count: Annotated[int, typer.Option(help="How many.")] = 8,
     spread: Annotated[float, typer.Option(help="How far: the share of new noise, above 0, at most 1.")] = 0.3,
     seed: Annotated[int, typer.Option(help="Other variations with another one.")] = 0,
@@ -20,12 +29,18 @@ def neighbours(
     theme: Theme = None,
     colour: Colour = None,
     palette_from: PaletteFrom = None,
+    overwrite: Overwrite = False,
     device: Device = "cpu",
 ) -> None:
     """Variations of a picture that you like."""
     from impasto.cli import output
+    from impasto.cli.screen import say
+    from impasto.inference.sampler import MOST_NEIGHBOURS
 
-    output.check_folder(out)
+    stems = [
+        f"neighbour-{seed + index:04}" for index in range(min(count, MOST_NEIGHBOURS))
+    ]  # it refuses more
+    pictures = output.Pictures(out, stems, sheet=count > 1, overwrite=overwrite)
     generator = output.load(model, device)
     centre = generator.steered(
         output.start(start),
@@ -34,8 +49,7 @@ def neighbours(
         palette_from=palette_from,
         truncation=truncation,
     )
-    pictures = generator.neighbours(centre, count=count, spread=spread, seed=seed)
-    for index, picture in enumerate(pictures):
-        generator.save(picture, out / f"neighbour-{seed + index:04}.png")
-    output.sheet(pictures, out / "grid.png", generator)
-    print(f"{len(pictures)} variations are in {out}")
+    recipes = generator.recipes_of_neighbours(centre, count=count, spread=spread, seed=seed)
+    pictures.make(generator, recipes)
+    pictures.save_sheet(generator)
+    say(f"{len(recipes)} variations are in {out}")

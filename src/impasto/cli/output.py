@@ -9,12 +9,18 @@ import typer
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from impasto.inference.recipe import Recipe
     from impasto.inference.sampler import Model
 
 ModelArgument = Annotated[
     Path, typer.Argument(metavar="MODEL", help="A model folder, or a run (its best model).")
 ]
 OutFolder = Annotated[Path, typer.Option(metavar="DIR", help="Where the pictures go.")]
+Out = Annotated[
+    Path, typer.Option(metavar="DIR", help="Where the pictures go; for one picture a file, such as new.png.")
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there already.")]
+SkipExisting = Annotated[bool, typer.Option("--skip-existing", help="Leave what is there already.")]
 Truncation = Annotated[float, typer.Option(help="For seeds. Below 1: more typical, less varied.")]
 Theme = Annotated[
     list[str] | None,
@@ -45,22 +51,108 @@ def load(folder: Path, device: str) -> "Model":
 
 def cluster_progress() -> "Callable[[int, int], None]":
     """A line about a cluster's work every ten seconds, and for each worker that is lost."""
-    import sys
     import time
 
+    from impasto.cli.screen import console
+
+    screen = console(stderr=True)
     last, known = time.monotonic(), 0
 
     def watch(done: int, lost: int) -> None:
         nonlocal last, known
         if lost > known:
-            print(f"a worker was lost ({lost} so far): others do its work", file=sys.stderr)
+            screen.print(f"a worker was lost ({lost} so far): others do its work", soft_wrap=True)
         elif time.monotonic() - last < 10:
             return
         else:
-            print(f"{done:,} tasks done", file=sys.stderr)
+            screen.print(f"{done:,} tasks done")
         last, known = time.monotonic(), lost
 
     return watch
+
+
+class Pictures:
+    """Pictures that a model makes, on their way to files: each is written when it is made.
+
+    `out` is a folder, or for one picture without a sheet a file. Beside each picture goes its recipe.
+    """
+
+    def __init__(
+        self,
+        out: Path,
+        stems: Sequence[str],
+        *,
+        format_: str | None = None,
+        sheet: bool = False,
+        overwrite: bool = False,
+        skip: bool = False,
+    ) -> None:
+        """Check that all files can be written; nothing is written yet.
+
+        `stems` are the files' names without suffix. With `sheet` a contact sheet follows: grid.png. With
+        `skip` pictures that are there already are left out of `wanted`. Raises `InputError`.
+        """
+        from impasto.errors import InputError
+        from impasto.outputs import Outputs, means_file
+
+        if overwrite and skip:
+            raise InputError("--skip-existing and --overwrite exclude each other")
+        kind = check_format(format_)
+        self.out = out
+        folder, self.sheet_name = out, f"grid.{kind}"
+        self.names = [f"{stem}.{kind}" for stem in stems]
+        if means_file(out, image_suffixes()):
+            folder, self.names = self._one_file(out, format_, sheet)
+        self.wanted = [i for i, name in enumerate(self.names) if not (skip and (folder / name).exists())]
+        files = [file for i in self.wanted for file in (self.names[i], _recipe_of(self.names[i]))]
+        self._keeps = sheet
+        self._sheet = [self.sheet_name] if sheet else []
+        self.outputs = Outputs(folder, [*files, *self._sheet], overwrite=overwrite)
+        self.kept: list[Image] = []
+        self._done = 0
+
+    def _one_file(self, out: Path, format_: str | None, sheet: bool) -> tuple[Path, list[str]]:
+        from impasto.errors import InputError
+
+        if len(self.names) != 1 or sheet:
+            what = f"{len(self.names):,} pictures" if len(self.names) != 1 else "a picture and a sheet"
+            raise InputError(f"{what} cannot go into the one file '{out}'", "give --out a folder's name")
+        kind = check_format(out.suffix[1:].lower())
+        if format_ is not None and format_ != kind:
+            raise InputError(f"'{out}' is no {format_}", "leave --format out, or end the name in it")
+        return out.parent, [out.name]
+
+    def make(self, model: "Model", recipes: "Sequence[Recipe]") -> None:
+        """Make the picture of each recipe that is wanted and write it; there is one for each name."""
+        from impasto.cli.progress import reading_pictures
+        from impasto.cli.screen import console
+        from impasto.interrupts import telling
+
+        show = reading_pictures(console(stderr=True))
+        with telling(self.status):
+            for index in self.wanted:
+                self.save(model, model.make(recipes[index]), self.names[index])
+                show("pictures", self._done, len(self.wanted))
+
+    def save(self, model: "Model", picture: "Image", name: str) -> None:
+        """Write a picture and its recipe."""
+        model.save(picture, self.outputs.path(name))
+        self._done += 1
+        if self._keeps:
+            self.kept.append(picture)
+
+    def save_sheet(self, model: "Model", columns: int | None = None) -> None:
+        """Write the contact sheet of those that were made."""
+        if self.kept:
+            sheet(self.kept, self.outputs.path(self.sheet_name), model, columns)
+
+    def status(self) -> str:
+        """How many there are now, in words."""
+        return f"{self._done:,} of {len(self.wanted):,} pictures are in {self.out}"
+
+
+def _recipe_of(name: str) -> str:
+    return str(Path(name).with_suffix(".json"))
 
 
 def sheet(pictures: "Sequence[Image]", path: Path, model: "Model", columns: int | None = None) -> None:
@@ -73,14 +165,29 @@ def sheet(pictures: "Sequence[Image]", path: Path, model: "Model", columns: int 
     save(pixels, path, metadata=model.describe())
 
 
-def check_folder(out: Path, format_: str = "png") -> None:
-    """Raises `InputError` for what pictures cannot be written to."""
+def check_format(format_: str | None) -> str:
+    """The suffix, png by default. Raises `InputError` for what pictures cannot be written as."""
     from impasto.errors import InputError
 
-    if format_ not in ("png", "webp", "jpg"):
+    if format_ not in (None, "png", "webp", "jpg", "jpeg"):
         raise InputError(f"pictures cannot be written as '{format_}'", "--format png, webp or jpg")
-    if out.exists() and not out.is_dir():
-        raise InputError(f"'{out}' is a file, not a folder", "choose another --out")
+    return format_ or "png"
+
+
+def image_suffixes() -> frozenset[str]:
+    """What names of pictures end in: ".png" and many more."""
+    from impasto.images import SUFFIXES
+
+    return SUFFIXES
+
+
+def folder_for_several(out: Path, what: str) -> None:
+    """Raises `InputError` where `out` names one file, and several are written."""
+    from impasto.errors import InputError
+    from impasto.outputs import means_file
+
+    if means_file(out, image_suffixes()):
+        raise InputError(f"{what} cannot go into the one file '{out}'", "give --out a folder's name")
 
 
 def numbers(items: Sequence[str] | None, option: str, example: str) -> dict[str, float]:

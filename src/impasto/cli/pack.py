@@ -24,6 +24,9 @@ def pack(
     ] = "folders",
     min_side: Annotated[int, typer.Option(min=1, metavar="PX", help="Leave out what is smaller.")] = 8,
     dedupe: Annotated[bool, typer.Option("--dedupe", help="Leave out exact and near duplicates.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace shards of other pictures that are there.")
+    ] = False,
     json_: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Write a folder's pictures to tar shards, as WebDataset reads them, which `train` takes for a folder.
@@ -32,8 +35,7 @@ def pack(
     """
     import json
 
-    from rich.console import Console
-
+    from impasto.cli import screen
     from impasto.cli.progress import reading_pictures
     from impasto.config import load_config
     from impasto.data.named_sets import arriving, is_named
@@ -44,16 +46,25 @@ def pack(
     config = load_config(
         overrides={"data.themes": themes, "data.min_side_px": min_side, "data.dedupe": dedupe}
     )
-    show = reading_pictures(Console(stderr=True))
+    show = reading_pictures(screen.console(stderr=True))
     if is_named(directory):
         if themes != "folders" or dedupe:
             raise InputError(
                 "themes of a library's set are its own, and copies stay", "leave out --themes and --dedupe"
             )
-        packed = pack_stream(arriving(directory), out, config.data, per_shard=per_shard, progress=show)
+        pictures = arriving(directory)
+        packed = pack_stream(
+            pictures, out, config.data, per_shard=per_shard, overwrite=overwrite, progress=show
+        )
     else:
         packed = pack_folder(
-            Path(directory), out, config.data, config.image, per_shard=per_shard, progress=show
+            Path(directory),
+            out,
+            config.data,
+            config.image,
+            per_shard=per_shard,
+            overwrite=overwrite,
+            progress=show,
         )
     found = packed.shards
     if json_:
@@ -68,11 +79,7 @@ def pack(
         }
         print(json.dumps(tree, indent=2))
         return
-    console = Console()
-
-    def say(line: str) -> None:
-        console.print(line, highlight=False, soft_wrap=True, markup=False)
-
+    say = screen.say
     size = sum(shard.bytes or 0 for shard in found.shards) / 2**20
     new = "" if packed.written == len(found.shards) else f", {packed.written} of them new"
     shards = "1 shard" if len(found.shards) == 1 else f"{len(found.shards):,} shards"
@@ -83,4 +90,4 @@ def pack(
             say(f"  {item.path} {item.reason}")
         if len(packed.rejected) > _SHOWN:
             say(f"  and {len(packed.rejected) - _SHOWN:,} more: --json lists all")
-    say(f"Next: impasto train {packed.out} --out run")
+    say(f"Next: {screen.typed('impasto', 'train', packed.out)} --out run")

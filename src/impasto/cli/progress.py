@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from rich.console import Console
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
-def reading_pictures(console: Console, every_seconds: float = 2.0) -> Callable[[str, int, int], None]:
+def reading_pictures(console: "Console", every_seconds: float = 2.0) -> Callable[[str, int, int], None]:
     """A callback `(what, done, total)` that prints a line now and then, and nothing for what is quick.
 
     A total of 0 is one that nobody knows.

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from impasto.cli.output import Device, ModelArgument, OutFolder
+from impasto.cli.output import Device, ModelArgument, OutFolder, Overwrite
 
 
 def project(
@@ -19,21 +19,28 @@ def project(
     candidates: Annotated[int, typer.Option(help="The best of how many pictures it begins with.")] = 1_024,
     seed: Annotated[int, typer.Option(min=0, help="Where the search begins.")] = 0,
     json_: Annotated[bool, typer.Option("--json", help="The figures as JSON, on the screen.")] = False,
+    overwrite: Overwrite = False,
     device: Device = "cpu",
 ) -> None:
     """Find the picture of a model that is most like a photo; steer from there as from a seed."""
     import json
 
     import torch
-    from rich.console import Console
 
     from impasto.cli import output
     from impasto.cli.progress import reading_pictures
+    from impasto.cli.screen import console, say, typed
     from impasto.image_files import save
+    from impasto.outputs import Outputs
 
-    output.check_folder(out)
+    output.folder_for_several(out, "two pictures")
+    names = [
+        f"{photo.stem}-found.png",
+        f"{photo.stem}-before-after.png",
+    ]  # never the name of the photo itself
+    outputs = Outputs(out, [*names, f"{photo.stem}-found.json"], overwrite=overwrite)
     generator = output.load(model, device)
-    show = reading_pictures(Console(stderr=True))
+    show = reading_pictures(console(stderr=True))
     found = generator.project(
         photo,
         rng=torch.Generator().manual_seed(seed),
@@ -42,9 +49,8 @@ def project(
         against=against,
         progress=show,
     )
-    path = out / f"{photo.stem}-found.png"  # never the name of the photo itself
+    path, before_after = (outputs.path(name) for name in names)
     generator.save(found.picture, path)
-    before_after = out / f"{photo.stem}-before-after.png"
     save(found.before_after(), before_after, metadata=generator.describe())
     if json_:
         print(json.dumps(found.to_dict(), indent=2))
@@ -52,6 +58,6 @@ def project(
     rows = {"the start": found.start, "found": found.found, "nearest training picture": found.nearest}
     for name, row in rows.items():
         if row is not None:
-            print(f"{name:>24}: distance {row.distance:.2f}, PSNR {row.psnr:.2f} dB")
-    print(f"Photo, start, found{' and nearest' if found.nearest else ''}: {before_after}")
-    print(f"Go on from it: impasto neighbours {model} {path} --out DIR")
+            say(f"{name:>24}: distance {row.distance:.2f}, PSNR {row.psnr:.2f} dB")
+    say(f"Photo, start, found{' and nearest' if found.nearest else ''}: {before_after}")
+    say(f"Go on from it: {typed('impasto', 'neighbours', model, path)} --out DIR")

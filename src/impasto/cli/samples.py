@@ -27,20 +27,28 @@ def samples(
         int | None, typer.Option(help="Their size in px: 64 for drawings, 32 for clothes.")
     ] = None,
     variants: Annotated[bool, typer.Option("--variants", help="Drawings: skin tones and hair, too.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a set of another size or of other variants.")
+    ] = False,
 ) -> None:
     """Make a folder of real, openly licensed pictures, sorted by theme."""
-    from rich.console import Console
-
+    from impasto.cli import screen
     from impasto.cli.progress import reading_pictures
     from impasto.data.fashion import SIZE, make_fashion_mnist
     from impasto.data.samples import CREDIT_FILE, make_openmoji
     from impasto.errors import InputError
 
-    console = Console()
+    console = screen.console()
     match name:
         case SampleSet.OPENMOJI:
             size = size or 64
-            made = make_openmoji(directory, size, variants=variants, progress=reading_pictures(console))
+            made = make_openmoji(
+                directory,
+                size,
+                variants=variants,
+                overwrite=overwrite,
+                progress=reading_pictures(console),
+            )
             how = ""
         case SampleSet.FASHION:
             if size not in (None, SIZE) or variants:
@@ -51,7 +59,7 @@ def samples(
     count = sum(1 for _ in made.glob("*/*.png"))
     console.print(
         f"{count:,} pictures of {size} px in {made}; whoever made them is in {CREDIT_FILE}",
-        highlight=False,
         soft_wrap=True,
     )
-    console.print(f"Next: impasto train {made} --out run --minutes 10{how}", highlight=False, soft_wrap=True)
+    train = screen.typed("impasto", "train", made)
+    console.print(f"Next: {train} --out run --minutes 10{how}", soft_wrap=True)

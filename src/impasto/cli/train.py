@@ -65,8 +65,7 @@ def train(
 
     Limits count over the whole life of a run. Ctrl-C saves and stops; --resume goes on exactly there.
     """
-    from rich.console import Console
-
+    from impasto.cli import screen
     from impasto.training import launch
 
     if not launch.arrangement(devices, nodes).started:
@@ -91,7 +90,7 @@ def train(
     if on_trouble is not None:
         overrides["train.on_trouble"] = on_trouble
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # processes that meet
-    console = Console(quiet=not launch.is_first_process())
+    console = screen.console(quiet=not launch.is_first_process())
     with TerminalSink(console) as terminal:
         run = run_training(
             directory,
@@ -114,11 +113,13 @@ def train(
     if run.reason.condition == "interrupted":
         raise typer.Exit(130)
     if run.reason.condition == "unhealthy":
-        console.print(
-            f"What was wrong, and what to do: impasto health {out}", highlight=False, soft_wrap=True
-        )
+        health = screen.typed("impasto", "health", out)
+        console.print(f"What was wrong, and what to do: {health}", soft_wrap=True)
         raise typer.Exit(1)
-    console.print(f"Pictures of its progress: {out / 'samples'}", highlight=False, soft_wrap=True)
+    console.print(f"Pictures of its progress: {out / 'samples'}", soft_wrap=True)
     # not "--out pictures": that is what many call the folder that they have just trained on
-    follows = f"upscale PICTURE --model {out} --out larger" if run.enlarges else f"generate {out} --out new"
-    console.print(f"Next: impasto {follows}", highlight=False, soft_wrap=True)
+    if run.enlarges:
+        follows = f"impasto upscale PICTURE {screen.typed('--model', out)} --out larger"
+    else:
+        follows = f"{screen.typed('impasto', 'generate', out)} --out new"
+    console.print(f"Next: {follows}", soft_wrap=True)

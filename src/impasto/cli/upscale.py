@@ -1,6 +1,9 @@
 """`impasto upscale`."""
 
 import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,10 +14,12 @@ from impasto.cli.output import Ray, RayCores, cluster_progress
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from impasto.inference.batch import Outcome, Watcher
+    from impasto.inference.batch import Job, Outcome, Watcher
     from impasto.inference.upscale import PictureUpscaler
 
 _SHOWN = 20
+HEAD_BYTES = 2**16  # by which a picture is known
+MOST_BYTES_A_PIXEL = 8  # uncompressed, of 16 bits, with alpha
 
 
 def upscale(
@@ -22,7 +27,13 @@ def upscale(
         list[str],
         typer.Argument(metavar="INPUT...", help="Pictures, folders, patterns; - for standard input."),
     ],
-    out: Annotated[str, typer.Option(metavar="DIR", help="Where they go; - for standard output.")],
+    out: Annotated[
+        str,
+        typer.Option(
+            metavar="DIR",
+            help="Where they go; for one picture a file, such as big.png; - is standard output.",
+        ),
+    ],
     model: Annotated[
         str, typer.Option(help="A name of ours, a run, or a community .pth or .safetensors.")
     ] = "photo-x4",
@@ -51,55 +62,104 @@ def upscale(
 
     Size and shape apart a picture stays what it is: grey, 16 bits, alpha, colour profile, EXIF, frames.
     """
-    from rich.console import Console
-
+    from impasto.cli.screen import console as make_console
     from impasto.errors import InputError
-    from impasto.inference import cluster_work
-    from impasto.inference.batch import plan_jobs, upscale_all
+    from impasto.inference.batch import plan_jobs, refuse_targets
     from impasto.inference.upscalers import load_upscaler
 
-    console = Console(stderr=True)
+    console = make_console(stderr=True)
     if scale is not None and fit is not None:
         raise InputError("--scale and --fit exclude each other", "--fit is the box that the result fits in")
     if skip_existing and overwrite:
         raise InputError("--skip-existing and --overwrite exclude each other")
-    box = _box(fit)
+    existing = "skip" if skip_existing else "replace" if overwrite else "refuse"
+    settings: dict[str, Any] = {"scale": scale, "fit": _box(fit), "quality": quality}
+    settings["max_pixels"] = round(max_megapixels * 1e6)
     side = _tile(tile)
-    piped = "-" in inputs or out == "-"
-    if piped and ray is not None:
-        raise InputError("standard input and output are not for a cluster", "give files or folders")
-    if piped and len(inputs) > 1:
-        raise InputError("standard input and output are for one picture", "give one INPUT")
-    planned = [] if piped else plan_jobs(inputs, Path(out), format_)  # first: it is quick to refuse
+    # First what is quick to refuse.
+    pipe, planned = None, []
+    if "-" in inputs or out == "-":
+        if ray is not None:
+            raise InputError("standard input and output are not for a cluster", "give files or folders")
+        if len(inputs) > 1:
+            raise InputError("standard input and output are for one picture", "give one INPUT")
+        pipe = Pipe.plan(inputs[0], out, format_, existing, settings["max_pixels"])
+    else:
+        planned = plan_jobs(inputs, Path(out), format_)
+        refuse_targets(planned, existing)
 
     def warn(words: str) -> None:
-        console.print(f"impasto: {words}", highlight=False, soft_wrap=True)
+        console.print(f"impasto: {words}", soft_wrap=True)
 
     upscaler = load_upscaler(model, engine=engine, tile=side, device=device, warn=warn)
     _say_choice(console, upscaler)
-    if piped:
-        _pipe(upscaler, inputs[0], out, scale, box, format_, quality, round(max_megapixels * 1e6))
+    if pipe is not None:
+        pipe.run(upscaler, settings)
         return
-    existing = "skip" if skip_existing else "replace" if overwrite else "refuse"
-    settings: dict[str, Any] = {"scale": scale, "fit": box, "quality": quality}
-    settings["max_pixels"] = round(max_megapixels * 1e6)
     if ray is not None:
-        team = cluster_work.Team(ray, ray_cores, device=device)
-        watch = cluster_progress()
-        where = model, upscaler.choice.name, side, planned, team
-        outcomes = cluster_work.upscale_all(*where, existing=existing, watch=watch, **settings)
+        where = model, upscaler.choice.name, side, planned
+        outcomes = _on_cluster(*where, ray, ray_cores, device, existing, out, settings)
     else:
-        outcomes = upscale_all(
-            upscaler, planned, existing=existing, workers=jobs, watch=_progress(console), **settings
-        )
+        outcomes = _here(console, upscaler, planned, jobs, existing, out, settings)
     _report(console, outcomes, out)
+
+
+def _here(
+    console: "Console",
+    upscaler: "PictureUpscaler",
+    planned: "Sequence[Job]",
+    workers: int,
+    existing: str,
+    out: str,
+    settings: dict[str, Any],
+) -> "list[Outcome]":
+    from impasto.inference.batch import Outcome, Tally, upscale_all
+    from impasto.interrupts import telling
+
+    made = 0
+    show = _progress(console)
+
+    def watch(tally: Tally, outcome: Outcome | None) -> None:
+        nonlocal made
+        made += outcome is not None and outcome.size is not None
+        show(tally, outcome)
+
+    with telling(lambda: f"{made:,} of {_some(len(planned))} are in {out}"):
+        return upscale_all(upscaler, planned, existing=existing, workers=workers, watch=watch, **settings)
+
+
+def _on_cluster(
+    model: str,
+    engine: str,
+    tile: int | None,
+    planned: "Sequence[Job]",
+    address: str,
+    cores: int,
+    device: str,
+    existing: str,
+    out: str,
+    settings: dict[str, Any],
+) -> "list[Outcome]":
+    from impasto.inference import cluster_work
+    from impasto.interrupts import telling
+
+    team = cluster_work.Team(address, cores, device=device)
+    there = {job for job in planned if job.target.exists()}
+
+    def status() -> str:
+        made = sum(job.target.exists() for job in planned if job not in there)
+        return f"{made:,} of {_some(len(planned))} are in {out}"
+
+    with telling(status):
+        return cluster_work.upscale_all(
+            model, engine, tile, planned, team, existing=existing, watch=cluster_progress(), **settings
+        )
 
 
 def _say_choice(console: "Console", upscaler: "PictureUpscaler") -> None:
     choice = upscaler.choice
     console.print(
         f"{upscaler.name} (x{upscaler.network.scale}) on {choice.name}: {choice.reason}",
-        highlight=False,
         soft_wrap=True,
     )
 
@@ -110,44 +170,94 @@ def _report(console: "Console", outcomes: "list[Outcome]", out: str) -> None:
     skipped = sum(o.skipped for o in outcomes)
     failed = [o.error for o in outcomes if o.error]
     rest = f", {skipped} were there already" if skipped else ""
-    console.print(f"{_some(len(made))} in {out}{rest}", highlight=False, soft_wrap=True)
+    console.print(f"{_some(len(made))} in {out}{rest}", soft_wrap=True)
     if failed:
-        console.print(f"{_some(len(failed))} could not be enlarged:", highlight=False)
+        console.print(f"{_some(len(failed))} could not be enlarged:")
         for line in failed[:_SHOWN]:
-            console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
+            console.print(f"  {line}", soft_wrap=True)
         if len(failed) > _SHOWN:
-            console.print(f"  and {len(failed) - _SHOWN} more", highlight=False)
+            console.print(f"  and {len(failed) - _SHOWN} more")
         raise typer.Exit(2)
 
 
-def _pipe(
-    upscaler: "PictureUpscaler",
-    source: str,
-    out: str,
-    scale: float | None,
-    fit: tuple[int, int] | None,
-    format_: str | None,
-    quality: int,
-    max_pixels: int,
-) -> None:
-    """One picture from standard input, to standard output, or both."""
-    import sys
-    from tempfile import TemporaryDirectory
+@dataclass(frozen=True)
+class Pipe:
+    """One picture from standard input, to standard output, or both. `target` is None for the latter."""
 
-    from impasto.errors import ImageError, InputError
+    source: str
+    kind: str
+    target: Path | None
+    given: bytes | Path
+    skipped: bool = False
 
-    given = sys.stdin.buffer.read() if source == "-" else Path(source)
-    name = "stdin" if source == "-" else Path(source).stem
-    kind = format_ or "png"
-    with TemporaryDirectory() as folder:
-        target = Path(folder) / f"picture.{kind}" if out == "-" else Path(out) / f"{name}.{kind}"
-        try:
-            upscaler.file(given, target, scale=scale, fit=fit, quality=quality, max_pixels=max_pixels)
-        except ImageError as error:
-            raise InputError(f"'{source}' {error.message}") from None
-        if out == "-":
-            sys.stdout.buffer.write(target.read_bytes())
+    @classmethod
+    def plan(cls, source: str, out: str, format_: str | None, existing: str, max_pixels: int) -> "Pipe":
+        """Where it goes, and what comes in. Raises `InputError` for what cannot be."""
+        from impasto.errors import InputError
+        from impasto.images import SUFFIXES
+        from impasto.inference.batch import Job, check_target, refuse_targets
+        from impasto.inference.pictures import FORMATS
+        from impasto.outputs import check_folder, means_file
+
+        kind, target, skipped = format_ or "png", None, False
+        if kind not in FORMATS:
+            raise InputError(f"pictures cannot be written as '{kind}'", f"one of: {', '.join(FORMATS)}")
+        if out != "-":
+            target = Path(out)
+            if means_file(target, SUFFIXES):
+                check_target(target, format_)
+            else:
+                check_folder(target)
+                target = target / f"stdin.{FORMATS[kind]}"
+            refuse_targets([Job(Path(source), target)], existing)
+            skipped = existing == "skip" and target.is_file()
+        given = _standard_input(max_pixels) if source == "-" and not skipped else Path(source)
+        return cls(source, kind, target, given, skipped)
+
+    def run(self, upscaler: "PictureUpscaler", settings: dict[str, Any]) -> None:
+        """Enlarge it. Raises `InputError` where it cannot be read."""
+        import sys
+
+        from impasto.errors import ImageError, InputError
+        from impasto.files import temporary_folder
+        from impasto.outputs import note
+
+        if self.skipped:
+            return
+        with temporary_folder() as folder:
+            target = self.target or folder / f"picture.{self.kind}"
+            try:
+                upscaler.file(self.given, target, **settings)
+            except ImageError as error:
+                raise InputError(f"'{self.source}' {error.message}") from None
+            if self.target is not None:
+                note(self.target)
+                return
+            with target.open("rb") as file:
+                shutil.copyfileobj(file, sys.stdout.buffer)
             sys.stdout.buffer.flush()
+
+
+def _standard_input(max_pixels: int) -> bytes:
+    """All of it. Raises `InputError` for what is no picture, by its beginning, or too long for one."""
+    import sys
+
+    from impasto.decoding import may_be_picture
+    from impasto.errors import InputError
+
+    head = sys.stdin.buffer.read(HEAD_BYTES)
+    if not head:
+        raise InputError("standard input is empty", "give a picture: impasto upscale - --out DIR < FILE")
+    if not may_be_picture(head):
+        raise InputError("standard input is not a picture Impasto can read")
+    most = MOST_BYTES_A_PIXEL * max_pixels + 64 * 2**20
+    data = head + sys.stdin.buffer.read(most)
+    if len(data) > most:
+        raise InputError(
+            f"standard input is longer than a picture of {max_pixels / 1e6:.4g} megapixels",
+            "--max-megapixels allows more",
+        )
+    return data
 
 
 def _progress(console: "Console") -> "Watcher":
@@ -171,7 +281,7 @@ def _progress(console: "Console") -> "Watcher":
             f"{f', {left:.0f} s left' if left is not None else ''}"
         )
         end = "\r" if console.is_terminal else "\n"
-        console.print(words.ljust(70), end=end, highlight=False, soft_wrap=True)
+        console.print(words.ljust(70), end=end, soft_wrap=True)
 
     return watch
 

@@ -4,13 +4,10 @@ The name of a cache is a hash of what went in, so that it can be neither stale n
 written beside its place and moved there whole.
 """
 
-import contextlib
 import functools
 import hashlib
 import json
-import secrets
 import shutil
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +19,7 @@ from impasto import images
 from impasto.config import DataConfig, ImageConfig
 from impasto.data.scan import Picture, Progress, Scan, content_hash, in_threads
 from impasto.errors import DataError, ImageError
-from impasto.files import cache_folder
+from impasto.files import cache_folder, sweep, temporary_folder
 
 _VERSION = 1
 _HEADROOM_BYTES = 64 * 2**20
@@ -101,22 +98,19 @@ def build(folder: Path, write: Callable[[Path], None], is_whole: Callable[[], bo
 
     Raises `DataError` when the disk cannot take it.
     """
-    building = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.tmp")
     try:
-        _sweep(folder.parent)
-        building.mkdir(parents=True)
-        write(building)
-        if folder.exists() and not is_whole():
-            shutil.rmtree(folder)
-        if not folder.exists():  # else another process was quicker, and made the same
-            building.rename(folder)
+        sweep(folder.parent)
+        with temporary_folder(folder) as building:
+            write(building)
+            if folder.exists() and not is_whole():
+                shutil.rmtree(folder)
+            if not folder.exists():  # else another process was quicker, and made the same
+                building.rename(folder)
     except OSError as error:
         raise DataError(
             f"the decoded pictures cannot be written to '{cache_folder()}': {error.strerror or error}",
             "set IMPASTO_CACHE to a folder with more room",
         ) from None
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
 
 
 def _key(scan: Scan, data: DataConfig, image: ImageConfig) -> str:
@@ -210,11 +204,3 @@ def _own_pixels(
 ) -> Bytes:
     """The whole picture as it is; `size` is what the scan saw to."""
     return images.read(source, channels=channels, background=background, max_pixels=max_pixels)
-
-
-def _sweep(folder: Path) -> None:
-    """Remove what writers that were killed have left; a live one has touched its files within the day."""
-    for leftover in folder.glob(".*.tmp"):
-        with contextlib.suppress(OSError):
-            if time.time() - leftover.stat().st_mtime > 86_400:
-                shutil.rmtree(leftover)

@@ -49,13 +49,14 @@ def pack_folder(
     image: ImageConfig,
     *,
     per_shard: int = PER_SHARD,
+    overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Packed:
     """Write the pictures of a folder, as they are, to tar files of `per_shard` each, with an index.
 
     What cannot be used is left out and named in `rejected`. Shards that are there already are kept, so a pack
-    that was interrupted goes on. Raises `DataError` for a folder that cannot be used, or where `out` holds
-    something else.
+    that was interrupted goes on; with `overwrite` those of other pictures are removed first. Raises
+    `DataError` for a folder that cannot be used, or where `out` holds something else.
     """
     scan = scan_pictures(root, data, image, progress)
     labels = find_themes(scan, data)
@@ -76,7 +77,7 @@ def pack_folder(
     try:
         out.mkdir(parents=True, exist_ok=True)
         with FileLock(out / ".lock", timeout=0):
-            shards, written = _write_all(out, planned, parts, root, data, progress)
+            shards, written = _write_all(out, planned, parts, root, data, progress, overwrite=overwrite)
     except Timeout:
         raise DataError(f"another process is packing into '{out}'", "wait for it") from None
     except FileExistsError:
@@ -96,9 +97,11 @@ def _write_all(
     root: Path,
     data: DataConfig,
     progress: Progress | None,
+    *,
+    overwrite: bool,
 ) -> tuple[ShardSet, int]:
     """The shards with their checksums, and how many had to be written."""
-    known = _already_there(out, planned)
+    known = _already_there(out, planned, overwrite=overwrite)
     remove_leftovers(out)
     made: list[Shard] = []
     written = 0
@@ -122,14 +125,18 @@ def _write_all(
     return whole, written
 
 
-def _already_there(out: Path, planned: ShardSet) -> dict[str, Shard]:
+def _already_there(out: Path, planned: ShardSet, *, overwrite: bool) -> dict[str, Shard]:
     """Shards of an earlier pack, by name. Raises `DataError` where `out` holds anything else."""
     if (out / INDEX).is_file():
         found = read_index(out / INDEX, str(out))
         if [s.contents for s in found.shards] != [s.contents for s in planned.shards]:
-            raise DataError(
-                f"'{out}' holds shards of other pictures, or packed otherwise", "choose another --out"
-            )
+            if not overwrite:
+                raise DataError(
+                    f"'{out}' holds shards of other pictures, or packed otherwise",
+                    "--overwrite replaces them; or choose another --out",
+                )
+            remove_shards(out)
+            return {}
     elif (out / _UNFINISHED).is_file():
         found = read_index(out / _UNFINISHED, str(out))
     else:
@@ -137,6 +144,14 @@ def _already_there(out: Path, planned: ShardSet) -> dict[str, Shard]:
             raise DataError(f"'{out}' is not empty", "choose a new folder for --out")
         return {}
     return {shard.name: shard for shard in found.shards}
+
+
+def remove_shards(out: Path) -> None:
+    """Remove the shards that the index in `out` names, as far as they lie there, and the index."""
+    found = read_index(out / INDEX, str(out))
+    (out / INDEX).unlink()
+    for shard in found.shards:
+        (out / PurePosixPath(shard.place).name).unlink(missing_ok=True)
 
 
 def _write(shard: Shard, part: Sequence[Member], root: Path, data: DataConfig) -> Shard:

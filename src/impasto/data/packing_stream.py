@@ -6,7 +6,6 @@ are dealt out by their lots to several shards that are open at once, so that wha
 """
 
 import heapq
-import shutil
 import tarfile
 from collections.abc import Iterable, Iterator
 from contextlib import closing
@@ -19,11 +18,11 @@ import numpy as np
 
 from impasto import images
 from impasto.config import DataConfig
-from impasto.data.packing import AT_ONCE, PER_SHARD, Packed, descriptions, lot
+from impasto.data.packing import AT_ONCE, PER_SHARD, Packed, descriptions, lot, remove_shards
 from impasto.data.scan import Picture, Progress, Rejected, examine, in_threads
 from impasto.data.shards import INDEX, Shard, ShardSet, add_sample, checksum, index_text
 from impasto.errors import DataError, ImageError
-from impasto.files import write_bytes_atomically
+from impasto.files import sweep, temporary_folder, write_bytes_atomically
 
 OPEN = 8  # shards
 SAMPLE_PICTURES, SAMPLE_BYTES = 10_000, 256 * 2**20
@@ -75,27 +74,33 @@ def pack_stream(
     data: DataConfig,
     *,
     per_shard: int = PER_SHARD,
+    overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Packed:
     """Write pictures to shards in a new folder, with an index. Memory does not grow with their number.
 
     What cannot be used is left out and named. The folder appears when all is in it: what was interrupted
-    begins anew. Raises `DataError` where it exists already, or where no picture came.
+    begins anew. With `overwrite` it takes the place of other shards. Raises `DataError` where it exists
+    already, or where no picture came.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise DataError(f"'{out}' is there already", "choose a new folder for --out")
-    building = out.with_name(f".{out.name}.unfinished")
-    shutil.rmtree(building, ignore_errors=True)
+        if not (out / INDEX).is_file():
+            raise DataError(f"'{out}' is there already", "choose a new folder for --out")
+        if not overwrite:
+            raise DataError(
+                f"'{out}' holds shards already", "--overwrite replaces them; or choose a new folder for --out"
+            )
     try:
-        building.mkdir(parents=True)
-        found, rejected = _write(arriving, building, out, data, per_shard, progress)
-        if out.exists():
-            out.rmdir()
-        building.rename(out)
+        sweep(out.parent)
+        with temporary_folder(out) as building:
+            found, rejected = _write(arriving, building, out, data, per_shard, progress)
+            if overwrite and (out / INDEX).is_file():
+                remove_shards(out)
+            if out.exists():
+                out.rmdir()
+            building.rename(out)
     except OSError as error:
         raise DataError(f"the shards cannot be written to '{out}': {error.strerror or error}") from None
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
     return Packed(out, found, len(found.shards), tuple(rejected))
 
 

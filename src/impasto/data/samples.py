@@ -25,14 +25,23 @@ model trained on them has made, gives this credit and the same licence.
 _SKIN_TONES = frozenset(f"1F3F{digit}" for digit in "BCDEF")
 _HAIR = frozenset(f"1F9B{digit}" for digit in "0123")
 _EXTRAS = "extras"
+_NAME = re.compile(r"[0-9A-F]{4,6}(-[0-9A-F]{4,6})*")  # of a drawing: its signs' codes
 
 
-def make_openmoji(out: Path, size: int, *, variants: bool = False, progress: Progress | None = None) -> Path:
+def make_openmoji(
+    out: Path,
+    size: int,
+    *,
+    variants: bool = False,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Path:
     """Render OpenMoji's colour drawings as `out`/THEME/CODE.png, `size` px on white, and return `out`.
 
-    Skin tones and hair are left out unless `variants`. A second call finishes what a first one began, and
-    makes the set anew at another size. Raises `InputError` when `out` holds anything else, and
-    `MissingDependencyError` without the packages that carry the drawings.
+    Skin tones and hair are left out unless `variants`. A second call finishes what a first one began. With
+    `overwrite` it makes a set of another size anew: drawings are replaced, other files stay. Raises
+    `InputError` when `out` holds anything else, and `MissingDependencyError` without the packages that carry
+    the drawings.
     """
     if size < 8 or size > 1024:
         raise InputError(f"{size} px is no size for an emoji", "give a size from 8 to 1024, such as 64")
@@ -43,7 +52,13 @@ def make_openmoji(out: Path, size: int, *, variants: bool = False, progress: Pro
     same = claim(out, _TITLE, credit)
     wanted = {out / theme / f"{name}.png": svg for name, (theme, svg) in drawings.items()}
     if not same:
-        for old in out.glob("*/*.png"):  # of another size, or variants that are not wanted now
+        drawn = [path for path in out.glob("*/*.png") if _NAME.fullmatch(path.stem)]
+        if drawn and not overwrite:
+            raise InputError(
+                f"'{out}' holds these drawings in another size, or with other variants",
+                "--overwrite replaces them; or give another folder",
+            )
+        for old in drawn:
             old.unlink()
         write_bytes_atomically(out / CREDIT_FILE, credit.encode())
     todo = [(target, svg) for target, svg in wanted.items() if not target.exists()]

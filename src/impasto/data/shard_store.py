@@ -1,11 +1,9 @@
 """Shards at training size: decoded when a picture is first asked for, mapped from the cache then."""
 
 import json
-import secrets
-import shutil
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +19,7 @@ from impasto.data.scan import content_hash, in_threads
 from impasto.data.shards import Sample, Shard, checksum, samples_in
 from impasto.data.themes import Floats, make_themes
 from impasto.errors import DataError, ImageError
-from impasto.files import cache_folder
+from impasto.files import cache_folder, temporary_folder
 
 MOST_OPEN = 16  # shards mapped at a time: what is mapped and looked at is memory, too
 _ABOUT = "samples.json"
@@ -160,26 +158,22 @@ def _as_it_is_now(shard: Shard) -> str:
 def _at_hand(shard: Shard, expected: str | None) -> Iterator[tuple[Path, str]]:
     """A file with what is in a shard, and its SHA-256 where that was needed. Raises `DataError`."""
     path = Path(shard.place)
-    spool = None
     try:
-        if is_remote(shard.place):
-            spool = cache_folder() / "pixels" / f".fetched.{secrets.token_hex(4)}.tmp"
-            spool.mkdir(parents=True)
-            path = spool / "shard.tar"
-            digest = fetch(shard.place, path)
-        else:
-            digest = checksum(path) if expected is not None else ""
-        if expected is not None and digest != expected:
-            raise DataError(
-                f"the shard '{shard.place}' is not what the index says: its checksum differs",
-                "it is damaged or another one: copy it again, or remove it and pack the folder again",
-            )
-        yield path, digest
+        with ExitStack() as stack:
+            if is_remote(shard.place):
+                place = cache_folder() / "pixels" / "fetched"
+                path = stack.enter_context(temporary_folder(place)) / "shard.tar"
+                digest = fetch(shard.place, path)
+            else:
+                digest = checksum(path) if expected is not None else ""
+            if expected is not None and digest != expected:
+                raise DataError(
+                    f"the shard '{shard.place}' is not what the index says: its checksum differs",
+                    "it is damaged or another one: copy it again, or remove it and pack the folder again",
+                )
+            yield path, digest
     except OSError as error:
         raise DataError(f"the shard '{shard.place}' cannot be read: {error.strerror or error}") from None
-    finally:
-        if spool is not None:
-            shutil.rmtree(spool, ignore_errors=True)
 
 
 @dataclass(frozen=True)

@@ -5,15 +5,17 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from impasto import images
 from impasto.errors import ImageError, ImpastoError, InputError
+from impasto.files import sweep
 from impasto.inference.pictures import FORMATS
-from impasto.inference.upscale import PictureUpscaler
+from impasto.inference.upscale import PictureUpscaler, ending_early
+from impasto.outputs import check_folder, means_file, note, refuse_existing
 
 
 @dataclass(frozen=True)
@@ -59,12 +61,23 @@ Watcher = Callable[[Tally, Outcome | None], None]
 def plan_jobs(inputs: Sequence[str], out: Path, format_: str | None = None) -> list[Job]:
     """The jobs that files, folders and patterns mean, in order; a folder's structure is kept below `out`.
 
-    Raises `InputError` for what matches nothing, an unknown format, and two pictures with one target.
+    For one picture `out` may be the name of a file. Raises `InputError` for what matches nothing, an unknown
+    format, and two pictures with one target.
     """
     if format_ is not None and format_ not in FORMATS:
         raise InputError(f"pictures cannot be written as '{format_}'", f"one of: {', '.join(FORMATS)}")
-    if out.exists() and not out.is_dir():
-        raise InputError(f"'{out}' is a file, not a folder", "choose another --out")
+    if means_file(out, images.SUFFIXES):
+        check_target(out, format_)
+        (source, _), *more = _found(inputs)
+        if more:
+            raise InputError(
+                f"{len(more) + 1:,} pictures cannot go into the one file '{out}'",
+                "give --out a folder's name",
+            )
+        if out.resolve() == source.resolve():
+            raise InputError(f"'{source}' would be written over", "choose another --out")
+        return [Job(source, out)]
+    check_folder(out)
     found = list(_found(inputs))
     named = Counter(_target(below, format_) for below in {below for _, below in found})
     jobs: dict[Path, Job] = {}
@@ -83,6 +96,25 @@ def plan_jobs(inputs: Sequence[str], out: Path, format_: str | None = None) -> l
             raise InputError(f"'{source}' would be written over", "choose another --out")
         jobs[target] = Job(source, target)
     return list(jobs.values())
+
+
+def check_target(out: Path, format_: str | None) -> None:
+    """Raises `InputError` where a file of that name cannot be written, or not as `format_`."""
+    kind = FORMATS.get(out.suffix.lower()[1:])
+    if kind is None:
+        raise InputError(f"'{out}' cannot be written", f"end its name in one of: {', '.join(FORMATS)}")
+    if format_ is not None and FORMATS[format_] != kind:
+        raise InputError(f"'{out}' is no {format_}", "leave --format out, or end the name in it")
+    check_folder(out.parent)
+
+
+def refuse_targets(jobs: Sequence[Job], existing: str) -> None:
+    """Raises `InputError`, before the work, for targets that are there and not to be skipped or replaced."""
+    targets = (job.target for job in jobs if not (existing == "skip" and job.target.is_file()))
+    hint = "--skip-existing leaves them, --overwrite replaces them"
+    refuse_existing(targets, overwrite=existing == "replace", hint=hint)
+    for folder in {job.target.parent for job in jobs}:
+        sweep(folder)
 
 
 def _target(below: Path, format_: str | None) -> Path:
@@ -131,12 +163,13 @@ def upscale_all(
 ) -> list[Outcome]:
     """Enlarge every picture; one that fails costs itself alone. Outcomes in the order of `jobs`.
 
-    `existing` says what to do where a target is there: "refuse", "skip" or "replace". With more `workers`
+    `existing` says what to do where a target is there: "refuse", "skip" or "replace". An exception here,
+    Ctrl-C's too, ends the pictures in work at their next tile. With more `workers`
     than the engine has tiles in work, one picture is decoded or written while others are computed. `watch`
     is told of every tile and every picture.
     """
     tally = Tally(len(jobs), started=time.monotonic())
-    lock = threading.Lock()
+    lock, ended = threading.Lock(), threading.Event()
     pixels = dict(zip(jobs, _areas(jobs), strict=True))
     tally.pixels = sum(pixels.values())
 
@@ -150,8 +183,12 @@ def upscale_all(
                 told = done
                 watch(tally, None)
 
+        def check() -> None:
+            if ended.is_set():
+                raise CancelledError
+
         settings = {"scale": scale, "fit": fit, "quality": quality, "max_pixels": max_pixels}
-        outcome = one_job(upscaler, job, existing=existing, progress=progress, **settings)
+        outcome = one_job(upscaler, job, existing=existing, progress=progress, check=check, **settings)
         with lock:
             tally.pictures_done += 1
             tally.pixels_done += pixels[job] - told
@@ -159,7 +196,7 @@ def upscale_all(
         return outcome
 
     outcomes: dict[Job, Outcome] = {}
-    with ThreadPoolExecutor(max(1, workers)) as pool:
+    with ending_early(ThreadPoolExecutor(max(1, workers))) as pool:
         waiting: set[Future[Outcome]] = set()
         todo = iter(jobs)
         try:
@@ -170,7 +207,7 @@ def upscale_all(
             while waiting:
                 waiting = _collect(waiting, outcomes)
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
+            ended.set()
             raise
     return [outcomes[job] for job in jobs]
 
@@ -189,6 +226,7 @@ def one_job(upscaler: PictureUpscaler, job: Job, *, existing: str = "refuse", **
         return outcome
     try:
         size = upscaler.file(job.source, job.target, **settings)
+        note(job.target)
     except ImageError as error:
         return Outcome(job, error=f"'{job.source}' {error.message}")
     except ImpastoError as error:

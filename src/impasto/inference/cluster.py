@@ -1,7 +1,9 @@
 """The same work on a Ray cluster: a worker for each group of cores or GPU. One that dies costs nothing."""
 
 import os
+import signal
 import socket
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -122,9 +124,12 @@ def _cluster(address: str) -> Iterator[Any]:
         options |= {"include_dashboard": False, "address": "local"}
     else:
         options |= {"address": address}
+    handler = signal.getsignal(signal.SIGTERM)
     try:
         _knock(address)
         ray.init(**options)
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, handler)  # Ray puts its own in its place
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         words = str(error).splitlines()[0]
         raise InputError(

@@ -8,12 +8,16 @@ from typing import Any
 
 import torch
 
+from impasto.errors import ImageError
 from impasto.files import LEFTOVER
+from impasto.image_files import read_metadata
 from impasto.inference.batch import Job, Outcome, already, one_job
 from impasto.inference.cluster import spread
+from impasto.inference.recipe import KEY, Recipe
 from impasto.inference.sampler import Model, load
 from impasto.inference.upscale import PictureUpscaler
 from impasto.inference.upscalers import load_upscaler
+from impasto.outputs import check_folder, note, refuse_existing
 
 SEEDS_IN_A_TASK = 16
 
@@ -68,16 +72,25 @@ def generate_all(
     name: Callable[[int], str],
     team: Team,
     *,
+    existing: str = "refuse",
     watch: Callable[[int, int], None] = lambda done, lost: None,
     **asked: Any,
 ) -> tuple[int, list[str]]:
-    """Make and save the pictures of seeds on a cluster, each with its recipe; what is there is left.
+    """Make and save the pictures of seeds on a cluster, each with its recipe.
 
-    `name` says what the file of a seed is called; `asked` is what `Model.seed_point` takes. Returns how many
-    were there already and what went wrong, in words.
+    `name` says what the file of a seed is called; `asked` is what `Model.seed_point` takes. What is there
+    with the same recipe is left: a second call goes on where a first one ended. `existing` says what to do
+    where something else is there: "refuse" (with `InputError`), "skip" or "replace". Returns how many were
+    there already and what went wrong, in words.
     """
     texts = {seed: model.recipe(model.seed_point(seed, **asked)).to_json() for seed in seeds}
     todo = [seed for seed in seeds if not _is_whole(out / name(seed), texts[seed])]
+    if existing == "skip":
+        todo = [seed for seed in todo if not (out / name(seed)).exists()]
+    check_folder(out)
+    others = (out / name(seed) for seed in todo if not _is_ours(out / name(seed), texts[seed]))
+    refuse_existing(others, overwrite=existing == "replace")
+    out.mkdir(parents=True, exist_ok=True)
     chunks = [todo[start : start + SEEDS_IN_A_TASK] for start in range(0, len(todo), SEEDS_IN_A_TASK)]
     files = {seed: str((out / name(seed)).resolve()) for seed in todo}
     tasks = [{seed: (texts[seed], files[seed]) for seed in chunk} for chunk in chunks]
@@ -105,6 +118,14 @@ def _is_whole(path: Path, recipe: str) -> bool:
     return path.is_file() and beside.is_file() and beside.read_text(encoding="utf-8") == recipe
 
 
+def _is_ours(path: Path, recipe: str) -> bool:
+    """Whether a picture was written by a worker that died before it wrote the recipe beside it."""
+    try:
+        return path.is_file() and read_metadata(path).get(KEY) == recipe
+    except ImageError:
+        return False
+
+
 def _given_up(job: Job, why: str) -> Outcome:
     return Outcome(job, error=f"'{job.source}': {why}")
 
@@ -126,14 +147,14 @@ def _open_upscaler(
 
 
 def _open_generator(model: str, device: str, cores: int) -> Callable[[Mapping[int, tuple[str, str]]], str]:
-    from impasto.inference.recipe import Recipe
-
     torch.set_num_threads(cores)
     generator = load(model, device=device)
 
     def make(task: Mapping[int, tuple[str, str]]) -> str:
         for text, path in task.values():
-            generator.save(generator.make(Recipe.model_validate_json(text)), path)
+            picture = generator.make(Recipe.model_validate_json(text))
+            note(Path(path))
+            generator.save(picture, path)
         return ""
 
     return make

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from impasto.checkpoints import load_state, save_state
+from impasto.checkpoints import ZOO, load_state, save_state
 from impasto.errors import CheckpointError, InputError
 from impasto.files import cache_folder
 from impasto.inference.properties import PROPERTIES, properties
@@ -70,16 +70,19 @@ class Directions(Mapping[str, Tensor]):
 def directions_of(generator: Generator, folder: Path, digest: str, themes: Sequence[str] = ()) -> Directions:
     """Those that were fitted before, or fitted now (some 20 s) and kept beside the model.
 
-    Where its folder cannot be written to they are kept in the cache. `digest` is that of the weights: what
-    was fitted to others is fitted again. `themes` are the names of those that the generator knows.
+    Those of a model that comes with the package, or lies in a folder that cannot be written to, are kept in
+    the cache: nothing is written into an installed package. `digest` is that of the weights: what was fitted
+    to others is fitted again. `themes` are the names of those that the generator knows.
     """
-    places = (folder / FILE, cache_folder() / "directions" / f"{digest}.safetensors")
+    places = [folder / FILE, cache_folder() / "directions" / f"{digest}.safetensors"]
     for place in places:
         if (found := _read(place, digest)) is not None:
             return found
     fitted = fit_directions(generator, themes)
     tensors = {"steps": fitted.steps, "measured": fitted.measured}
     values = {"names": fitted.names, "predicted": fitted.predicted, "digest": digest, "version": VERSION}
+    if folder.resolve().is_relative_to(ZOO.resolve()):
+        places = places[1:]
     for place in places:
         try:
             save_state(place, tensors, values)

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import numpy as np
@@ -12,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from impasto.errors import ExportError, InputError, MissingDependencyError
-from impasto.files import write_bytes_atomically
+from impasto.files import temporary_folder, write_bytes_atomically
 from impasto.inference.compact import to_compact
 from impasto.inference.generator_graph import GeneratorGraph, described
 from impasto.inference.ncnn import BLOBS, NcnnNetwork, to_ncnn
@@ -27,10 +26,20 @@ _CHECKED = ((24, 40), (7, 3), (1, 1))  # pixels, none of them the size it is exp
 _CHECKED_EVEN = ((24, 40), (6, 2), (2, 2))
 
 
+SUFFIXES: dict[Kind, tuple[str, ...]] = {
+    "onnx": (".onnx",),
+    "openvino": (".xml", ".bin"),
+    "ncnn": (".param", ".bin"),
+    "spandrel": (".safetensors",),
+}
+"""What the files of each kind end in, the first being the one that people name."""
+
+
 def export(network: Upscaler, to: Kind, out: Path) -> list[Path]:
     """Write `out`.onnx, `out`.xml and .bin, `out`.param and .bin, or `out`.safetensors; returns their paths.
 
-    Raises `ExportError`, and writes nothing, where the exported network's pictures are not PyTorch's.
+    What is there is replaced. Raises `ExportError`, and writes nothing, where the exported network's pictures
+    are not PyTorch's.
     """
     if to == "ncnn":
         return _export_ncnn(network, out)
@@ -45,6 +54,7 @@ def export_generator(model: Model, to: Kind, out: Path) -> list[Path]:
     """Write `out`.onnx, or `out`.xml and `out`.bin: numbers and themes -> pictures (`GeneratorGraph`).
 
     What a program needs to know is in the file, and as `out`.json beside it for those that cannot see it.
+    What is there is replaced.
     Raises `ExportError`, and writes nothing, where the exported network's pictures are not PyTorch's, and
     `InputError` for ncnn and spandrel.
     """
@@ -79,8 +89,8 @@ def _write(data: bytes, to: Kind, out: Path, about: Mapping[str, object] | None 
     if about:
         model.set_rt_info(json.dumps(about), "impasto")
     xml, weights = (out.with_name(f"{out.name}.{suffix}") for suffix in ("xml", "bin"))
-    with TemporaryDirectory() as folder:  # OpenVINO insists on the two suffixes
-        named = Path(folder) / "model.xml"
+    with temporary_folder() as folder:  # OpenVINO insists on the two suffixes
+        named = folder / "model.xml"
         openvino.save_model(model, str(named), compress_to_fp16=False)
         write_bytes_atomically(weights, named.with_suffix(".bin").read_bytes())
         write_bytes_atomically(xml, named.read_bytes())
@@ -120,8 +130,8 @@ def _export_ncnn(network: Upscaler, out: Path) -> list[Path]:
 
 def _export_spandrel(network: Upscaler, out: Path) -> list[Path]:
     data = safetensors.torch.save(to_compact(network), {"format": "pt", "software": "Impasto"})
-    with TemporaryDirectory() as folder:
-        named = Path(folder) / "model.safetensors"
+    with temporary_folder() as folder:
+        named = folder / "model.safetensors"
         named.write_bytes(data)
         found, _ = load_network(named)  # as any tool by spandrel would
     with torch.inference_mode():

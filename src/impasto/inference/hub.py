@@ -5,12 +5,12 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from impasto.checkpoints import CARD, WEIGHTS, find_model, load_model
 from impasto.errors import CheckpointError, InputError, MissingDependencyError
-from impasto.files import write_bytes_atomically
+from impasto.files import temporary_folder, write_bytes_atomically
+from impasto.outputs import refuse_existing
 
 FILES = (WEIGHTS, CARD, "README.md")
 
@@ -37,24 +37,25 @@ def push(model: str | Path, repo: str, *, private: bool = False, message: str = 
         return f"{api.endpoint}/{repo}"
 
 
-def pull(repo: str, out: Path, *, revision: str | None = None) -> Path:
+def pull(repo: str, out: Path, *, revision: str | None = None, overwrite: bool = False) -> Path:
     """Download a model to the folder `out`, checked before anything is written there.
 
     Raises `CheckpointError` for what is no model of ours and `InputError` for a folder that holds something
-    else, or where the hub cannot be reached or has no such model.
+    else, or a model unless `overwrite`, or where the hub cannot be reached or has no such model.
     """
     _check(repo)
     if out.exists() and (not out.is_dir() or any(path.name not in FILES for path in out.iterdir())):
         raise InputError(f"'{out}' is there already, and not a model", "choose another --out")
-    with _hub(repo) as (hub, endpoint), TemporaryDirectory() as folder:
+    refuse_existing((out / name for name in FILES), overwrite=overwrite)
+    with _hub(repo) as (hub, endpoint), temporary_folder() as folder:
         for name in FILES:
             hub.hf_hub_download(repo, name, revision=revision, local_dir=folder, endpoint=endpoint)
         try:
-            load_model(Path(folder))
+            load_model(folder)
         except CheckpointError as error:
             raise CheckpointError(f"'{repo}' on the hub is no model of Impasto: {error.message}") from None
         for name in FILES:
-            write_bytes_atomically(out / name, (Path(folder) / name).read_bytes())
+            write_bytes_atomically(out / name, (folder / name).read_bytes())
     return out
 
 

@@ -9,14 +9,13 @@ import io
 import logging
 import math
 from collections.abc import Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from impasto.errors import MissingDependencyError
+from impasto.files import temporary_folder
 
 CALIBRATION_PICTURES, CALIBRATION_PX = 12, 64
 DISCS, LEAST_RADIUS_PX, GRAIN, FINER = 400, 1.0, 0.3, 4
@@ -69,10 +68,10 @@ def quantised(onnx: bytes) -> bytes:
         def get_next(self) -> dict[str, Any] | None:
             return next(self._left, None)
 
-    with TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()), _silent():
+    with temporary_folder() as folder, contextlib.redirect_stdout(io.StringIO()), _silent():
         nodes = load_from_string(onnx).graph.node
         convolutions = [node.name for node in nodes if node.op_type == "Conv"]
-        given, made = Path(folder) / "given.onnx", Path(folder) / "made.onnx"
+        given, made = folder / "given.onnx", folder / "made.onnx"
         given.write_bytes(onnx)
         quantization.quantize_static(
             given,

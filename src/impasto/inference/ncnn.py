@@ -7,8 +7,6 @@ pictures in [0, 1], from `data` to `output`.
 
 import struct
 from collections.abc import Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -17,6 +15,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from impasto.errors import InputError
+from impasto.files import temporary_folder
 from impasto.models.upscaler import SLOPE, CompactUpscaler, Upscaler
 
 MAGIC = 7767517
@@ -92,9 +91,9 @@ class NcnnNetwork:
         self._net.opt.num_threads = threads
         for option in ("use_bf16_storage", "use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic"):
             setattr(self._net.opt, option, False)
-        with TemporaryDirectory() as folder:  # it reads from files alone
-            (Path(folder) / "layers").write_text(layers)
-            (Path(folder) / "numbers").write_bytes(numbers)
+        with temporary_folder() as folder:  # it reads from files alone
+            (folder / "layers").write_text(layers)
+            (folder / "numbers").write_bytes(numbers)
             if self._net.load_param(f"{folder}/layers") or self._net.load_model(f"{folder}/numbers"):
                 raise InputError("ncnn cannot run this network", "choose another engine")
 

@@ -3,13 +3,13 @@
 Pixels stream through libvips row by row: neither what is read nor what is written must fit in memory.
 """
 
+import os
 import queue
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,7 @@ from impasto.decoding import (
     vips,
 )
 from impasto.errors import ImageError, InputError
-from impasto.files import replacing
+from impasto.files import replacing, temporary_folder
 from impasto.inference.png import compressed, uncompressed
 
 IN_MEMORY_BYTES = 128 * 2**20  # of an enlarged picture; a larger one goes through a pipe or a file
@@ -144,14 +144,13 @@ def collected(
         image = pyvips.Image.new_from_memory(data, width, height, like.bands, like.format)
         yield image.copy(interpretation=like.interpretation)
         return
-    folder.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=".impasto.", dir=folder) as temporary:
-        path = Path(temporary) / "rows"
+    with temporary_folder(folder / "rows") as temporary:
+        path = temporary / "rows"
         with path.open("wb") as file:
             for part in rows:
                 part.tofile(file)
         image = pyvips.Image.rawload(
-            str(path), width, height, like.bands, format=like.format, access="sequential"
+            os.fsencode(path), width, height, like.bands, format=like.format, access="sequential"
         )
         yield image.copy(interpretation=like.interpretation)
 
@@ -261,7 +260,7 @@ def write(picture: Picture, image: Any, path: Path, format_: str, quality: int) 
         image.set_type(pyvips.GValue.gint_type, "loop", int(picture.kept.get("loop", 0)))
     try:
         with replacing(path) as temporary:
-            _save(image, str(temporary), format_, quality)
+            _save(image, os.fsencode(temporary), format_, quality)  # a name need not be UTF-8
     except pyvips.Error as error:
         words = " ".join(error.detail.split()) or str(error)
         raise OSError(f"'{path}' cannot be written: {words}") from None
@@ -294,7 +293,7 @@ def _dressed(picture: Picture, image: Any) -> Any:
     return image
 
 
-def _save(image: Any, path: str, format_: str, quality: int) -> None:
+def _save(image: Any, path: bytes, format_: str, quality: int) -> None:
     match format_:
         case "png":
             image.pngsave(path, compression=3, filter="up")  # half the size of no filter, in half the time

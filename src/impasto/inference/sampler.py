@@ -21,8 +21,8 @@ from impasto.checkpoints import ModelInfo, digest_of, find_model, load_model, lo
 from impasto.data.colours import Colours, colours_asked
 from impasto.descriptors import GeneratorConfig, ProjectedConfig
 from impasto.errors import CheckpointError, InputError
-from impasto.files import write_bytes_atomically
-from impasto.image_files import from_pil, save, to_pil
+from impasto.files import replacing
+from impasto.image_files import encode, from_pil, to_pil
 from impasto.images import Source, to_tensor, to_uint8
 from impasto.inference.directions import Directions, directions_of
 from impasto.inference.latent import check_move, check_seed, colouring_of, latent_of, pack
@@ -81,13 +81,36 @@ class Model:
         `themes`, or several that a picture shall have at once; `colours` are up to five, such as "#f4c20d" or
         "teal", or else those of a picture file.
         """
+        recipes = self.recipes_of_seeds(
+            seeds,
+            truncation=truncation,
+            truncation_at=truncation_at,
+            directions=directions,
+            theme=theme,
+            colours=colours,
+            palette_from=palette_from,
+        )
+        return [self.make(recipe) for recipe in recipes]
+
+    def recipes_of_seeds(
+        self,
+        seeds: Sequence[int],
+        *,
+        truncation: float = 1.0,
+        truncation_at: Mapping[int, float] | None = None,
+        directions: Mapping[str, float] | None = None,
+        theme: str | Sequence[str] = (),
+        colours: Sequence[str] = (),
+        palette_from: str | Path | None = None,
+    ) -> list[Recipe]:
+        """The recipes of the pictures that `generate` makes, for `make` to make one by one."""
         if not len(seeds):
             raise InputError("there are no seeds to make pictures of", "give at least one")
         asked = self.request(colours, palette_from)
-        points = [
-            self.seed_point(seed, truncation, truncation_at, directions, theme, asked) for seed in seeds
+        return [
+            self.recipe(self.seed_point(seed, truncation, truncation_at, directions, theme, asked))
+            for seed in seeds
         ]
-        return [self.make(self.recipe(point)) for point in points]
 
     def interpolate(
         self, stops: Sequence[Start], *, frames: int = 60, loop: bool = False, truncation: float = 1.0
@@ -96,6 +119,13 @@ class Model:
 
         With `loop` it goes back to the first, and the frame after the last would be the first.
         """
+        recipes = self.recipes_of_way(stops, frames=frames, loop=loop, truncation=truncation)
+        return [self.make(recipe) for recipe in recipes]
+
+    def recipes_of_way(
+        self, stops: Sequence[Start], *, frames: int = 60, loop: bool = False, truncation: float = 1.0
+    ) -> list[Recipe]:
+        """The recipes of the frames that `interpolate` makes."""
         if len(stops) < 2:
             raise InputError("a way needs two stops at least", "give two seeds or more: 3 7 12")
         if not len(stops) <= frames <= MOST_FRAMES:
@@ -103,7 +133,7 @@ class Model:
                 f"{frames} frames are out of range", f"{len(stops)} (the stops) to {MOST_FRAMES:,}"
             )
         points = [self.start_point(stop, truncation) for stop in stops]
-        return [self.make(self.recipe(point)) for point in walk(points, frames, self._see, loop=loop)]
+        return [self.recipe(point) for point in walk(points, frames, self._see, loop=loop)]
 
     def mix(
         self,
@@ -119,6 +149,22 @@ class Model:
         Detail is what enters the network at `detail_from_px` or finer (its finest level, unless given). A
         network that noise enters at one place has none: its colours alone are mixed.
         """
+        return self.make(
+            self.recipe_of_mix(
+                structure, detail, detail_from_px=detail_from_px, colours=colours, truncation=truncation
+            )
+        )
+
+    def recipe_of_mix(
+        self,
+        structure: Start,
+        detail: Start,
+        *,
+        detail_from_px: int | None = None,
+        colours: bool = True,
+        truncation: float = 1.0,
+    ) -> Recipe:
+        """The recipe of the picture that `mix` makes."""
         base, other = (self.start_point(start, truncation) for start in (structure, detail))
         levels = self.generator.levels
         if detail_from_px is None and len(levels) > 1:
@@ -126,12 +172,21 @@ class Model:
         point = base
         if detail_from_px is not None:
             point = Mix(structure=base, detail=other, detail_from_px=detail_from_px)
-        return self.make(self.recipe(point, other if colours else None))
+        return self.recipe(point, other if colours else None)
 
     def neighbours(
         self, start: Start, *, count: int = 8, spread: float = 0.3, seed: int = 0, truncation: float = 1.0
     ) -> list[Image.Image]:
         """Variations of a picture: `spread` is the share of new noise, drawn by seeds from `seed` on."""
+        recipes = self.recipes_of_neighbours(
+            start, count=count, spread=spread, seed=seed, truncation=truncation
+        )
+        return [self.make(recipe) for recipe in recipes]
+
+    def recipes_of_neighbours(
+        self, start: Start, *, count: int = 8, spread: float = 0.3, seed: int = 0, truncation: float = 1.0
+    ) -> list[Recipe]:
+        """The recipes of the variations that `neighbours` makes."""
         if not 0 < spread <= 1:
             raise InputError(
                 f"spread {spread:g} is out of range", "above 0, at most 1: 0.3 is near, 0.7 is far"
@@ -140,7 +195,7 @@ class Model:
             raise InputError(f"{count} variations are out of range", f"1 to {MOST_NEIGHBOURS:,}")
         centre = self.start_point(start, truncation)
         points = [Near(centre=centre, spread=spread, seed=seed + i) for i in range(count)]
-        return [self.make(self.recipe(point)) for point in points]
+        return [self.recipe(point) for point in points]
 
     def project(
         self,
@@ -277,12 +332,15 @@ class Model:
     def save(self, picture: Image.Image, path: str | Path) -> None:
         """Write a picture that this model made, .png, .webp or .jpg, its recipe inside and, as JSON, beside.
 
-        Raises `InputError` for another suffix.
+        Both replace what is there. Raises `InputError` for another suffix.
         """
         path, text = Path(path), picture.info[KEY]
         about = self.describe(Recipe.model_validate_json(text))
-        save(from_pil(picture), path, metadata={**about, KEY: text})
-        write_bytes_atomically(path.with_suffix(".json"), text.encode())
+        data = encode(from_pil(picture), path.name, metadata={**about, KEY: text})
+        # Both are whole before either has its name: nothing comes between them but the end of the process.
+        with replacing(path.with_suffix(".json")) as beside, replacing(path) as temporary:
+            beside.write_bytes(text.encode())
+            temporary.write_bytes(data)
 
     def describe(self, recipe: Recipe | None = None) -> dict[str, str]:
         """What a picture's file should say, for people, about how it was made."""

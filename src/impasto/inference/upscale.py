@@ -5,11 +5,10 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import chain, islice, zip_longest
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from torch.nn import functional as F
 
 from impasto.decoding import MAX_PIXELS, Source, vips
 from impasto.errors import InputError
+from impasto.files import temporary_folder
 from impasto.inference.engines import Choice, Engine
 from impasto.inference.pictures import (
     FORMATS,
@@ -39,6 +39,9 @@ from impasto.models.upscaler import Upscaler
 
 Progress = Callable[[int, int], None]
 """Called as `progress(done, total)` in pixels of the picture, once for each tile."""
+
+Check = Callable[[], None]
+"""Called before each tile; what it raises ends the work."""
 
 STRIP_BYTES = 104 * 2**20  # of one row of tiles, enlarged
 MOST_SCALE = 64.0
@@ -69,12 +72,12 @@ class PictureUpscaler:
 
         Raises `ImageError` for what cannot be read, `InputError` for a scale out of range.
         """
-        with TemporaryDirectory() as folder:
-            path = Path(folder) / "picture.png"
+        with temporary_folder() as folder:
+            path = folder / "picture.png"
             source = Path(picture) if isinstance(picture, str) else picture
             if isinstance(source, Image.Image):
                 given = source if source.mode in _PNG_MODES else source.convert("RGB")
-                source = Path(folder) / "given.png"
+                source = folder / "given.png"
                 given.save(source)
             self.file(source, path, scale=scale)
             with Image.open(path) as made:
@@ -92,8 +95,9 @@ class PictureUpscaler:
         quality: int = 95,
         max_pixels: int = MAX_PIXELS,
         progress: Progress | None = None,
+        check: Check | None = None,
     ) -> tuple[int, int]:
-        """Write the enlarged picture to `target`; returns its width and height.
+        """Write the enlarged picture to `target`, which it replaces; returns its width and height.
 
         `fit` is the box to fill in place of a scale. The format is that of the suffix unless given. Raises
         `ImageError` for what cannot be read, `InputError` for what cannot be done, `OSError` for the disk.
@@ -114,7 +118,7 @@ class PictureUpscaler:
             for number in range(passes):
                 last = number == passes - 1
                 told = progress if last else None  # the last is by far the longest
-                rows = self._rows(RowReader(image, picture.data), picture.frames, told)
+                rows = self._rows(RowReader(image, picture.data), picture.frames, told, check)
                 size = image.width * self.network.scale, image.height * self.network.scale
                 if last and picture.frames == 1 and kind == "png" and size == (width, height):
                     write_png(picture, rows, *size, target, self.engine.at_once)
@@ -126,11 +130,15 @@ class PictureUpscaler:
             save(image)
         return width, height
 
-    def _rows(self, reader: RowReader, frames: int, progress: Progress | None) -> Iterator[NDArray[Any]]:
+    def _rows(
+        self, reader: RowReader, frames: int, progress: Progress | None, check: Check | None
+    ) -> Iterator[NDArray[Any]]:
         """The enlarged rows, from the top: (n, scale W, bands) each, in as many bits as the image has."""
         image, scale = reader.image, self.network.scale
         height = image.height // frames
-        with ThreadPoolExecutor(self.engine.at_once) as pool:
+        with ending_early(ThreadPoolExecutor(self.engine.at_once)) as pool:
+            if check:
+                check()
             cut, first = self._begin(reader, height, pool)
             ahead = self._ahead(tiles_of(reader, cut, height, frames), first, pool)
             done, total = 0, frames * len(cut.rows) * len(cut.columns)
@@ -139,6 +147,8 @@ class PictureUpscaler:
                 for row, below in zip_longest(cut.rows, cut.rows[1:]):
                     strip.extend((row.stop - row.start) * scale)
                     for column in cut.columns:
+                        if check:
+                            check()
                         strip.add(next(ahead), row, column)
                         done += 1
                         if progress:
@@ -230,6 +240,17 @@ class PictureUpscaler:
             return made
         grey: NDArray[np.float32] = made.mean(0, keepdims=True)
         return grey
+
+
+@contextmanager
+def ending_early(pool: ThreadPoolExecutor) -> Iterator[ThreadPoolExecutor]:
+    """The pool, whose tasks that have not begun are dropped on an exception; those in work are waited for."""
+    with pool:
+        try:
+            yield pool
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def emptied(made: list[NDArray[Any]]) -> Iterator[NDArray[Any]]:

@@ -4,14 +4,17 @@ torchrun and SLURM start them themselves and say so in the environment. Otherwis
 starts N of itself on this machine and waits: `start`.
 """
 
+import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any
 
 from impasto.errors import ConfigError
@@ -71,7 +74,8 @@ def start(arguments: Sequence[str], devices: int) -> int:
     """Run `impasto ARGUMENTS` in so many processes on this machine; returns the first one's exit code, or
     another's that failed alone.
 
-    When one ends badly the others get a minute to save and to end. Ctrl-C reaches all of them by itself.
+    When one ends badly the others get a minute to save and to end. Ctrl-C reaches all of them by itself;
+    other signals are handed on. Then this waits until they have saved.
     """
     common = {
         "MASTER_ADDR": "127.0.0.1",
@@ -89,7 +93,8 @@ def start(arguments: Sequence[str], devices: int) -> int:
             env = {**os.environ, **common, "RANK": str(rank), "LOCAL_RANK": str(rank)}
             quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": whispers} if rank else {}
             processes.append(subprocess.Popen(command, env=env, **quiet))
-        code = _wait(processes)
+        with _handing_on(processes):
+            code = _wait(processes)
         if code and processes[0].returncode <= 0:
             whispers.seek(0)
             sys.stderr.write(whispers.read().decode(errors="replace"))
@@ -104,13 +109,28 @@ def free_port() -> int:
         return port
 
 
+@contextlib.contextmanager
+def _handing_on(processes: Sequence["subprocess.Popen[bytes]"]) -> Iterator[None]:
+    """While this lasts no signal ends this process: the others have heard Ctrl-C, too, and are sent the rest."""
+
+    def hand_on(number: int, _frame: FrameType | None) -> None:
+        if number != signal.SIGINT:
+            for process in processes:
+                process.send_signal(number)
+
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.signal(number, hand_on) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def _wait(processes: Sequence["subprocess.Popen[bytes]"]) -> int:
     failed_at = None
     while any(process.poll() is None for process in processes):
-        try:
-            time.sleep(POLL_SECONDS)
-        except KeyboardInterrupt:
-            continue  # they have heard it, too, and are saving
+        time.sleep(POLL_SECONDS)
         if failed_at is None and any(process.poll() for process in processes):
             failed_at = time.monotonic()
         if failed_at is not None and time.monotonic() - failed_at > PATIENCE_SECONDS:
