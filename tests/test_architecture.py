@@ -16,6 +16,7 @@ LAYERS = [
     {
         "errors",
         "files",
+        "outputs",
         "config",
         "descriptors",
         "arithmetic",

@@ -70,11 +70,12 @@ def upscale(
         raise InputError("standard input and output are not for a cluster", "give files or folders")
     if piped and len(inputs) > 1:
         raise InputError("standard input and output are for one picture", "give one INPUT")
-    planned = [] if piped else plan_jobs(inputs, Path(out), format_)  # first: it is quick to refuse
 
     def warn(words: str) -> None:
-        console.print(f"impasto: {words}", highlight=False, soft_wrap=True)
+        console.print(f"impasto: {words}", highlight=False, markup=False, soft_wrap=True)
 
+    # First: it is quick to refuse.
+    planned = [] if piped else plan_jobs(inputs, Path(out), format_, warn)
     upscaler = load_upscaler(model, engine=engine, tile=side, device=device, warn=warn)
     _say_choice(console, upscaler)
     if piped:

@@ -142,7 +142,7 @@ def train(
         if ranks.is_first():
             stack.enter_context(_alone_in(out))
         if resuming:
-            states.restore(state, out / STATE_FILE, dataset.fingerprint)
+            states.restore(state, out / STATE_FILE, dataset.fingerprint, dataset.notes)
         task = make_task(config, state, fabric, dataset, first=not resuming)
         config = memory.settled(config, dataset, fabric, task)
         states.save_memory(state, config.train)
@@ -182,6 +182,7 @@ def train(
             resumed=resuming,
             stops_when=describe(config.stop),
             memory=memory.describe(config.train),
+            notes=dataset.notes,
         )
         tell(started)
         engine = Engine(config, state, fabric, task, out, _about(dataset), every_sink, interrupted)
