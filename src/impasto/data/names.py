@@ -39,7 +39,7 @@ def split_names(text: str) -> tuple[str, ...]:
     for part in _ALWAYS.split(text):
         pieces = [piece.strip() for piece in _PERHAPS.split(part)]
         words = [piece for piece in pieces if piece]
-        between = pieces[0] and all(any(c.isalnum() for c in piece) for piece in words)
+        between = not words or (pieces[0] and all(any(c.isalnum() for c in piece) for piece in words))
         parts += words if between else [part]
     return tuple(dict.fromkeys(name for part in parts if (name := theme_name(part))))
 

@@ -226,6 +226,12 @@ def _sorted_out(entries: Iterable[os.DirEntry[str]], prefix: str, place: str) ->
     return found
 
 
+def pictures_in(folder: Path) -> int:
+    """How many pictures `walk` takes from the folder itself, without those below. Raises `OSError`."""
+    found = _sorted_out(_entries(str(folder)), "", str(folder))
+    return len(found.pictures) or len(found.own)
+
+
 def private_kind(folder_name: str) -> Literal["system", "hidden"] | None:
     """Why a folder of this name is not looked into, whatever it holds."""
     name = folder_name.casefold()
