@@ -28,7 +28,6 @@ LAYERS = [
         "oklab",
         "palettes",
         "draws",
-        "outputs",
         "adaptive_threads",
     },
     {"data", "models", "losses", "augment", "metrics"},

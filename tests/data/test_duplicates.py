@@ -52,6 +52,29 @@ def test_blank_pictures_of_other_colours_are_not_copies(tmp_path: Path) -> None:
     assert found.near == ()
 
 
+def test_shades_of_one_colour_are_no_copies(tmp_path: Path) -> None:
+    for index in range(40):
+        Image.new("RGB", (64, 64), (40 + 4 * index, 90, 200 - 4 * index)).save(tmp_path / f"a{index:02}.png")
+        Image.new("RGB", (64, 64), (90, 90 + index, 90)).save(tmp_path / f"b{index:02}.png")  # level by level
+    Image.new("RGB", (32, 32), (40, 90, 200)).save(tmp_path / "again.png")
+    found = find_duplicates(scan_folder(tmp_path))
+    assert paths(found.near) == [["a00.png", "again.png"]]
+
+
+def test_a_chain_is_no_group(tmp_path: Path) -> None:
+    """Each is like the one before; the last is another picture than the first."""
+    one, other = (np.asarray(smooth(seed), np.float32) for seed in (0, 1))
+    for index in range(25):
+        mixed = one + (other - one) * index / 24
+        Image.fromarray(mixed.astype(np.uint8)).save(tmp_path / f"{index:02}.png")
+    groups = paths(find_duplicates(scan_folder(tmp_path)).near)
+    assert 4 <= len(groups) <= 12
+    assert sum(map(len, groups)) >= 20
+    first = [group[0] for group in groups]
+    assert first == sorted(first)
+    assert max(int(group[-1][:2]) - int(group[0][:2]) for group in groups) <= 6
+
+
 def test_the_quick_search_misses_no_pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(duplicates, "_CHUNK", 7)
     thumbs = np.random.default_rng(0).integers(0, 6, (3000, 192), dtype=np.uint8) * 50

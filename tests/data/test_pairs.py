@@ -1,5 +1,7 @@
 """Pairs of two folders: matched by name, sizes verified, windows that show the same place."""
 
+import unicodedata
+
 import numpy as np
 import pytest
 import torch
@@ -79,3 +81,25 @@ def test_what_is_no_pair(pairs, tmp_path):
         opened(pairs[0], tmp_path / "absent")
     with pytest.raises(InputError, match="pairs are for upscalers"):
         impasto.train(pairs[0], tmp_path / "run", low=pairs[1], preset="dcgan")
+
+
+def test_partners_are_found_by_one_normal_form(pairs, tmp_path):
+    high, low = pairs
+    composed, decomposed = (unicodedata.normalize(form, "é") for form in ("NFC", "NFD"))
+    (high / "a" / "00.png").rename(high / "a" / f"{composed}.png")
+    (low / "a" / "00.bmp").rename(low / "a" / f"{decomposed}.bmp")
+    assert len(opened(high, low).scan.pictures) == 15
+
+
+def test_a_partner_of_the_same_suffix_comes_first_and_several_are_none(pairs):
+    high, low = pairs
+    Image.open(low / "a" / "00.bmp").save(low / "a" / "00.png")  # as its partner
+    for kind in ("gif", "webp"):
+        Image.open(low / "a" / "01.bmp").save(low / "a" / f"01.{kind}")
+    dataset = opened(high, low)
+    reasons = {r.path: r.reason for r in dataset.scan.rejected}
+    assert "has several pairs in" in reasons["a/01.png"]
+    assert dataset.behind.pictures[0].path == "a/00.png"
+    alone = {r.path for r in dataset.behind.rejected}
+    assert {"extra.png", "a/00.bmp"} <= alone
+    assert "is paired with nothing" in dataset.notes[1]

@@ -1,4 +1,5 @@
 import json
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,9 @@ LIST = [
     {"file": "a/2.png", "theme": "food,red"},
     {"file": "4.png", "theme": ["red"]},
 ]
+
+
+LABELS = {"a/1.png": "food", "a/2.png": "food,red", "4.png": "red"}
 
 
 def found(scan: Scan, **settings: object) -> Themes:
@@ -94,9 +98,20 @@ def test_rare_tags_are_left_out_by_a_setting(scan: Scan) -> None:
         ("t.csv", "file\ttheme\na/1.png\tfood\na/2.png\tfood, red\n4.png\tred\n"),
         ("t.json", json.dumps({"a/1.png": "food", "a/2.png": ["food", "red"], "4.png": "red"})),
         ("t.json", json.dumps(LIST)),
+        ("t.csv", 'file,theme\na//1.png,food\n./a/../a/2.png,"food；red"\n4.png,red\n'),
+        ("t.csv", 'file,theme\nROOT/a/1.png,food\n../DIR/a/2.png,"food|red"\n4.png,red\n'),
+        ("metadata.csv", 'file_name,label\na/1.png,food\na/2.png,"food, red"\n4.png,red\n'),
+        (
+            "metadata.jsonl",
+            '{"file_name": "a/1.png", "text": "food"}\n\n{"file_name": "a/2.png", "label": ["food", "red"]}\n'
+            '{"file_name": "4.png", "label": "red"}\n{"file_name": "b/3.png", "label": null}\n',
+        ),
+        ("dataset.json", json.dumps({"labels": [*LABELS.items()]})),
+        ("dataset.json", json.dumps({"labels": LABELS})),
     ],
 )  # fmt: skip
 def test_tables(scan: Scan, name: str, text: str) -> None:
+    text = text.replace("ROOT", str(scan.root)).replace("DIR", scan.root.name)
     themes = found(scan, themes=table(scan, text, name))
     expected = {"a/1.png": ("food",), "a/2.png": ("food", "red"), "b/3.png": (), "4.png": ("red",)}
     assert rows(themes, scan) == expected
@@ -114,6 +129,9 @@ HEAD = "file,theme\n"
         (HEAD, "says nothing of any picture", "a line for each"),
         (HEAD + "a/1.png,\n", "says nothing of any picture", "a line for each"),
         (HEAD + "a/11.png,x\n", "names 'a/11.png', which is not in", "did you mean 'a/1.png'?"),
+        (HEAD + "a/1.png,x\na//1.png,y\n", "names 'a//1.png' twice: line 2 and line 3", "keep one"),
+        (HEAD + "a/1.png,x\n../4.png,y\n", "names '../4.png', which is not in", ""),
+        (HEAD + "/elsewhere/4.png,y\n", "names '/elsewhere/4.png', which is not in", ""),
         (HEAD + "x,y\nz,y\n", "names 'x' and 1 more, which are not in", "relative to the folder"),
         (HEAD + "a/1.png,x\n4.png,y\na/1.png,z\n", "names 'a/1.png' twice: line 2 and line 4", "keep one"),
         (HEAD + "a/1.png,x,y\n", "line 2: 3 cells where the first line has 2", "in quotes"),
@@ -138,7 +156,11 @@ def test_wrong_csv(scan: Scan, text: str | bytes, message: str, hint: str) -> No
         ("[" * 100_000, "is not valid JSON"),
         ("3", "entry 1: it does not say"),
         ("{}", "says nothing of any picture"),
-        ('{"a/1.png": 3}', "entry 1: it does not say"),
+        ('{"a/1.png": 0.5}', "entry 1: it does not say"),
+        ('{"a/1.png": true}', "entry 1: it does not say"),
+        ('{"labels": null}', "has no labels: 'labels' is null"),
+        ('{"labels": [["a/1.png", [0, 1, 0]]]}', "entry 1: it does not say"),
+        ('{"labels": [["a/1.png"]]}', "entry 1: it does not say"),
         ('{"a/1.png": {"theme": "x"}}', "entry 1: it does not say"),
         ('[{"file": "a/1.png"}]', "entry 1: it does not say"),
         ('[{"file": "a/1.png", "theme": "x"}, []]', "entry 2: it does not say"),
@@ -200,3 +222,46 @@ def test_rare_themes() -> None:
     themes = make_themes([("a",)] * 300 + [("b",)] * 25 + [("c",)] * 3)
     assert themes.rare == {"c": 3}  # b: more than 20, and more than a fifth of 109
     assert make_themes([("a",)] * 600 + [("b",)] * 25).rare == {"b": 25}
+
+
+def test_labels_that_are_numbers(scan: Scan) -> None:
+    """As StyleGAN's dataset_tool writes them."""
+    labels = [["a/1.png", 3], ["a/2.png", 0], ["b/3.png", 3], ["4.png", None]]
+    themes = found(scan, themes=table(scan, json.dumps({"labels": labels}), "dataset.json"))
+    assert themes.counts == {"0": 1, "3": 2}
+    assert found(scan, themes=table(scan, "file,label\na/1.png,3\n4.png,12\n")).counts == {"12": 1, "3": 1}
+
+
+def test_a_list_says_where_a_name_ends(scan: Scan) -> None:
+    name = table(scan, json.dumps({"a/1.png": ["men|women", "late, very"], "4.png": [7]}), "t.json")
+    assert found(scan, themes=name).names == ("7", "late, very", "men|women")
+
+
+def test_names_are_compared_in_one_normal_form(tmp_path: Path) -> None:
+    composed, decomposed = (unicodedata.normalize(form, "café") for form in ("NFC", "NFD"))
+    for index, folder in enumerate((composed, decomposed, "other")):
+        (tmp_path / folder).mkdir()
+        pixels = np.random.default_rng(index).integers(0, 256, (9, 9, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / folder / f"{decomposed}{index}.png")
+    scan = scan_folder(tmp_path)
+    themes = found(scan)
+    assert themes.counts == {composed: 2, "other": 1}
+    assert themes.notes == (
+        f"2 folders are the theme '{composed}': their names look alike ('cafe\\u0301', 'caf\\xe9').",
+    )
+    rows = f"file,theme\n{composed}/{composed}0.png,{decomposed}\nother/{composed}2.png,{composed}\n"
+    themes = found(scan, themes=table(scan, rows))
+    assert themes.counts == {composed: 2}
+    assert themes.notes == ()
+
+
+def test_rows_that_no_picture_is_used_for_are_named(scan: Scan) -> None:
+    (scan.root / "notes.txt").touch()
+    (scan.root / ".hidden.png").touch()
+    name = table(scan, HEAD + "a/1.png,x\nnotes.txt,x\n.hidden.png,x\nc/cut.png,x\n")
+    themes = found(scan_folder(scan.root), themes=name)
+    assert themes.counts == {"x": 1}
+    assert themes.notes[0].endswith(
+        "of files that are left out or are no pictures: 'notes.txt', '.hidden.png', 'c/cut.png'."
+    )
+    assert themes.notes[0].startswith("3 rows of ")

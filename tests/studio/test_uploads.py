@@ -19,9 +19,9 @@ LIMITS = Limits(
 )
 
 
-def encoded(kind="PNG", size=(16, 16), **options):
+def encoded(kind="PNG", size=(16, 16), seed=0, **options):
     buffer = io.BytesIO()
-    Image.fromarray(np.random.default_rng(0).integers(0, 255, (size[1], size[0], 3), np.uint8)).save(
+    Image.fromarray(np.random.default_rng(seed).integers(0, 255, (size[1], size[0], 3), np.uint8)).save(
         buffer, kind, **options
     )
     return buffer.getvalue()
@@ -112,6 +112,31 @@ def pickled():
     return pickle.dumps(Harm())
 
 
+def in_encoding(encoding, *names, contents=None):
+    """A zip as other systems write it: names in an encoding of theirs, and nothing that says in which."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for index, name in enumerate(names):
+            info = zipfile.ZipInfo("x")
+            info.filename = name.encode(encoding).decode("cp437")
+            info.orig_filename = info.filename
+            # `zipfile` would write what is not ASCII as UTF-8 and say so.
+            info._encodeFilenameFlags = lambda name=name: (name.encode(encoding), 0)
+            archive.writestr(info, contents or encoded(seed=index))
+    return buffer.getvalue()
+
+
+def second_name(name, first="evil.png"):
+    """A zip whose entry has a name in UTF-8 beside the first one."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        info = zipfile.ZipInfo(first)
+        field = struct.pack("<BL", 1, zlib.crc32(first.encode())) + name.encode()
+        info.extra = struct.pack("<HH", 0x7075, len(field)) + field
+        archive.writestr(info, encoded())
+    return buffer.getvalue()
+
+
 PNG = encoded()
 HOSTILE = {
     "empty": b"",
@@ -161,6 +186,10 @@ HOSTILE_ZIPS = {
     "absolute": zipped(("/tmp/evil.png", PNG)),
     "drive": zipped(("C:/evil.png", PNG)),
     "backslashes": zipped(("..\\..\\evil.png", PNG)),
+    "backslashes within": zipped(("a\\..\\..\\evil.png", PNG)),
+    "a share": zipped(("\\\\server\\evil.png", PNG)),
+    "a drive and backslashes": zipped(("C:\\evil.png", PNG)),
+    "upwards in a second name": second_name("../evil.png"),
     "zero byte in a name": edited(zipped(("evilX.png", PNG)), b"evilX.png", b"evil\0.png"),
     "symbolic link": zipped(("a.png", PNG), mode=stat.S_IFLNK),
     "device": zipped(("a.png", PNG), mode=stat.S_IFCHR),
@@ -275,3 +304,67 @@ def test_only_so_many_come_in_at_once(open_client):
     client = open_client(Limits(uploads_at_once=0))
     answer = client.post("/api/v1/datasets", files={"files": ("a.png", PNG)})
     assert (answer.status_code, answer.headers["retry-after"]) == (429, "5")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "names", "themes"),
+    [
+        ("utf-8", ("all\\cats\\1.png", "all\\dogs\\2.png"), {"cats": 1, "dogs": 1}),  # Windows' own
+        (
+            "cp932",
+            ("表示/ソ.png", "予定/十.png"),
+            {"表示": 1, "予定": 1},
+        ),  # second bytes that are backslashes
+        ("cp932", ("犬\\表.png", "猫\\ソファ.png"), {"犬": 1, "猫": 1}),  # ... beside true ones
+        ("gb18030", ("动物/1.png", "风景/2.png", "风景/3.png"), {"动物": 1, "风景": 2}),
+        ("cp950", ("動物/1.png", "許功蓋/2.png"), {"動物": 1, "許功蓋": 1}),
+        ("cp949", ("고양이/1.png", "강아지/2.png"), {"고양이": 1, "강아지": 1}),
+        ("cp866", ("Кошки/1.png", "Собаки/2.png"), {"Кошки": 1, "Собаки": 1}),
+        ("cp1251", ("Кошки/1.png", "Собаки/2.png"), {"Кошки": 1, "Собаки": 1}),
+        ("cp850", ("Vögel/1.png", "Café/2.png"), {"Vögel": 1, "Café": 1}),
+        ("utf-8", ("Vögel/1.png", "猫/2.png"), {"Vögel": 1, "猫": 1}),  # without the flag, as macOS writes it
+    ],
+)
+def test_names_in_a_zip_are_read_as_they_were_written(small, encoding, names, themes):
+    answer = small.post("/api/v1/datasets", files={"files": ("a.zip", in_encoding(encoding, *names))})
+    assert answer.status_code == 201, answer.text
+    assert answer.json()["themes"] == themes
+    assert answer.json()["notes"] == []
+
+
+def test_a_decomposed_name_is_the_same_theme(small):
+    made = zipped(
+        ("cafe\u0301/1.png", PNG), ("caf\u00e9/2.png", encoded(seed=1)), ("x；y/3.png", encoded(seed=2))
+    )
+    answer = small.post("/api/v1/datasets", files={"files": ("a.zip", made)})
+    assert answer.json()["themes"] == {"café": 2, "x y": 1}
+
+
+def test_names_that_nobody_can_read_are_said_and_lose_nothing(small):
+    """Bytes that are words in no encoding, and one character that is one in several."""
+    for raw in (b"\xff\xfe\xfd", "犬".encode("cp932")):
+        name = raw.decode("cp437")
+        made = in_encoding("cp437", f"{name}/1.png", "b/2.png")
+        answer = small.post("/api/v1/datasets", files={"files": ("a.zip", made)})
+        assert answer.status_code == 201, answer.text
+        assert set(answer.json()["themes"]) == {" ".join(name.split()), "b"}
+        assert "cannot be told in which encoding" in answer.json()["notes"][0]
+
+
+def test_a_second_name_in_utf8_is_taken(small):
+    made = second_name("猫/1.png", "??/1.png")
+    answer = small.post("/api/v1/datasets", files=[("files", ("a.zip", made))])
+    assert (answer.status_code, answer.json()["notes"]) == (201, [])
+
+
+def test_what_systems_put_into_a_zip_is_left_out_and_said(small):
+    made = zipped(
+        ("a/1.png", PNG), ("__MACOSX/a/._1.png", b"x"), ("a/._1.png", b"x"), ("a/@eaDir/1.png", b"x"),
+        ("a/.thumbnails/1.png", b"x"), ("a/Thumbs.db", b"x"), ("@eaDir/x/2.png", b"x"),
+    )  # fmt: skip
+    answer = small.post("/api/v1/datasets", files={"files": ("a.zip", made)})
+    assert (answer.status_code, answer.json()["pictures"], answer.json()["rejected"]) == (201, 1, {})
+    assert answer.json()["notes"] == [
+        "Left out: 4 system folders ('__MACOSX', '@eaDir', '.thumbnails'), "
+        "1 file of macOS beside a picture ('a/._1.png')."
+    ]

@@ -54,13 +54,17 @@ def evaluate(
     console = screen.console(stderr=json_ == "-")
     show = reading_pictures(console)
     table = Table(box=None, show_header=False)
+
+    def warn(words: str) -> None:
+        console.print(words, highlight=False, markup=False, soft_wrap=True)
+
     result: object
     if control:
-        result = _control(model, against, table, show)
+        result = _control(model, against, table, show, warn)
     elif is_upscaler(model):
-        result = _compare(model, against, table, show)
+        result = _compare(model, against, table, show, warn)
     else:
-        result = measure(load(model), against, samples=samples, progress=show)
+        result = measure(load(model), against, samples=samples, progress=show, warn=warn)
         for name, value in result.items():
             shown = "unknown: not the folder it was trained on" if value is None else f"{value:,.4g}"
             table.add_row(NAMES.get(name, name.upper()), shown)
@@ -74,13 +78,17 @@ def evaluate(
 
 
 def _compare(
-    model: str, against: str, table: "Table", show: "Callable[[str, int, int], None]"
+    model: str,
+    against: str,
+    table: "Table",
+    show: "Callable[[str, int, int], None]",
+    warn: "Callable[[str], None]",
 ) -> list[dict[str, Any]]:
     """The figures of an upscaler and of the classic ways; one row of the table for each."""
     from impasto.inference.compare import compare
     from impasto.inference.upscalers import load_upscaler
 
-    rows = compare(load_upscaler(model), Path(against), progress=show)
+    rows = compare(load_upscaler(model), Path(against), progress=show, warn=warn)
     table.show_header = True
     for name in ("", "PSNR-Y, dB", "SSIM-Y", "consistency, dB", "texture", "structure"):
         table.add_column(name, justify="right" if name else "left")
@@ -91,13 +99,17 @@ def _compare(
 
 
 def _control(
-    model: str, against: str, table: "Table", show: "Callable[[str, int, int], None]"
+    model: str,
+    against: str,
+    table: "Table",
+    show: "Callable[[str, int, int], None]",
+    warn: "Callable[[str], None]",
 ) -> dict[str, Any]:
     """The figures of `inference.control`; a row of the table for each."""
     from impasto.inference.control import control
     from impasto.inference.sampler import load
 
-    found = control(load(model), against, progress=show)
+    found = control(load(model), against, progress=show, warn=warn)
     if "themes" in found:
         themes = found["themes"]
         words = "of {accuracy:.2f}; chance {chance:.2f}, real pictures {ceiling:.2f}".format(**themes)

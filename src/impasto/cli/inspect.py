@@ -27,8 +27,8 @@ def inspect(
         str,
         typer.Option(
             metavar="SOURCE",
-            help="Where themes come from: folders, tags (a .txt beside each picture), none, or a CSV or JSON"
-            " file. `train` knows it as --set data.themes=SOURCE.",
+            help="Where themes come from: folders, tags (a .txt beside each picture), none, or a CSV, JSON"
+            " or JSONL file. `train` knows it as --set data.themes=SOURCE.",
         ),
     ] = "folders",
     degrade: Annotated[
@@ -69,6 +69,8 @@ def inspect(
     console = screen.console()
     console.print(Text(f"{found.pictures:,} pictures in {found.root}", style="bold"), soft_wrap=True)
     console.print(_table(found))
+    for note in found.notes:
+        console.print(Text(note), soft_wrap=True)
     for title, lines in (
         ("Cannot be used", [f"{path} {reason}" for path, reason in found.broken.items()]),
         ("The same, byte for byte", [" = ".join(group) for group in found.exact_duplicates]),

@@ -18,8 +18,8 @@ def pack(
         str,
         typer.Option(
             metavar="SOURCE",
-            help="Where themes come from: folders, tags (a .txt beside each picture), none, or a CSV or JSON"
-            " file.",
+            help="Where themes come from: folders, tags (a .txt beside each picture), none, or a CSV, JSON"
+            " or JSONL file.",
         ),
     ] = "folders",
     min_side: Annotated[int, typer.Option(min=1, metavar="PX", help="Leave out what is smaller.")] = 8,
@@ -76,6 +76,7 @@ def pack(
             "bytes": sum(shard.bytes or 0 for shard in found.shards),
             "themes": dict(found.themes),
             "rejected": {item.path: item.reason for item in packed.rejected},
+            "left_out": {item.path: item.reason for item in packed.left_out},
         }
         print(json.dumps(tree, indent=2))
         return
@@ -84,6 +85,8 @@ def pack(
     new = "" if packed.written == len(found.shards) else f", {packed.written} of them new"
     shards = "1 shard" if len(found.shards) == 1 else f"{len(found.shards):,} shards"
     say(f"{found.pictures:,} pictures in {shards}{new}, {size:,.1f} MiB, in {packed.out}")
+    for note in packed.notes:
+        say(note)
     if packed.rejected:
         say(f"{len(packed.rejected):,} left out:")
         for item in packed.rejected[:_SHOWN]:

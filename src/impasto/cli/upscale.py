@@ -76,6 +76,10 @@ def upscale(
     settings: dict[str, Any] = {"scale": scale, "fit": _box(fit), "quality": quality}
     settings["max_pixels"] = round(max_megapixels * 1e6)
     side = _tile(tile)
+
+    def warn(words: str) -> None:
+        console.print(f"impasto: {words}", soft_wrap=True)
+
     # First what is quick to refuse.
     pipe, planned = None, []
     if "-" in inputs or out == "-":
@@ -85,12 +89,8 @@ def upscale(
             raise InputError("standard input and output are for one picture", "give one INPUT")
         pipe = Pipe.plan(inputs[0], out, format_, existing, settings["max_pixels"])
     else:
-        planned = plan_jobs(inputs, Path(out), format_)
+        planned = plan_jobs(inputs, Path(out), format_, warn)
         refuse_targets(planned, existing)
-
-    def warn(words: str) -> None:
-        console.print(f"impasto: {words}", soft_wrap=True)
-
     upscaler = load_upscaler(model, engine=engine, tile=side, device=device, warn=warn)
     _say_choice(console, upscaler)
     if pipe is not None:

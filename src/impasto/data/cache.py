@@ -21,7 +21,7 @@ from impasto.data.scan import Picture, Progress, Scan, content_hash, in_threads
 from impasto.errors import DataError, ImageError
 from impasto.files import cache_folder, sweep, temporary_folder
 
-_VERSION = 1
+_VERSION = 2  # raised whenever the same file becomes other pixels
 _HEADROOM_BYTES = 64 * 2**20
 
 Bytes = npt.NDArray[np.uint8]

@@ -21,7 +21,7 @@ _SAME_SHARE = (
     0.25  # of a picture's own contrast: most copies stay below .2, another smile or hair is above .3
 )
 _SAME_SHADE = 12.0  # of 255, between mean colours: a copy may be a little brighter
-_LEAST_CONTRAST = 4.0
+_LEAST_CONTRAST = 4.0  # of 255: below it there is nothing but noise to compare
 _CHUNK = 1024
 
 
@@ -50,8 +50,7 @@ def find_duplicates(scan: Scan) -> Duplicates:
     firsts = np.array([group[0] for group in groups.values()], np.int64)
     exact = tuple(tuple(scan.pictures[i] for i in group) for group in groups.values() if len(group) > 1)
     near = tuple(
-        tuple(scan.pictures[i] for i in sorted(group))
-        for group in _near_groups(scan, firsts, _pairs(scan, firsts))
+        tuple(scan.pictures[i] for i in sorted(group)) for group in _near_groups(scan, _pairs(scan, firsts))
     )
     return Duplicates(exact, near)
 
@@ -89,31 +88,36 @@ def _pairs(scan: Scan, chosen: npt.NDArray[np.int64]) -> Iterator[tuple[int, int
                 yield int(chosen[order[start + row]]), int(chosen[order[start + column]])
 
 
-def _near_groups(
-    scan: Scan, chosen: npt.NDArray[np.int64], candidates: Iterator[tuple[int, int]]
-) -> Sequence[list[int]]:
-    """Join the candidates that a closer look confirms, in groups of two or more, in order."""
-    leader = {int(index): int(index) for index in chosen}
+def _near_groups(scan: Scan, candidates: Iterator[tuple[int, int]]) -> Sequence[list[int]]:
+    """Groups of two or more pictures that a closer look finds to be the first one of their group, in order.
 
-    def find(index: int) -> int:
-        while leader[index] != index:
-            leader[index] = leader[leader[index]]
-            index = leader[index]
-        return index
-
+    Each is held against the first itself: the last of a chain, each of which is like the one before, may be
+    like the first no more.
+    """
     pairs = list(candidates)
     involved = sorted({index for pair in pairs for index in pair})
-    look = functools.partial(_look, scan)
-    looks = dict(zip(involved, in_threads(look, involved), strict=True))
+    seen = zip(involved, in_threads(functools.partial(_look, scan), involved), strict=True)
+    looks = {index: look for index, look in seen if look is not None}
+    neighbours: dict[int, list[int]] = {index: [] for index in looks}
     for one, other in pairs:
-        a, b = looks[one], looks[other]
-        if a is not None and b is not None and _same(a, b):
-            first, second = sorted((find(one), find(other)))
-            leader[second] = first
-    groups: dict[int, list[int]] = {}
-    for index in involved:
-        groups.setdefault(find(index), []).append(index)
-    return [groups[first] for first in sorted(groups) if len(groups[first]) > 1]
+        if one in looks and other in looks and _same(looks[one], looks[other]):
+            neighbours[one].append(other)
+            neighbours[other].append(one)
+    groups: list[list[int]] = []
+    taken: set[int] = set()
+    for first in neighbours:
+        if first in taken:
+            continue
+        taken.add(first)
+        group = [first]
+        for member in group:  # which grows meanwhile
+            for other in neighbours[member]:
+                if other not in taken and _same(looks[first], looks[other]):
+                    taken.add(other)
+                    group.append(other)
+        if len(group) > 1:
+            groups.append(group)
+    return groups
 
 
 def _look(scan: Scan, index: int) -> images.Pixels | None:
@@ -131,8 +135,9 @@ def _same(a: images.Pixels, b: images.Pixels) -> bool:
     """
     one, other = a.astype(np.float32), b.astype(np.float32)
     shade_one, shade_other = one.mean(axis=(0, 1)), other.mean(axis=(0, 1))
-    if np.abs(shade_one - shade_other).max() > _SAME_SHADE:
-        return False
     one, other = one - shade_one, other - shade_other
     contrast = max(_LEAST_CONTRAST, float(np.sqrt(one.std() * other.std())))
+    # Of a nearly blank picture its colour is all there is, and two shades are two pictures.
+    if np.abs(shade_one - shade_other).max() >= min(_SAME_SHADE, _SAME_SHARE * contrast):
+        return False
     return float(np.abs(one - other).max()) <= _SAME_SHARE * contrast

@@ -39,6 +39,11 @@ class Dataset:
         return digest.hexdigest()
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of how the folder was read: what was left out, and of its themes."""
+        return tuple(note for note in (self.scan.report, *self.labels.notes) if note)
+
+    @property
     def themes(self) -> tuple[str, ...]:
         """Names of the themes, sorted."""
         return self.labels.names

@@ -1,5 +1,6 @@
 """What is in a picture folder, and what a person should know before training on it."""
 
+import contextlib
 import dataclasses
 import functools
 from collections import Counter
@@ -17,6 +18,7 @@ from impasto.data.colours import hex_colours
 from impasto.data.duplicates import find_duplicates
 from impasto.data.scan import Picture, Progress, Scan, in_threads, scan_folder
 from impasto.data.themes import find_themes
+from impasto.data.walk import describe
 from impasto.errors import DataError, ImageError
 from impasto.palettes import common_palette, palettes_of
 
@@ -62,6 +64,8 @@ class Inspection:
     square_share: float
     broken: dict[str, str]
     """Path -> reason."""
+    left_out: dict[str, str]
+    """Path -> reason, of what was not even looked at: hidden, of the system, made by Impasto ..."""
     exact_duplicates: list[list[str]]
     near_duplicates: list[list[str]]
     themes: dict[str, int]
@@ -77,6 +81,8 @@ class Inspection:
     preset: str
     """The preset that training takes when none is named, and why."""
     preset_reason: str
+    notes: list[str]
+    """What was left out, in a sentence, and what of the themes may surprise."""
     advice: list[str]
 
     def to_dict(self) -> dict[str, Any]:
@@ -104,6 +110,7 @@ def inspect_folder(
         longest_side_px=_spread(sides[:, 1]),
         square_share=round(float((sides[:, 0] >= _SQUARE * sides[:, 1]).mean()), 4),
         broken={_printable(r.path): _printable(r.reason) for r in scan.rejected},
+        left_out={_printable(item.path): item.reason for item in scan.left_out},
         exact_duplicates=[[_printable(p.path) for p in group] for group in copies.exact],
         near_duplicates=[[_printable(p.path) for p in group] for group in copies.near],
         themes={_printable(name): count for name, count in Counter(themes.counts).most_common()},
@@ -115,10 +122,12 @@ def inspect_folder(
         holdout=holdout,
         preset=choice.preset,
         preset_reason=choice.reason,
+        notes=[note for note in (describe(scan.left_out), *themes.notes) if note],
         advice=[],
     )
     small = sum(min(p.width, p.height) < image.size and p.format != "svg" for p in scan.pictures)
     advice = [*complaint, *_advice(found, data, image, small, len(copies.surplus))]
+    advice += _other_themes(root, data)
     return dataclasses.replace(found, advice=advice)
 
 
@@ -211,6 +220,19 @@ def _advice(
         name = max(found.themes, key=lambda theme: found.themes[theme])
         advice.append(f"'{name}' holds {biggest / count:.0%} of the pictures and will dominate.")
     return advice or ["Nothing stands in the way of training."]
+
+
+def _other_themes(root: Path, data: DataConfig) -> list[str]:
+    """Tables beside the pictures that other tools write, where nobody has asked for themes from elsewhere."""
+    if data.themes != "folders":
+        return []
+    tables = [name for name in ("metadata.jsonl", "metadata.csv") if (root / name).is_file()]
+    with contextlib.suppress(OSError), (root / "dataset.json").open("rb") as file:
+        if b'"labels"' in file.read(4_096):  # StyleGAN's; ours of the same name has none
+            tables.append("dataset.json")
+    return [
+        f"'{name}' may say which picture has which theme: data.themes={name} reads it." for name in tables
+    ]
 
 
 def _some(count: int, noun: str) -> str:

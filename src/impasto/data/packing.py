@@ -20,6 +20,7 @@ from impasto.data.folder import scan_pictures
 from impasto.data.scan import Picture, Progress, Rejected, content_hash, in_threads
 from impasto.data.shards import INDEX, Entry, Shard, ShardSet, checksum, index_text, read_index, write_tar
 from impasto.data.themes import find_themes
+from impasto.data.walk import LeftOut, describe
 from impasto.errors import DataError, ImageError
 from impasto.files import remove_leftovers, replacing, write_bytes_atomically
 
@@ -40,6 +41,9 @@ class Packed:
     shards: ShardSet
     written: int
     rejected: tuple[Rejected, ...]
+    left_out: tuple[LeftOut, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What was not even looked at, in a sentence, and what of the themes may surprise."""
 
 
 def pack_folder(
@@ -87,7 +91,8 @@ def pack_folder(
             f"the shards cannot be written to '{out}': {error.strerror or error}",
             "make room and start again: shards that are whole are kept",
         ) from None
-    return Packed(out, shards, written, scan.rejected)
+    notes = tuple(note for note in (describe(scan.left_out), *labels.notes) if note)
+    return Packed(out, shards, written, scan.rejected, scan.left_out, notes)
 
 
 def _write_all(

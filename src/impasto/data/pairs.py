@@ -10,8 +10,10 @@ from impasto.config import DataConfig, ImageConfig
 from impasto.data.batches import split
 from impasto.data.cache import Bytes, Indices, Offsets, Pixels, open_pixels
 from impasto.data.folder import Dataset, scan_pictures
+from impasto.data.names import plain
 from impasto.data.scan import Picture, Progress, Rejected, Scan, scan_folder
 from impasto.data.themes import find_themes
+from impasto.data.walk import shown
 from impasto.errors import DataError
 
 
@@ -65,14 +67,20 @@ def open_pairs(
     """
     sharp = scan_pictures(high, data, image, progress)
     small = scan_folder(low, min_side_px=1, max_pixels=data.max_pixels, progress=progress)
-    partners = {_name(p): p for p in small.pictures}
-    kept, rejected = [], list(sharp.rejected)
+    partners = _Partners(small)
+    kept, behind_kept, rejected = [], [], list(sharp.rejected)
     for picture in sharp.pictures:
-        reason = _mismatch(picture, partners.get(_name(picture)), scale, low)
-        if reason:
+        partner, reason = partners.of(picture)
+        reason = reason or _mismatch(picture, partner, scale)
+        if reason or partner is None:
             rejected.append(Rejected(picture.path, reason))
         else:
             kept.append(picture)
+            behind_kept.append(partner)
+    used = {p.path for p in behind_kept}
+    alone = [
+        Rejected(p.path, f"is paired with nothing in '{high}'") for p in small.pictures if p.path not in used
+    ]
     if not kept:
         first = rejected[0]
         raise DataError(
@@ -80,7 +88,7 @@ def open_pairs(
             f"pairs have the same name, and the low one is exactly {scale} times smaller",
         )
     pairs = replace(sharp, pictures=tuple(kept), rejected=tuple(rejected))
-    behind = Scan(low, tuple(partners[_name(p)] for p in kept), small.rejected, small.ignored)
+    behind = Scan(low, tuple(behind_kept), (*small.rejected, *alone), small.ignored, small.left_out)
     labels = find_themes(pairs, data)
     train, holdout = split(
         [p.content_hash for p in kept], data.holdout_share, data.holdout_min_pictures, seed
@@ -100,6 +108,13 @@ class PairedDataset(Dataset):
     behind: Scan | None = None
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """See `Dataset.notes`; of both folders."""
+        assert self.behind is not None
+        report = self.behind.report
+        return (*super().notes, *([f"In '{shown(str(self.behind.root))}': {report}"] if report else []))
+
+    @property
     def fingerprint(self) -> str:
         """Changes when any picture of either folder does."""
         assert self.behind is not None
@@ -107,18 +122,38 @@ class PairedDataset(Dataset):
         return hashlib.blake2b(" ".join(hashes).encode(), digest_size=16).hexdigest()
 
 
+class _Partners:
+    """Low-resolution pictures by what they are paired by."""
+
+    def __init__(self, scan: Scan) -> None:
+        self._folder = scan.root
+        self._by_path = {plain(p.path): p for p in scan.pictures}
+        self._by_name: dict[str, list[Picture]] = {}
+        for picture in scan.pictures:
+            self._by_name.setdefault(_name(picture), []).append(picture)
+
+    def of(self, picture: Picture) -> tuple[Picture | None, str]:
+        """The partner of a sharp picture, or why it has none."""
+        same = self._by_path.get(plain(picture.path))
+        candidates = [same] if same is not None else self._by_name.get(_name(picture), [])
+        match candidates:
+            case [one]:
+                return one, ""
+            case []:
+                return None, f"has no pair of its name in '{self._folder}'"
+        names = " and ".join(f"'{p.path}'" for p in candidates[:2])
+        return None, f"has several pairs in '{self._folder}': {names}"
+
+
 def _name(picture: Picture) -> str:
-    return str(PurePosixPath(picture.path).with_suffix(""))
+    return plain(str(PurePosixPath(picture.path).with_suffix("")))
 
 
-def _mismatch(picture: Picture, partner: Picture | None, scale: int, low: Path) -> str:
-    """Why two do not go together, or nothing."""
-    if partner is None:
-        return f"has no pair of its name in '{low}'"
-    wanted = picture.width, picture.height
-    if (partner.width * scale, partner.height * scale) != wanted:
-        return (
-            f"has {wanted[0]} x {wanted[1]} px and its pair {partner.width} x {partner.height}: not exactly "
-            f"{scale} times smaller"
-        )
-    return ""
+def _mismatch(picture: Picture, partner: Picture | None, scale: int) -> str:
+    """Why the sizes of two do not go together, or nothing."""
+    if partner is None or (partner.width * scale, partner.height * scale) == (picture.width, picture.height):
+        return ""
+    return (
+        f"has {picture.width} x {picture.height} px and its pair {partner.width} x {partner.height}: "
+        f"not exactly {scale} times smaller"
+    )

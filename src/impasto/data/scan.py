@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
@@ -19,6 +19,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from impasto import images
+from impasto.data.names import theme_name
+from impasto.data.walk import File, LeftOut, describe, shown, walk
 from impasto.errors import DataError, ImageError
 from impasto.files import cache_folder, write_bytes_atomically
 
@@ -26,7 +28,7 @@ Progress = Callable[[str, int, int], None]
 """Called as `progress(stage, done, total)`, always from the caller's own thread."""
 
 THUMB_PX = 8
-_INDEX_VERSION = 2
+_INDEX_VERSION = 3  # raised whenever other files can be read, or they are read in another way
 _FRESH_NS = 2_000_000_000  # a file this young may still change without its time stamp changing
 
 _In = TypeVar("_In")
@@ -69,12 +71,21 @@ class Rejected:
 
 @dataclass(frozen=True)
 class Scan:
-    """What a folder holds, in the order of the paths. `ignored` counts files of other kinds."""
+    """What a folder holds, in the order of the paths. `ignored` counts files of other kinds.
+
+    `left_out` is what was not even looked at, by the rules of `walk.walk`.
+    """
 
     root: Path
     pictures: tuple[Picture, ...]
     rejected: tuple[Rejected, ...]
     ignored: int
+    left_out: tuple[LeftOut, ...] = ()
+
+    @property
+    def report(self) -> str:
+        """One line for people: what was left out and why; empty where nothing was."""
+        return describe(self.left_out, [(item.path, item.reason) for item in self.rejected])
 
     @property
     def themes(self) -> tuple[str, ...]:
@@ -94,55 +105,64 @@ def scan_folder(
     max_pixels: int = images.MAX_PIXELS,
     progress: Progress | None = None,
 ) -> Scan:
-    """Examine every picture under `root`, subfolders and all; hidden ones are skipped.
+    """Examine every picture under `root`, subfolders and all, but for what `walk.walk` leaves out.
 
     Raises `DataError` when there is no such folder, or nothing in it that can be used.
     """
-    if not root.exists():
-        raise DataError(f"there is no folder '{root}'", "give a folder of pictures")
-    if not root.is_dir():
-        raise DataError(f"'{root}' is a file", "give the folder that holds the pictures")
-    found = sorted(_walk(root), key=lambda item: item[0].split("/"))
-    candidates = [item for item in found if Path(item[0]).suffix.lower() in images.SUFFIXES]
+    found = walk(root)
+    if not found.pictures:
+        left = describe(found.left_out)
+        raise DataError(
+            f"there are no pictures in '{root}'",
+            f"{left + ' ' if left else ''}Impasto reads {', '.join(sorted(images.SUFFIXES))}",
+        )
     index_path = _index_path(root, min_side_px, max_pixels)
-    known = _read_index(index_path)
-    started_ns = time.time_ns()
-    results: dict[str, list[Any]] = {}
-    todo: list[tuple[str, int, int]] = []
-    for path, size, modified_ns in candidates:
-        entry = known.get(path)
-        if entry is not None and entry[:2] == [size, modified_ns]:
-            results[path] = entry
-        else:
-            todo.append((path, size, modified_ns))
-    examine = functools.partial(_examine, root, min_side_px, max_pixels)
-    for done, ((path, size, modified_ns), record) in enumerate(
-        zip(todo, in_threads(examine, (path for path, _, _ in todo)), strict=True), start=1
-    ):
-        results[path] = [size, modified_ns, *record]
-        if progress:
-            progress("reading pictures", done, len(todo))
-    if todo or len(known) != len(results):
-        _write_index(index_path, {p: e for p, e in results.items() if e[1] < started_ns - _FRESH_NS})
+    results = _results(root, found.pictures, index_path, (min_side_px, max_pixels), progress)
     pictures, rejected = [], []
-    for path, _, _ in candidates:
-        match results[path][2:]:
+    for path, entry in results.items():
+        match entry[2:]:
             case [str(reason)]:
                 rejected.append(Rejected(path, reason))
             case [kind, width, height, digest, thumb]:
-                theme = path.split("/", 1)[0] if "/" in path else None
+                theme = theme_name(path.partition("/")[0]) or None if "/" in path else None
                 pictures.append(Picture(path, theme, kind, width, height, digest, base64.b64decode(thumb)))
-    if not candidates:
-        raise DataError(
-            f"there are no pictures in '{root}'", f"Impasto reads {', '.join(sorted(images.SUFFIXES))}"
-        )
     if not pictures:
         first = rejected[0]
         raise DataError(
-            f"none of the {len(rejected)} pictures in '{root}' can be used: '{first.path}' {first.reason}",
+            f"none of the {len(rejected)} pictures in '{root}' can be used: "
+            f"'{shown(first.path)}' {first.reason}",
             "`impasto inspect` lists them all",
         )
-    return Scan(root, tuple(pictures), tuple(rejected), len(found) - len(candidates))
+    return Scan(root, tuple(pictures), tuple(rejected), found.others, found.left_out)
+
+
+def _results(
+    root: Path,
+    files: Sequence[File],
+    index_path: Path,
+    limits: tuple[int, int],
+    progress: Progress | None,
+) -> dict[str, list[Any]]:
+    """An entry of the index for each file, in order; what has not changed comes from the index itself."""
+    known = _read_index(index_path)
+    started_ns = time.time_ns()
+    todo = [file for file in files if known.get(file.path, ())[:2] != [file.size, file.modified_ns]]
+    examine = functools.partial(_examine, root, *limits)
+    read = in_threads(examine, (file.path for file in todo))
+    fresh: dict[str, list[Any]] = {}
+    passing: set[str] = set()
+    for done, (file, (record, lasts)) in enumerate(zip(todo, read, strict=True), start=1):
+        fresh[file.path] = [file.size, file.modified_ns, *record]
+        if not lasts:
+            passing.add(file.path)
+        if progress:
+            progress("reading pictures", done, len(todo))
+    results = {file.path: fresh.get(file.path) or known[file.path] for file in files}
+    if todo or len(known) != len(results):
+        old_enough = started_ns - _FRESH_NS
+        kept = {p: e for p, e in results.items() if e[1] < old_enough and p not in passing}
+        _write_index(index_path, kept)
+    return results
 
 
 def in_threads(work: Callable[[_In], _Out], items: Iterable[_In]) -> Iterator[_Out]:
@@ -153,41 +173,17 @@ def in_threads(work: Callable[[_In], _Out], items: Iterable[_In]) -> Iterator[_O
             yield from pool.map(work, chunk)
 
 
-def _walk(root: Path) -> Iterator[tuple[str, int, int]]:
-    """Relative path, size and time of change of every visible file; a loop of links is entered once."""
-    seen: set[tuple[int, int]] = set()
-    waiting = [(root, "")]
-    while waiting:
-        folder, prefix = waiting.pop()
-        try:
-            status = folder.stat()
-            if (status.st_dev, status.st_ino) in seen and status.st_ino:
-                continue
-            seen.add((status.st_dev, status.st_ino))
-            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-        except OSError as error:
-            raise DataError(f"the folder '{folder}' cannot be opened: {error.strerror}") from None
-        for entry in entries:
-            if entry.name.startswith("."):
-                continue
-            if entry.is_dir():
-                waiting.append((Path(entry.path), f"{prefix}{entry.name}/"))
-                continue
-            try:
-                status = entry.stat()
-                yield prefix + entry.name, status.st_size, status.st_mtime_ns
-            except OSError:  # a link that leads nowhere: it is named when it is examined
-                yield prefix + entry.name, -1, 0
+def _examine(root: Path, min_side_px: int, max_pixels: int, path: str) -> tuple[list[Any], bool]:
+    """The index entry of one file (format, width, height, digest and thumb, or the reason alone).
 
-
-def _examine(root: Path, min_side_px: int, max_pixels: int, path: str) -> list[Any]:
-    """The index entry of one file: format, width, height, digest and thumb, or the reason alone."""
+    And whether it holds as long as the file does not change: permissions and disks may.
+    """
     try:
         found = examine(images.read_bytes(root / path), path, min_side_px, max_pixels)
     except ImageError as error:
-        return [error.message]
+        return [error.message], not isinstance(error.__context__, OSError)
     thumb = base64.b64encode(found.thumb).decode()
-    return [found.format, found.width, found.height, found.content_hash, thumb]
+    return [found.format, found.width, found.height, found.content_hash, thumb], True
 
 
 def examine(data: bytes, path: str, min_side_px: int, max_pixels: int = images.MAX_PIXELS) -> Picture:

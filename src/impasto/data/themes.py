@@ -6,7 +6,7 @@ One theme a picture or many tags: it is the same (N, T) of zeros and ones. A pic
 import difflib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
@@ -14,24 +14,32 @@ import numpy as np
 import numpy.typing as npt
 
 from impasto.config import DataConfig
+from impasto.data.names import Finder, split_names
 from impasto.data.scan import Scan
-from impasto.data.theme_files import read_table, read_text, split_names
+from impasto.data.theme_files import SUFFIXES, Row, read_table, read_text
+from impasto.data.walk import shown
 from impasto.errors import DataError
 
 Floats = npt.NDArray[np.float32]
 
 FOLDERS, TAGS, NONE = "folders", "tags", "none"
 MOST_THEMES = 1_000  # more than that are captions
+_SHOWN = 3
 RARE = 20  # pictures: fewer are learnt by heart before they are learnt
 RARE_SHARE = 0.2  # of what each theme would have if all had the same
 
 
 @dataclass(frozen=True)
 class Themes:
-    """The themes of N pictures. `matrix` is (N, T) float32: 1 where a picture has a theme, else 0."""
+    """The themes of N pictures. `matrix` is (N, T) float32: 1 where a picture has a theme, else 0.
+
+    `notes` are sentences on what a person may not expect: folders that became one theme, rows of a table
+    that were left out.
+    """
 
     names: tuple[str, ...]
     matrix: Floats
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def counts(self) -> dict[str, int]:
@@ -78,15 +86,18 @@ def find_themes(scan: Scan, data: DataConfig) -> Themes:
     Themes of fewer than `data.theme_min_pictures` pictures are left out. Raises `DataError` for a table that
     names files which are not there, says two things of one, or cannot be read, and where nothing has a theme.
     """
+    notes: list[str] = []
     match data.themes:
         case "folders":
             names = folder_names(scan)
+            notes += _joined_folders(scan)
         case "none":
             names = [()] * len(scan.pictures)
         case "tags":
             names = _tags(scan)
         case path:
-            names = _from_table(scan, _table_path(scan.root, path))
+            names, note = _from_table(scan, _table_path(scan.root, path))
+            notes += [note] if note else []
     counts = Counter(name for own in names for name in own)
     kept = sorted(name for name, count in counts.items() if count >= data.theme_min_pictures)
     if counts and not kept:
@@ -99,7 +110,7 @@ def find_themes(scan: Scan, data: DataConfig) -> Themes:
             f"{len(kept):,} themes are more than {MOST_THEMES:,}: sentences make no themes",
             "separate tags by commas, leave rare ones out (data.theme_min_pictures), or set data.themes=none",
         )
-    return make_themes(names, kept)
+    return replace(make_themes(names, kept), notes=tuple(notes))
 
 
 def make_themes(names: Sequence[Iterable[str]], known: Sequence[str] | None = None) -> Themes:
@@ -117,6 +128,20 @@ def make_themes(names: Sequence[Iterable[str]], known: Sequence[str] | None = No
 def folder_names(scan: Scan) -> list[tuple[str, ...]]:
     """The first-level subfolder of each picture."""
     return [() if picture.theme is None else (picture.theme,) for picture in scan.pictures]
+
+
+def _joined_folders(scan: Scan) -> list[str]:
+    """What to say of folders whose names look alike and so are one theme."""
+    folders: dict[str, set[str]] = {}
+    for picture in scan.pictures:
+        if picture.theme is not None:
+            folders.setdefault(picture.theme, set()).add(picture.path.partition("/")[0])
+    return [
+        f"{len(names)} folders are the theme '{shown(theme)}': their names look alike"
+        f" ({', '.join(ascii(name) for name in sorted(names))})."
+        for theme, names in sorted(folders.items())
+        if len(names) > 1
+    ]
 
 
 def _tags(scan: Scan) -> list[tuple[str, ...]]:
@@ -140,18 +165,31 @@ def _table_path(root: Path, named: str) -> Path:
     if found is None:
         raise DataError(
             f"there is no file '{named}' with themes, neither in '{root}' nor here",
-            "data.themes is folders, tags, none, or the path of a .csv or .json file",
+            f"data.themes is folders, tags, none, or the path of a {SUFFIXES} file",
         )
     return found
 
 
-def _from_table(scan: Scan, path: Path) -> list[tuple[str, ...]]:
-    table = read_table(path)
-    usable = {picture.path for picture in scan.pictures}
+def _from_table(scan: Scan, path: Path) -> tuple[list[tuple[str, ...]], str]:
+    """The themes of each picture by a table, and what to say of rows that no picture is used for."""
     rejected = {item.path: item.reason for item in scan.rejected}
-    known = usable | set(rejected)
-    # A copy that is left out is neither, and what the table says of it is true all the same.
-    absent = [file for file in table if file not in known and not (scan.root / file).is_file()]
+    usable = {picture.path for picture in scan.pictures}
+    left_out = {item.path for item in scan.left_out}
+    finder = Finder(scan.root, usable | set(rejected) | left_out, (scan.root, path.parent))
+    table: dict[str, tuple[str, ...]] = {}
+    rows: dict[str, Row] = {}
+    absent: list[str] = []
+    for row in read_table(path):
+        file = finder.find(row.file)
+        if file is None:
+            absent.append(row.file)
+        elif file in table:
+            raise DataError(
+                f"'{path}' names '{shown(row.file)}' twice: {rows[file].place} and {row.place}",
+                'keep one; several themes are written as "food, red"',
+            )
+        else:
+            table[file], rows[file] = row.names, row
     if absent:
         near = difflib.get_close_matches(absent[0], usable, n=1)
         raise DataError(
@@ -160,7 +198,17 @@ def _from_table(scan: Scan, path: Path) -> list[tuple[str, ...]]:
         )
     named = {name for file in usable.intersection(table) for name in table[file]}
     _complain_of_lost(path, table, named, rejected)
-    return [table.get(picture.path, ()) for picture in scan.pictures]
+    # Among them are copies that --dedupe leaves out: what the table says of them is true all the same.
+    unused = [rows[file].file for file in table if file not in usable]
+    note = (
+        f"{_rows(len(unused))} of '{path}' of files that are left out or are no pictures: "
+        f"{', '.join(map(repr, map(shown, unused[:_SHOWN])))}{', ...' if len(unused) > _SHOWN else ''}."
+    )
+    return [table.get(picture.path, ()) for picture in scan.pictures], note if unused else ""
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"
 
 
 def _complain_of_lost(

@@ -1,16 +1,18 @@
 """Many pictures, larger: which files are meant, where each result goes, and what becomes of the bad ones."""
 
 import glob
+import itertools
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from impasto import images
+from impasto.data.walk import LeftOut, among_matches, describe, walk
 from impasto.errors import ImageError, ImpastoError, InputError
 from impasto.files import sweep
 from impasto.inference.pictures import FORMATS
@@ -58,27 +60,31 @@ class Tally:
 Watcher = Callable[[Tally, Outcome | None], None]
 
 
-def plan_jobs(inputs: Sequence[str], out: Path, format_: str | None = None) -> list[Job]:
+def plan_jobs(
+    inputs: Sequence[str],
+    out: Path,
+    format_: str | None = None,
+    warn: Callable[[str], None] = lambda words: None,
+) -> list[Job]:
     """The jobs that files, folders and patterns mean, in order; a folder's structure is kept below `out`.
 
-    For one picture `out` may be the name of a file. Raises `InputError` for what matches nothing, an unknown
+    For one picture `out` may be the name of a file. What is left out of a folder or a pattern (`walk.walk`) is
+    told to `warn`; a file that is named is taken. Raises `InputError` for what matches nothing, an unknown
     format, and two pictures with one target.
     """
     if format_ is not None and format_ not in FORMATS:
         raise InputError(f"pictures cannot be written as '{format_}'", f"one of: {', '.join(FORMATS)}")
-    if means_file(out, images.SUFFIXES):
+    to_file = means_file(out, images.SUFFIXES)
+    if to_file:
         check_target(out, format_)
-        (source, _), *more = _found(inputs)
-        if more:
-            raise InputError(
-                f"{len(more) + 1:,} pictures cannot go into the one file '{out}'",
-                "give --out a folder's name",
-            )
-        if out.resolve() == source.resolve():
-            raise InputError(f"'{source}' would be written over", "choose another --out")
-        return [Job(source, out)]
-    check_folder(out)
-    found = list(_found(inputs))
+    else:
+        check_folder(out)
+    left_out: list[LeftOut] = []
+    found = list(_found(inputs, out, left_out))
+    if left_out:
+        warn(describe(left_out))
+    if to_file:
+        return [_only_job(found, out)]
     named = Counter(_target(below, format_) for below in {below for _, below in found})
     jobs: dict[Path, Job] = {}
     for source, below in found:
@@ -96,6 +102,18 @@ def plan_jobs(inputs: Sequence[str], out: Path, format_: str | None = None) -> l
             raise InputError(f"'{source}' would be written over", "choose another --out")
         jobs[target] = Job(source, target)
     return list(jobs.values())
+
+
+def _only_job(found: Sequence[tuple[Path, Path]], out: Path) -> Job:
+    """The one picture that becomes the file `out`. Raises `InputError` for several, or for itself."""
+    (source, _), *more = found
+    if more:
+        raise InputError(
+            f"{len(found):,} pictures cannot go into the one file '{out}'", "give --out a folder's name"
+        )
+    if out.resolve() == source.resolve():
+        raise InputError(f"'{source}' would be written over", "choose another --out")
+    return Job(source, out)
 
 
 def check_target(out: Path, format_: str | None) -> None:
@@ -124,29 +142,40 @@ def _target(below: Path, format_: str | None) -> Path:
     return below.with_suffix(f".{FORMATS[format_ or 'png']}")
 
 
-def _found(inputs: Sequence[str]) -> Iterator[tuple[Path, Path]]:
-    """Every file that is meant, with its path below the output folder."""
+def _found(inputs: Sequence[str], out: Path, left_out: list[LeftOut]) -> Iterator[tuple[Path, Path]]:
+    """Every file that is meant, with its path below the output folder; what is not goes to `left_out`."""
     for text in inputs:
         path = Path(text)
         if path.is_dir():
-            files = sorted(p for p in path.rglob("*") if _is_picture(p, path))
-            if not files:
-                raise InputError(f"there are no pictures in '{path}'", "give a folder that holds some")
-            yield from ((file, file.relative_to(path)) for file in files)
+            found = walk(path, out)
+            if not found.pictures:
+                hint = describe(found.left_out) or "give a folder that holds some"
+                raise InputError(f"there are no pictures in '{path}'", hint)
+            left_out += [replace(item, path=str(path / item.path)) for item in found.left_out]
+            yield from ((path / file.path, Path(file.path)) for file in found.pictures)
         elif path.exists():
             yield path, Path(path.name)
-        elif matches := sorted(glob.glob(text, recursive=True)):  # noqa: PTH207 - `Path.glob` needs a root
-            named = [Path(match) for match in matches]
-            yield from ((file, Path(file.name)) for file in named if file.is_file())
+        elif matches := _matching(text):
+            meant, left = among_matches(matches, _fixed_part(path))
+            if not meant:
+                raise InputError(f"no file that '{text}' matches is taken", describe(left))
+            left_out += left
+            yield from ((file, Path(file.name)) for file in meant)
         else:
             raise InputError(
                 f"there is no file or folder '{text}'", "a pattern such as 'scans/*.png' also does"
             )
 
 
-def _is_picture(path: Path, root: Path) -> bool:
-    hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
-    return not hidden and path.suffix.lower() in images.SUFFIXES and path.is_file()
+def _matching(pattern: str) -> list[Path]:
+    matches = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 - `Path.glob` needs a root
+    return [file for file in map(Path, matches) if file.is_file()]
+
+
+def _fixed_part(pattern: Path) -> Path:
+    """The folder that all matches of a pattern lie in."""
+    fixed = itertools.takewhile(lambda part: not glob.has_magic(part), pattern.parts[:-1])
+    return Path(*fixed)
 
 
 def upscale_all(

@@ -44,7 +44,11 @@ class Row:
 
 
 def compare(
-    upscaler: PictureUpscaler, against: str | Path, *, progress: Callable[[str, int, int], None] | None = None
+    upscaler: PictureUpscaler,
+    against: str | Path,
+    *,
+    progress: Callable[[str, int, int], None] | None = None,
+    warn: Callable[[str], None] = lambda words: None,
 ) -> list[Row]:
     """The upscaler and the classic ways on a folder's pictures: made small by bicubic, made large again.
 
@@ -54,6 +58,8 @@ def compare(
     """
     scale = upscaler.network.scale
     scan = scan_folder(Path(against), min_side_px=LEAST_PX)
+    if scan.report:
+        warn(scan.report)
     net = FeatureMaps()
     ways: dict[str, Callable[[Pixels], Pixels]] = {
         name: _resampling(scale, kind) for name, kind in CLASSICS.items()

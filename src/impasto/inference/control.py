@@ -1,5 +1,6 @@
 """How well a model does what is asked of it: themes, colours, photos to find (`evaluate --control`)."""
 
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ def control(
     photos: int = PHOTOS,
     steps: int = STEPS,
     progress: Any = None,
+    warn: Callable[[str], None] = lambda words: None,
 ) -> dict[str, Any]:
     """Ask for the palettes of held-out pictures, for every theme, and for held-out pictures themselves.
 
@@ -59,6 +61,8 @@ def control(
             f"'{against}' is not what this model was trained on",
             "only there it is known what was held out: give the same folder, unchanged",
         )
+    for note in dataset.notes:
+        warn(note)
     net, found = load_lite0(torch.device("cpu")), dict[str, Any]()
     if model.themes:
         found["themes"] = themes_obeyed(model, dataset, net, per_theme)

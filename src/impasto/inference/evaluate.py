@@ -1,6 +1,7 @@
 """How good a model's pictures are: distances, precision, recall, coverage, memorisation, with their floor."""
 
 import contextlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +22,24 @@ FIRST_SEED = 1_000_000  # far from the seeds that training looks at
 
 
 def evaluate(
-    model: Model, against: str | Path, *, samples: int | None = None, progress: Any = None
+    model: Model,
+    against: str | Path,
+    *,
+    samples: int | None = None,
+    progress: Any = None,
+    warn: Callable[[str], None] = lambda words: None,
 ) -> dict[str, Any]:
     """Compare a model's pictures with those of a folder, prepared as they were for training.
 
     `samples` defaults to as many as there are real pictures, at most 5,000. Memorisation needs to know which
-    pictures trained the model, so it is None unless `against` is the folder it was trained on.
+    pictures trained the model, so it is None unless `against` is the folder it was trained on. What was left
+    out of the folder is told to `warn`.
     Raises `InputError` for a folder that cannot be used, or fewer than 16 samples.
     """
     config = model.info.config
     dataset = open_to_compare(against, config.data, config.image, seed=config.train.seed, progress=progress)
+    for note in dataset.notes:
+        warn(note)
     train, holdout = dataset.train_pixels(MOST_REAL, seed=0), dataset.holdout_pixels(MOST_REAL)
     count = min(MOST_SAMPLES, len(train) + len(holdout)) if samples is None else samples
     if count < 16:

@@ -184,7 +184,9 @@ def _resolved(path: Path) -> Path | None:
 
 
 def _folders(root: Path) -> Iterator[Path]:
-    """A root and what is below it, without what is linked, hidden, or a part of a run."""
+    """A root and what is below it, without what is linked, hidden, of the system, or a part of a run."""
+    from impasto.data.walk import private_kind
+
     seen, level = 0, [root]
     for _ in range(DEPTH + 1):
         below: list[Path] = []
@@ -199,7 +201,9 @@ def _folders(root: Path) -> Iterator[Path]:
             except OSError:  # gone, or not ours to read
                 continue
             hidden = _PARTS | _PRIVATE if (folder / "config.json").is_file() else set()
-            below += [folder / name for name in sorted(names) if name[0] != "." and name not in hidden]
+            below += [
+                folder / name for name in sorted(names) if private_kind(name) is None and name not in hidden
+            ]
         level = below
 
 
@@ -218,12 +222,11 @@ def _is_run(folder: Path) -> bool:
 
 
 def _count(folder: Path) -> int:
-    """The files of a folder that are pictures by their names."""
-    from impasto.images import SUFFIXES
+    """The files of a folder that are pictures by their names, as a training on it alone would see them."""
+    from impasto.data.walk import pictures_in
 
     try:
-        with os.scandir(folder) as entries:
-            return sum(Path(entry.name).suffix.lower() in SUFFIXES for entry in entries)
+        return pictures_in(folder)
     except OSError:
         return 0
 

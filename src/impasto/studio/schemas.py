@@ -157,6 +157,7 @@ class DatasetMade(DatasetSeen):
 
     themes: dict[str, int]
     rejected: dict[str, str]
+    notes: list[str] = []
 
 
 class JobSeen(BaseModel):

@@ -52,7 +52,7 @@ async def upload(
     response.headers["location"] = f"/api/v1/datasets/datasets/{made.id}"
     return DatasetMade(
         name=f"datasets/{made.id}", title=made.name, pictures=made.pictures, id=made.id,
-        themes=made.themes, rejected=made.rejected,
+        themes=made.themes, rejected=made.rejected, notes=made.notes,
     )  # fmt: skip
 
 

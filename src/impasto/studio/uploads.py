@@ -41,6 +41,7 @@ class Dataset:
     created: float
     themes: dict[str, int] = field(default_factory=dict)
     rejected: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)  # what else was left out, and names that nobody can read
 
     def to_dict(self) -> dict[str, Any]:
         """Ready for JSON."""
@@ -94,7 +95,7 @@ class Uploads:
                 check()
                 file.seek(0)
                 if is_zip(file):
-                    for entry, theme, data in pictures_of(file, self.limits):
+                    for entry, theme, data in pictures_of(file, self.limits, intake.notes.append):
                         check()
                         intake.add(entry, data, theme)
                 else:
@@ -117,6 +118,7 @@ class Uploads:
                 created=time.time(),
                 themes={theme: themes.count(theme) for theme in sorted(set(themes))},
                 rejected=intake.rejected,
+                notes=intake.notes,
             )
             write_bytes_atomically(folder / ABOUT, json.dumps(asdict(made)).encode())
             folder.rename(self.folder / made.id)
@@ -158,6 +160,7 @@ class _Intake:
         self.pictures = 0
         self.theme_of: dict[str, str] = {}
         self.rejected: dict[str, str] = {}
+        self.notes: list[str] = []
 
     def add(self, label: str, data: bytes, theme: str = "") -> None:
         """One more picture, or one more that is left out."""

@@ -3,18 +3,26 @@
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
 from typing import IO
 
+from impasto.data.names import without_separators
+from impasto.data.walk import LeftOut, describe, private_kind
 from impasto.images import SUFFIXES
 from impasto.studio.problems import Refused
 from impasto.studio.settings import Limits
+from impasto.studio.zip_names import UNKNOWN, names_of
 
 _DIRECTORY_BYTES = 64 * 2**20  # of the list of what is inside; each entry of it costs ten times that
 _END = struct.Struct("<4s4H2LH")
 _FILE_TYPE, _LINK, _REGULAR, _FOLDER = 0o170000, 0o120000, 0o100000, 0o040000
 _ENCRYPTED = 0x1
+_UNREADABLE = (
+    "It cannot be told in which encoding the names in the zip are. The pictures are taken in; the names of"
+    f" themes are shown as {UNKNOWN}. Make the zip with names in UTF-8 to have them right."
+)
+_Named = tuple[zipfile.ZipInfo, str]
 _BROKEN = (
     zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError, NotImplementedError,
     struct.error, OverflowError, UnicodeError,
@@ -28,25 +36,35 @@ def is_zip(file: IO[bytes]) -> bool:
     return start in (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 
 
-def pictures_of(file: IO[bytes], limits: Limits) -> Iterator[tuple[str, str, bytes]]:
+def pictures_of(
+    file: IO[bytes], limits: Limits, tell: Callable[[str], None] = lambda words: None
+) -> Iterator[tuple[str, str, bytes]]:
     """Name, theme and content of each file in a zip whose name says that it is a picture.
 
-    The theme is the first folder that not all have in common. Raises `Refused` for a zip that is damaged,
-    encrypted, too large when unpacked, or has names that point elsewhere.
+    The theme is the first folder that not all have in common. What is left out, and names that nobody can
+    read, are told to `tell`. Raises `Refused` for a zip that is damaged, encrypted, too large when unpacked,
+    or has names that point elsewhere.
     """
     try:
         _check_directory(file)
         with zipfile.ZipFile(file) as archive:
-            entries = _wanted(archive.infolist(), limits)
-            depth = _common_depth([entry.filename for entry in entries])
+            infos = archive.infolist()
+            if len(infos) > 2 * limits.files:
+                raise Refused(413, f"the zip holds {len(infos):,} files", "send it in parts")
+            called = names_of(infos)
+            entries, left_out = _wanted(list(zip(infos, called.names, strict=True)), limits)
+            for note in (_UNREADABLE if called.encoding is None else "", describe(left_out)):
+                if note:
+                    tell(note)
+            depth = _common_depth([name for _, name in entries])
             unpacked = 0
-            for entry in entries:
+            for entry, name in entries:
                 with archive.open(entry) as opened:
                     data = opened.read(limits.picture_bytes + 1)
                 unpacked += len(data)
                 if len(data) > limits.picture_bytes or unpacked > limits.unpacked_bytes:
                     raise Refused(413, "the zip is too large when unpacked", "send it in parts")
-                yield entry.filename, _theme(entry.filename, depth), data
+                yield name, _theme(name, depth), data
     except Refused:
         raise
     except _BROKEN as error:
@@ -68,39 +86,48 @@ def _check_directory(file: IO[bytes]) -> None:
     file.seek(0)
 
 
-def _wanted(entries: list[zipfile.ZipInfo], limits: Limits) -> list[zipfile.ZipInfo]:
-    """The pictures, by their names. Raises `Refused` where any entry means harm."""
-    if len(entries) > 2 * limits.files:
-        raise Refused(413, f"the zip holds {len(entries):,} files", "send it in parts")
-    wanted = []
-    for entry in entries:
-        _check_name(entry)
+def _wanted(entries: list[_Named], limits: Limits) -> tuple[list[_Named], list[LeftOut]]:
+    """The pictures, by their names, and those that are left out. Raises `Refused` where any means harm."""
+    wanted: list[_Named] = []
+    left_out: dict[str, LeftOut] = {}
+    for entry, name in entries:
+        _check_name(entry, name)
         kind = entry.external_attr >> 16 & _FILE_TYPE
         if kind == _LINK:
             raise Refused(422, "the zip holds a symbolic link", "put the pictures themselves in")
         if kind not in (0, _REGULAR, _FOLDER):
             raise Refused(422, "the zip holds a device or a pipe")
-        if entry.is_dir():
+        path = PurePosixPath(name)
+        if name.endswith("/") or path.suffix.lower() not in SUFFIXES:
             continue
-        parts = PurePosixPath(entry.filename).parts
-        if any(part.startswith(".") or part == "__MACOSX" for part in parts):
-            continue
-        if PurePosixPath(entry.filename).suffix.lower() not in SUFFIXES:
+        if (private := _private(path)) is not None:
+            left_out[private.path] = private
             continue
         if entry.flag_bits & _ENCRYPTED:
             raise Refused(422, "the zip is encrypted", "make it without a password")
         if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise Refused(422, "the zip is compressed in a rare way", "make it anew, with 'deflate'")
-        wanted.append(entry)
-    if sum(entry.file_size for entry in wanted) > limits.unpacked_bytes:
+        wanted.append((entry, name))
+    if sum(entry.file_size for entry, _ in wanted) > limits.unpacked_bytes:
         raise Refused(413, "the zip is too large when unpacked", "send it in parts")
-    return wanted
+    return wanted, list(left_out.values())
 
 
-def _check_name(entry: zipfile.ZipInfo) -> None:
-    name = entry.orig_filename
-    parts = name.replace("\\", "/").split("/")
-    if "\0" in name or "\\" in name or name.startswith("/") or ".." in parts or parts[0][1:2] == ":":
+def _private(path: PurePosixPath) -> LeftOut | None:
+    """What is left out for the name of a picture or of a folder that it lies in."""
+    for depth, part in enumerate(path.parts[:-1], start=1):
+        if (kind := private_kind(part)) is not None:
+            return LeftOut("/".join(path.parts[:depth]), kind)
+    if path.name.startswith("."):
+        return LeftOut(str(path), "sidecar" if path.name.startswith("._") else "hidden")
+    return None
+
+
+def _check_name(entry: zipfile.ZipInfo, name: str) -> None:
+    parts = name.split("/")
+    # The name as the zip has it, too: other programs that look at it may stop at the zero.
+    zero = "\0" in name or "\0" in entry.orig_filename
+    if zero or name.startswith("/") or ".." in parts or parts[0][1:2] == ":":
         raise Refused(422, "the zip holds a name that points out of its folder", "make it anew")
 
 
@@ -114,7 +141,7 @@ def _common_depth(names: list[str]) -> int:
 
 
 def _theme(name: str, depth: int) -> str:
-    """The folder at a depth as the name of a theme: commas would make two of it."""
+    """The folder at a depth as the name of a theme, without what would make two of it."""
     parts = PurePosixPath(name).parts[:-1]
     theme = parts[depth] if len(parts) > depth else ""
-    return " ".join("".join(c if c.isprintable() and c != "," else " " for c in theme).split())[:64]
+    return without_separators("".join(c if c.isprintable() else " " for c in theme))[:64].strip()

@@ -35,6 +35,7 @@ class Started(Event):
     resumed: bool
     stops_when: str
     memory: str = ""  # what is done because memory is short, if anything
+    notes: tuple[str, ...] = ()  # what was left out of the folder, and what of its themes may surprise
 
 
 @dataclass(frozen=True)

@@ -152,7 +152,7 @@ def train(
         if ranks.is_first():
             stack.enter_context(_alone_in(out))
         if resuming:
-            states.restore(state, out / STATE_FILE, dataset.fingerprint)
+            states.restore(state, out / STATE_FILE, dataset.fingerprint, dataset.notes)
         threads = _threads(config.train, choice.device, state)
         task = make_task(config, state, fabric, dataset, first=not resuming, threads=threads)
         config = memory.settled(config, dataset, fabric, task)
@@ -193,6 +193,7 @@ def train(
             resumed=resuming,
             stops_when=describe(config.stop),
             memory=memory.describe(config.train),
+            notes=dataset.notes,
         )
         tell(started)
         if state.threads not in (None, threads.count):

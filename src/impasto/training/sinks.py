@@ -66,8 +66,9 @@ class TerminalSink:
                     f"{event.discriminator_parameters / 1e6:.1f} M parameters. Stops {event.stops_when}. "
                     "Ctrl-C saves and stops."
                 )
-                if event.memory:
-                    self._line(event.memory)
+                for note in (event.memory, *event.notes):
+                    if note:
+                        self._line(note)
             case Progress():
                 self._progress(event)
             case Evaluated():

@@ -5,7 +5,7 @@ number of threads.
 """
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -228,14 +228,18 @@ def is_finite(state: TrainingState) -> bool:
     return all(bool(torch.isfinite(p).all()) for _, module in state.modules() for p in module.parameters())
 
 
-def restore(state: TrainingState, path: Path, fingerprint: str) -> None:
-    """Make a fresh state equal to the saved one. Raises `CheckpointError` where they cannot be."""
+def restore(state: TrainingState, path: Path, fingerprint: str, notes: Sequence[str] = ()) -> None:
+    """Make a fresh state equal to the saved one. Raises `CheckpointError` where they cannot be.
+
+    `notes` say how the pictures were read now; a run of an earlier version may have read more of them.
+    """
     tensors, values = load_state(path)
     if values.get("fingerprint") != fingerprint:
-        raise CheckpointError(
-            "the pictures are not those that this run was trained on",
-            "put the folder back as it was, or start a new run with another --out",
+        hint = "put the folder back as it was, or start a new run with another --out"
+        now = (
+            f"; an earlier version may have read what this one leaves out. {' '.join(notes)}" if notes else ""
         )
+        raise CheckpointError("the pictures are not those that this run was trained on", hint + now)
     for name, module in state.modules():
         load_weights(module, _under(tensors, name), path)
     try:

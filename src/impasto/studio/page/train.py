@@ -136,7 +136,7 @@ def _take(desk: Desk, paths: list[str]) -> tuple[Any, ...]:
                 yield Path(path).name, file
 
     made = desk.do(lambda check: desk.studio.uploads.take(Path(paths[0]).stem, given(), check))
-    words = desk.say("uploaded", count=made.pictures, left=len(made.rejected))
+    words = " ".join((desk.say("uploaded", count=made.pictures, left=len(made.rejected)), *made.notes))
     return _sets(desk, f"datasets/{made.id}"), None, words
 
 
