@@ -1,5 +1,6 @@
 """`impasto serve`."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -35,6 +36,7 @@ def serve(
     from impasto.errors import MissingDependencyError
     from impasto.studio.settings import Settings
 
+    os.environ.pop("IMPASTO_TOKEN", None)  # it was read: no process that is started from here needs it
     folders = tuple(workspace or [Path()])
     settings = Settings(
         folders, host=host, port=port, token=token or None, origins=tuple(allow_origin or ()), page=page
@@ -47,5 +49,5 @@ def serve(
         raise MissingDependencyError(
             f"the studio needs the package {error.name}", "pip install 'impasto[studio]'"
         ) from None
-    print(f"Impasto is at http://{host}:{port}/ and works in {folders[0].resolve()}. Ctrl-C ends it.")
-    run(settings)
+    place = folders[0].resolve()
+    run(settings, lambda at: print(f"Impasto is at {at} and works in {place}. Ctrl-C ends it.", flush=True))

@@ -68,9 +68,9 @@ def plan_jobs(
 ) -> list[Job]:
     """The jobs that files, folders and patterns mean, in order; a folder's structure is kept below `out`.
 
-    For one picture `out` may be the name of a file. What is left out of a folder or a pattern is told to `warn`;
-    a file that is named is taken. Raises `InputError` for what matches nothing, an unknown
-    format, and two pictures with one target.
+    For one picture `out` may be the name of a file. What is left out of a folder or a pattern is told to
+    `warn`; a file that is named is taken. Raises `InputError` for what matches nothing, an unknown format, and
+    two pictures with one target.
     """
     if format_ is not None and format_ not in FORMATS:
         raise InputError(f"pictures cannot be written as '{format_}'", f"one of: {', '.join(FORMATS)}")

@@ -11,6 +11,7 @@ from impasto.studio import schemas, work
 from impasto.studio.problems import MEDIA_TYPE, Problem, Refused
 from impasto.studio.queue import Check
 from impasto.studio.schemas import Generate, Health, Interpolate, ModelSeen, PicturesMade
+from impasto.studio.security import peer_of
 from impasto.studio.streams import in_chunks
 from impasto.studio.studio import Studio
 from impasto.studio.uploads import check_picture, read_bounded
@@ -34,7 +35,7 @@ async def in_turn(request: Request, work: Callable[[Check], T]) -> T:
     Raises `Refused`: 429 where no place is free, 503 where it takes too long.
     """
     studio = the_studio(request)
-    place = studio.queue.enter(work)
+    place = studio.queue.enter(work, peer_of(request.scope))
     made: asyncio.Future[Any] = asyncio.wrap_future(place.future)
     gone: asyncio.Future[Any] = asyncio.ensure_future(_gone(request))
     try:
@@ -86,8 +87,9 @@ routes = APIRouter(prefix="/api/v1", responses={500: {"model": Problem, "descrip
 
 
 @routes.get("/health", responses=problems(), tags=["server"])
-def health(studio: Here) -> Health:
+async def health(studio: Here) -> Health:
     """Whether the server is up, and how much its queue has to do. Needs no token."""
+    # No thread is needed for it, as all of them may be waiting for a disk.
     return Health(status="closing" if studio.closing.is_set() else "ok", **studio.queue.load)
 
 

@@ -10,26 +10,25 @@ from starlette.middleware.cors import CORSMiddleware
 
 from impasto import __version__
 from impasto.studio import api, problems, trainings
-from impasto.studio.security import Guard, SecurityHeaders, login_routes
+from impasto.studio.security import Attempts, Guard, SecurityHeaders, login_routes
 from impasto.studio.settings import Settings
 from impasto.studio.streams import AccessLog, Bounds
-from impasto.studio.studio import open_studio
+from impasto.studio.studio import Studio, open_studio
 
 _ABOUT = """Train, steer, explore and upscale. Errors are problem details (RFC 9457) with a `hint`.
 Where the server was started with a token, each request needs `Authorization: Bearer TOKEN`."""
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """The application; `app.state.studio` holds what it works with.
+def create_app(settings: Settings, studio: Studio | None = None) -> FastAPI:
+    """The application; `app.state.studio` holds what it works with, opened here unless it is given.
 
-    Raises `InputError` where a folder is missing.
+    Raises `InputError` as `open_studio` does.
     """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
-        app.state.studio.closing.set()
-        app.state.studio.queue.close()
+        app.state.studio.close()
 
     # The usual pages of documentation fetch their scripts from elsewhere; the description itself is ours.
     app = FastAPI(
@@ -41,14 +40,15 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         lifespan=lifespan,
     )
-    app.state.studio = open_studio(settings)
-    problems.install(app)
+    app.state.studio = studio or open_studio(settings)
+    problems.install(app, app.state.studio.catalogue.roots)
     app.include_router(api.routes)
     app.include_router(trainings.routes)
-    app.include_router(login_routes(settings))
+    attempts = Attempts()
+    app.include_router(login_routes(settings, attempts))
     _mount_page(app, wanted=settings.page)
     app.add_middleware(Bounds, limits=settings.limits)
-    app.add_middleware(Guard, settings=settings)
+    app.add_middleware(Guard, settings=settings, attempts=attempts)
     if settings.origins:
         app.add_middleware(
             CORSMiddleware,

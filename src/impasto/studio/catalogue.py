@@ -3,16 +3,18 @@
 What a request names is looked up in what is there, never opened as a path: nothing else can be reached.
 """
 
-import json
 import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from impasto.studio.problems import NotHere
+from pydantic import BaseModel, Field
+
+from impasto.studio.problems import NotHere, Refused
+from impasto.studio.untrusted import Unusable, as_text, links_below, load
 
 if TYPE_CHECKING:
     from impasto.inference.sampler import Model
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 DEPTH = 4  # folders below a root that are looked into for models
 MOST_FOLDERS = 20_000
+MODEL_JSON_BYTES = 4 * 2**20
 _PARTS = {"best", "last"}  # of a run: the run itself stands for them
 _PRIVATE = {"healthy", "samples", "tensorboard"}
 
@@ -133,8 +136,26 @@ class Catalogue:
                     return folder
         raise NotHere(
             f"there is no folder '{name[:200]}' in the workspace",
-            "GET /api/v1/datasets lists some; --workspace DIR DIR ... names more at the start",
+            "GET /api/v1/datasets lists some; --workspace DIR again names more at the start",
         )
+
+    def folder_to_read(self, name: str) -> Path:
+        """`folder`, whose pictures are to be read.
+
+        Raises `NotHere`, and `Refused` (409) where a link in it leads out of the roots: what lies there
+        would be read, learned and shown.
+        """
+        folder = self.folder(name)
+        for link in links_below(folder):
+            target = _resolved(link)
+            if target is not None and not any(target.is_relative_to(root) for root in self.roots):
+                name = as_text(str(link.relative_to(folder)), 200)
+                raise Refused(
+                    409,
+                    f"'{name}' is a link that leads out of the workspace",
+                    "start the server with --workspace for the folder it leads to, too, or remove it",
+                )
+        return folder
 
     def pictures(self) -> list[tuple[str, int]]:
         """Names of folders with pictures in them or in their subfolders, and how many those are."""
@@ -202,9 +223,20 @@ def _folders(root: Path) -> Iterator[Path]:
                 continue
             hidden = _PARTS | _PRIVATE if (folder / "config.json").is_file() else set()
             below += [
-                folder / name for name in sorted(names) if private_kind(name) is None and name not in hidden
+                folder / name
+                for name in sorted(names)
+                if private_kind(name) is None and name not in hidden and _can_be_named(name)
             ]
         level = below
+
+
+def _can_be_named(name: str) -> bool:
+    """Whether a request can name it: bytes that are no text cannot be put into JSON."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _model_of(name: str, folder: Path) -> Entry | None:
@@ -234,25 +266,50 @@ def _count(folder: Path) -> int:
 _FILES = ("model.json", "model.safetensors")
 
 
+_Number = Annotated[int, Field(ge=0, le=10**18)]
+_Word = Annotated[str, Field(max_length=200)]
+
+
+class _Image(BaseModel):
+    size: _Number = 0
+    channels: _Number
+
+
+class _Network(BaseModel):
+    scale: Annotated[int, Field(ge=1, le=64)] | None = None
+    themes: Annotated[tuple[_Word, ...], Field(max_length=10_000)] = ()
+
+
+class _Config(BaseModel):
+    preset: _Word
+    image: _Image
+    model: _Network
+
+
+class _Description(BaseModel):
+    """Of `model.json` what is listed; the rest is checked when the model is loaded."""
+
+    config: _Config
+    images_seen: _Number
+
+
 def _entry(name: str, folder: Path, *, shipped: bool) -> Entry | None:
     """What `model.json` says, or nothing where it does not describe a model."""
     try:
-        text = (folder / "model.json").read_text(encoding="utf-8")
-        tree = json.loads(text)
-        config = tree["config"]
-        scale = config["model"].get("scale")
+        found = load(folder / "model.json", _Description, MODEL_JSON_BYTES)
+        config, scale = found.config, found.config.model.scale
         return Entry(
             name=name,
             kind="generator" if scale is None else "upscaler",
             folder=folder,
             shipped=shipped,
-            preset=str(config["preset"]),
-            size=int(config["image"]["size"]) if scale is None else None,
-            channels=int(config["image"]["channels"]),
-            scale=None if scale is None else int(scale),
-            images_seen=int(tree["images_seen"]),
-            themes=tuple(map(str, config["model"].get("themes", ()))),
+            preset=as_text(config.preset),
+            size=config.image.size if scale is None else None,
+            channels=config.image.channels,
+            scale=scale,
+            images_seen=found.images_seen,
+            themes=tuple(map(as_text, config.model.themes)),
             changed=(folder / "model.safetensors").stat().st_mtime,
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (OSError, Unusable):
         return None

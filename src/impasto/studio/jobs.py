@@ -6,45 +6,109 @@ or after `kill -9`, nothing needs to be remembered.
 """
 
 import json
+import logging
+import os
 import re
 import secrets
-import sys
+import shutil
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
+from pydantic import BaseModel, Field, ValidationError
+
+from impasto.errors import InputError
 from impasto.files import write_bytes_atomically
 from impasto.studio import processes
 from impasto.studio.catalogue import Catalogue
 from impasto.studio.journal import Journal, newest
 from impasto.studio.problems import NotHere, Refused
 from impasto.studio.processes import Process
+from impasto.studio.schemas import Limits, Train
+from impasto.studio.untrusted import (
+    Unusable,
+    as_text,
+    is_real_folder,
+    links_below,
+    load,
+    load_if_usable,
+    read_bytes,
+    read_tail,
+)
 
-JOB, PROCESS, LOG, EVENTS = "job.json", "process.json", "job.log", "events.jsonl"
+JOB, PROCESS, LOG, EVENTS, STATE_FILE = (
+    "job.json", "process.json", "job.log", "events.jsonl", "state.safetensors",
+)  # fmt: skip
 ENDED_WELL = ("minutes", "images", "epochs", "converged")
+GRID_BYTES = 64 * 2**20
+MOST_EVENTS = 200_000  # drawn at a time
+log = logging.getLogger("impasto.studio")
+_ID = re.compile(r"[\w-]{1,100}", re.ASCII)
+_GRID = re.compile(r"\d{1,18}\.png", re.ASCII)
 
 State = Literal["running", "stopping", "stopped", "finished", "failed", "lost"]
 """Of a job. Stopped: saved, as asked. Finished: a limit was reached. Failed: it said why. Lost: it was killed
 or the machine went down; what came after the last checkpoint is gone. What does not run can be resumed."""
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What to train. Limits are those of `impasto train`; `settings` are numbers, as for its `--set`."""
+Plan = Train
+"""What to train, by names of the catalogue."""
 
-    pictures: str  # the name of a folder in the catalogue
-    name: str = ""  # for people
-    preset: str | None = None
-    size: int | None = None
-    minutes: float | None = None
-    images: int | None = None
-    until_converged: bool = False
-    dedupe: bool = False
-    begin_with: str | None = None  # the name of a model in the catalogue
-    settings: Mapping[str, float | int | bool] = field(default_factory=dict)
+_Time = Annotated[float, Field(allow_inf_nan=False)]
+_Count = Annotated[int, Field(ge=0, le=10**18)]
+_Rate = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class _Record(BaseModel):
+    """`job.json`. Without a plan it was written by a version that kept a command line there."""
+
+    name: Annotated[str, Field(max_length=2_000)]
+    pictures: Annotated[str, Field(min_length=1, max_length=2_000)]
+    preset: Annotated[str, Field(max_length=100)] = ""
+    size: Annotated[int, Field(ge=1, le=10**6)] | None = None
+    created: _Time
+    plan: Plan | None = None
+
+
+class _Launch(BaseModel):
+    """`process.json`. Which end and which progress were in the events before: no clock is asked, as one that
+    is set back would make every end one of before."""
+
+    pid: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    began: Annotated[str, Field(max_length=200)] = ""
+    log_from: _Count = 0
+    asked_to_stop: bool = False
+    ended_before: _Time | None = None
+    progress_before: _Time | None = None
+
+
+class _Said(BaseModel):
+    """What any event of a training has."""
+
+    images_seen: _Count = 0
+    unix_time: _Time = 0.0
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any] | None) -> Self | None:
+        """An event, or None where there is none that can be used."""
+        try:
+            return None if record is None else cls.model_validate(record)
+        except (ValidationError, RecursionError):
+            return None
+
+
+class _Progress(_Said):
+    images_per_second: _Rate | None = None
+    eta_seconds: _Rate | None = None
+
+
+class _Ended(_Said):
+    seconds: _Rate = 0.0
+    condition: Annotated[str, Field(max_length=100)]
+    words: Annotated[str, Field(max_length=10_000)] = ""
 
 
 @dataclass(frozen=True)
@@ -79,21 +143,22 @@ class Jobs:
         self.catalogue = catalogue
         self.at_once = at_once
         self._lock = threading.Lock()
+        self._asked: set[tuple[int, str]] = set()  # which processes were asked to stop
 
     def all(self) -> list[Job]:
-        """All of them, the newest first."""
-        if not self.folder.is_dir():
-            return []
-        found = [self._read(path.parent) for path in self.folder.glob(f"*/{JOB}")]
+        """All of them, the newest first. One whose files are damaged is `failed`, and says why."""
+        found = [self._read(folder) for folder in self._folders()]
         return sorted((job for job in found if job), key=lambda job: (-job.created, job.id))
 
     def get(self, id_: str) -> Job:
         """One of them. Raises `NotHere`."""
         # Found by its folder: who follows its events asks twice a second.
-        job = self._read(self.folder / id_) if re.fullmatch(r"[\w-]{1,100}", id_, re.ASCII) else None
-        if job is not None:
-            return job
-        raise NotHere(f"there is no job '{id_[:200]}'", "GET /api/v1/jobs lists them")
+        folder = self.folder / id_
+        if _ID.fullmatch(id_) and is_real_folder(self.folder) and is_real_folder(folder):
+            job = self._read(folder)
+            if job is not None:
+                return job
+        raise NotHere(f"there is no job '{as_text(id_, 200)}'", "GET /api/v1/jobs lists them")
 
     def create(self, plan: Plan) -> Job:
         """Start a training.
@@ -102,33 +167,27 @@ class Jobs:
         catalogue, and `Refused` (409) where as many run already as may.
         """
         from impasto.config import load_config
-        from impasto.errors import InputError
 
         pictures = self.catalogue.folder(plan.pictures)
-        if plan.preset is not None and plan.preset.endswith(".toml"):
-            raise InputError("a preset is named, not given as a file", "such as default or few-shot")
         chosen = load_config(plan.preset or "default", _settings(plan))  # quick to refuse, before any process
-        arguments = _arguments(plan)
-        if (pictures / "themes.json").is_file():
-            arguments += ["--set", "data.themes=themes.json"]
-        if plan.begin_with is not None:
-            entry = self.catalogue.entry(plan.begin_with)
-            arguments += ["--from", entry.name if entry.shipped else str(entry.folder)]
         id_ = time.strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(3)
-        about = {
-            "name": plan.name or pictures.name,
-            "pictures": self.catalogue.name_of(pictures),
-            "folder": str(pictures),
-            "preset": plan.preset or "",
-            "size": chosen.image.size,
-            "created": time.time(),
-            "arguments": arguments,
-            "limits": _limits(plan.minutes, plan.images, plan.until_converged),
-        }
+        record = _Record(
+            name=plan.name or pictures.name,
+            pictures=self.catalogue.name_of(pictures),
+            preset=plan.preset or "",
+            size=chosen.image.size,
+            created=time.time(),
+            plan=plan,
+        )
         with self._lock:
             self._check_room()
-            write_bytes_atomically(self.folder / id_ / JOB, json.dumps(about, indent=2).encode())
-            self._start(id_, about)
+            command = self._command(id_, record)
+            try:
+                self._write(id_, JOB, record)
+                self._start(id_, command)
+            except BaseException:  # such as a full disk: nothing of it stays, and nothing runs
+                shutil.rmtree(self.folder / id_, ignore_errors=True)
+                raise
         return self.get(id_)
 
     def resume(
@@ -141,20 +200,22 @@ class Jobs:
     ) -> Job:
         """Go on where the last checkpoint is, or begin; with the limits it had unless new ones are given.
 
-        Limits count over a run's whole life. Raises `NotHere`, or `Refused` (409) where it runs already, or
-        as many run as may.
+        Limits count over a run's whole life. Raises `NotHere`, `InputError` for limits that are none, or
+        `Refused` (409) where it runs already, as many run as may, or its files are not what they should be.
         """
         job = self.get(id_)
+        limits = _checked(minutes, images, until_converged)
         with self._lock:
             if self._process(job.folder) is not None:
                 raise Refused(409, f"the job '{id_}' is running already", "stop it first")
             self._check_room()
-            about = json.loads((job.folder / JOB).read_text(encoding="utf-8"))
-            limits = _limits(minutes, images, until_converged)
-            if limits:
-                about["limits"] = limits
-                write_bytes_atomically(job.folder / JOB, json.dumps(about, indent=2).encode())
-            self._start(id_, about)
+            record = self._record_to_resume(job.folder)
+            assert record.plan is not None
+            if limits.model_fields_set:
+                record.plan = record.plan.model_copy(update=limits.model_dump())
+            command = self._command(id_, record)
+            self._write(id_, JOB, record)
+            self._start(id_, command)
         return self.get(id_)
 
     def stop(self, id_: str) -> Job:
@@ -167,26 +228,54 @@ class Jobs:
             process = self._process(job.folder)
             if process is None:
                 raise Refused(409, f"the job '{id_}' is not running", f"it is {job.state}")
-            about = _json(job.folder / PROCESS)
-            if not about.get("asked_to_stop"):  # a second signal would end it unsaved
-                about["asked_to_stop"] = True
-                write_bytes_atomically(job.folder / PROCESS, json.dumps(about).encode())
+            launch = load_if_usable(job.folder / PROCESS, _Launch) or _Launch()
+            if not self._is_asked(launch):  # a second signal would end it unsaved
+                self._asked.add((launch.pid, launch.began))
+                launch.asked_to_stop = True
+                try:
+                    self._write(id_, PROCESS, launch)
+                except OSError as error:  # a full disk must not keep it from ending
+                    log.warning("it cannot be recorded that %s is to stop: %s", id_, error.strerror)
                 process.ask_to_stop()
         return self.get(id_)
 
     def events(self, id_: str) -> list[dict[str, Any]]:
-        """All that happened, oldest first, as `events.jsonl` has it. Raises `NotHere`."""
-        _, lines = self.journal(id_).new()
-        return [line.record for line in lines]
+        """What happened, oldest first, as `events.jsonl` has it, up to `MOST_EVENTS`. Raises `NotHere`."""
+        journal, found = self.journal(id_), list[dict[str, Any]]()
+        while len(found) < MOST_EVENTS:
+            records = (line.record for line in journal.new()[1])
+            found += [record for record in records if type(record.get("images_seen")) is int]
+            if not journal.behind:
+                break
+        return found[:MOST_EVENTS]
 
     def journal(self, id_: str, after: str = "") -> Journal:
         """What happened, to be followed; `after` is the id of the last line that is known already."""
         return Journal(self.get(id_).folder / EVENTS, after)
 
+    def seconds(self, id_: str) -> float:
+        """How long it was trained in all when it last ended; 0 where it has not. Raises `NotHere`."""
+        ended = _Ended.of(newest(self.get(id_).folder / EVENTS).get("stopped"))
+        return 0.0 if ended is None else ended.seconds
+
     def samples(self, id_: str) -> list[Path]:
-        """The grids of pictures from fixed noise, oldest first. Raises `NotHere`."""
+        """The grids of pictures from fixed noise, oldest first; `grid` reads one. Raises `NotHere`."""
         folder = self.get(id_).folder / "samples"
-        return sorted(folder.glob("*.png"))
+        if not is_real_folder(folder):
+            return []
+        with os.scandir(folder) as entries:
+            names = [e.name for e in entries if _GRID.fullmatch(e.name) and e.is_file(follow_symlinks=False)]
+        return [folder / name for name in sorted(names)]
+
+    def grid(self, path: Path) -> bytes:
+        """One of `samples`. Raises `NotHere` where it is not a picture of the run's own."""
+        try:
+            data = read_bytes(path, GRID_BYTES)
+        except (OSError, Unusable):
+            data = b""
+        if not data.startswith(b"\x89PNG\r\n\x1a\n"):
+            raise NotHere(f"the samples '{path.name}' cannot be read", "the next ones come soon")
+        return data
 
     def stop_all(self, seconds: float, hurried: Callable[[], bool] = lambda: False) -> list[str]:
         """Let all that run save and end, and wait for it; the ids of those that still had not.
@@ -211,68 +300,129 @@ class Jobs:
                 f"stop the job {running[0].id}, or wait for it",
             )  # fmt: skip
 
-    def _start(self, id_: str, about: Mapping[str, Any]) -> None:
+    def _folders(self) -> list[Path]:
+        """Of the jobs. What is linked is not looked into."""
+        if not is_real_folder(self.folder):
+            return []
+        with os.scandir(self.folder) as entries:
+            names = [e.name for e in entries if _ID.fullmatch(e.name) and e.is_dir(follow_symlinks=False)]
+        return [self.folder / name for name in names]
+
+    def _record_to_resume(self, folder: Path) -> _Record:
+        """What a job was asked to do. Raises `Refused` (409) where its files are not to be relied on."""
+        link = next(links_below(folder), None)
+        if link is not None:
+            raise Refused(409, f"the run holds a link, '{link.relative_to(folder)}'", "remove it")
+        try:
+            record = load(folder / JOB, _Record)
+        except (OSError, Unusable) as error:
+            raise Refused(409, f"its {JOB} {error}", "`impasto train --resume` goes on with a run") from None
+        if record.plan is None:  # of an older version: a run that was saved knows its settings itself
+            if not (folder / STATE_FILE).is_file():
+                raise Refused(
+                    409, "it was asked for by an older version, and was never saved", "start it anew"
+                )
+            record.plan = Plan(pictures=record.pictures)
+        return record
+
+    def _command(self, id_: str, record: _Record) -> list[str]:
+        """What `impasto` is told, made of names that are looked up and of numbers.
+
+        Nothing else can come in, whoever wrote `job.json`: no address, no command of a shell, no option.
+        Raises `NotHere` and `InputError`.
+        """
+        plan = record.plan
+        assert plan is not None
+        pictures = self.catalogue.folder_to_read(plan.pictures)
+        command = ["train", str(pictures), "--out", str(self.folder / id_), "--resume", *_arguments(plan)]
+        if (pictures / "themes.json").is_file():
+            command += ["--set", "data.themes=themes.json"]
+        if plan.begin_with is not None:
+            entry = self.catalogue.entry(plan.begin_with)
+            command += ["--from", entry.name if entry.shipped else str(entry.folder)]
+        return command
+
+    def _start(self, id_: str, command: Sequence[str]) -> None:
+        """Start a process, and let it begin once it is on record which one it is."""
         out = self.folder / id_
-        # -P: a file random.py in the folder where the server was started is not for Python.
-        command = [sys.executable, "-P", "-m", "impasto", "train", about["folder"], "--out", str(out)]
-        command += ["--resume"]
-        command += [*about["arguments"], *about["limits"]]
-        said = (out / LOG).stat().st_size if (out / LOG).exists() else 0
-        now = time.time()
-        process = processes.start(command, out / LOG)
-        about = {**asdict(process), "unix_time": now, "log_from": said}
-        write_bytes_atomically(out / PROCESS, json.dumps(about).encode())
+        last = newest(out / EVENTS)
+        ended, progress = _Ended.of(last.get("stopped")), _Progress.of(last.get("progress"))
+        log = out / LOG
+        said = log.stat().st_size if log.is_file() else 0
+        try:
+            waiting = processes.start(command, log)
+        except Unusable as error:
+            raise Refused(409, f"its {LOG} {error}", "remove it") from None
+        try:
+            launch = _Launch(
+                **asdict(waiting.process),
+                log_from=said,
+                ended_before=ended and ended.unix_time,
+                progress_before=progress and progress.unix_time,
+            )
+            self._write(id_, PROCESS, launch)
+        except BaseException:
+            waiting.give_up()
+            raise
+        waiting.go()
+
+    def _write(self, id_: str, name: str, record: BaseModel) -> None:
+        write_bytes_atomically(self.folder / id_ / name, record.model_dump_json(indent=2).encode())
 
     def _process(self, folder: Path) -> Process | None:
         """The job's process, if it runs."""
-        about = _json(folder / PROCESS)
-        process = Process(int(about.get("pid", 0)), str(about.get("began", "")))
-        return process if process.runs else None
+        launch = load_if_usable(folder / PROCESS, _Launch)
+        process = None if launch is None else Process(launch.pid, launch.began)
+        return process if process is not None and process.trains(folder) else None
 
     def _read(self, folder: Path) -> Job | None:
-        about = _json(folder / JOB)
-        if not about:
+        """A job by its folder; None where it is none. Whatever is in its files, others are not concerned."""
+        process, last = self._process(folder), newest(folder / EVENTS)
+        try:
+            record, damage = load(folder / JOB, _Record), ""
+        except FileNotFoundError:
             return None
-        process = self._process(folder)
-        last = newest(folder / EVENTS)
-        state, words = self._state(folder, process, last)
-        progress = last.get("progress") if state == "running" else None
-        if progress and progress["unix_time"] < _json(folder / PROCESS).get("unix_time", 0):
+        except (OSError, Unusable) as error:
+            record, damage = _Record(name=folder.name, pictures="?", created=0), f"its {JOB} {error}"
+        launch = load_if_usable(folder / PROCESS, _Launch) or _Launch()
+        state, words = self._state(folder, process, launch, last)
+        progress = _Progress.of(last.get("progress")) if state == "running" else None
+        if progress and progress.unix_time == launch.progress_before:
             progress = None  # of before it was resumed
-        seen = max((int(record.get("images_seen", 0)) for record in last.values()), default=0)
+        said = [found.images_seen for found in map(_Said.of, last.values()) if found is not None]
         return Job(
             id=folder.name,
-            name=str(about["name"]),
-            pictures=str(about["pictures"]),
+            name=as_text(record.name, 200),
+            pictures=as_text(record.pictures, 2_000),
             model=self.catalogue.name_of(folder),
-            state=state,
-            words=words,
-            resumable=process is None,
-            created=float(about["created"]),
-            preset=str(_json(folder / "config.json").get("preset") or about["preset"]),
-            size=about["size"],
-            images_seen=int(progress["images_seen"]) if progress else seen,
-            images_per_second=progress["images_per_second"] if progress else None,
-            eta_seconds=progress["eta_seconds"] if progress else None,
+            state="failed" if damage and process is None else state,
+            words=as_text(damage or words),
+            resumable=process is None and not damage,
+            created=record.created,
+            preset=as_text(_preset_of(folder) or record.preset, 100),
+            size=record.size,
+            images_seen=progress.images_seen if progress else max(said, default=0),
+            images_per_second=progress.images_per_second if progress else None,
+            eta_seconds=progress.eta_seconds if progress else None,
             folder=folder,
         )
 
-    @staticmethod
+    def _is_asked(self, launch: _Launch) -> bool:
+        """Whether a process was asked to stop, even where that could not be recorded."""
+        return launch.asked_to_stop or (launch.pid, launch.began) in self._asked
+
     def _state(
-        folder: Path, process: Process | None, last: Mapping[str, dict[str, Any]]
+        self, folder: Path, process: Process | None, launch: _Launch, last: Mapping[str, dict[str, Any]]
     ) -> tuple[State, str]:
-        launched = _json(folder / PROCESS)
-        asked = bool(launched.get("asked_to_stop"))
         if process is not None:
-            return ("stopping" if asked else "running"), ""
-        ended = last.get("stopped")
-        if ended and ended["unix_time"] >= launched.get("unix_time", 0):
-            words = str(ended["words"])
-            if ended["condition"] == "interrupted":
-                return "stopped", words
-            return ("finished" if ended["condition"] in ENDED_WELL else "failed"), words
-        said = _complaint(folder / LOG, int(launched.get("log_from", 0)))
-        if asked and said in ("", "interrupted", "KeyboardInterrupt"):
+            return ("stopping" if self._is_asked(launch) else "running"), ""
+        ended = _Ended.of(last.get("stopped"))
+        if ended and ended.unix_time != launch.ended_before:
+            if ended.condition == "interrupted":
+                return "stopped", ended.words
+            return ("finished" if ended.condition in ENDED_WELL else "failed"), ended.words
+        said = _complaint(folder / LOG, launch.log_from)
+        if self._is_asked(launch) and said in ("", "interrupted", "KeyboardInterrupt"):
             return "stopped", "stopped before it had begun"
         return ("failed", said) if said else ("lost", "it ended without a word: killed, or a power cut")
 
@@ -283,7 +433,7 @@ def _settings(plan: Plan) -> dict[str, Any]:
 
 
 def _arguments(plan: Plan) -> list[str]:
-    """What `impasto train` is told on its command line, limits apart."""
+    """What `impasto train` is told on its command line, names apart."""
     arguments: list[str] = []
     if plan.preset is not None:
         arguments += ["--preset", plan.preset]
@@ -291,32 +441,38 @@ def _arguments(plan: Plan) -> list[str]:
         arguments += ["--size", str(plan.size)]
     for key, value in plan.settings.items():
         arguments += ["--set", f"{key}={json.dumps(value)}"]
-    return [*arguments, *(["--dedupe"] if plan.dedupe else [])]
+    for name, limit in (("--minutes", plan.minutes), ("--images", plan.images)):
+        arguments += [] if limit is None else [name, str(limit)]
+    return [
+        *arguments,
+        *(["--until-converged"] if plan.until_converged else []),
+        *(["--dedupe"] if plan.dedupe else []),
+    ]
 
 
-def _limits(minutes: float | None, images: int | None, until_converged: bool) -> list[str]:
-    limits: Sequence[tuple[str, float | None]] = (("--minutes", minutes), ("--images", images))
-    found = [part for name, value in limits if value is not None for part in (name, str(value))]
-    return [*found, *(["--until-converged"] if until_converged else [])]
-
-
-def _json(path: Path) -> dict[str, Any]:
-    """What a file holds; nothing where it is not there or not whole."""
+def _checked(minutes: float | None, images: int | None, until_converged: bool) -> Limits:
+    """Limits, of which those that are set replace all. Raises `InputError`."""
+    given = {"minutes": minutes, "images": images, "until_converged": until_converged or None}
     try:
-        tree = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return tree if isinstance(tree, dict) else {}
+        return Limits(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise InputError(f"{first['loc'][0]} = {first['input']!r}: {first['msg']}") from None
+
+
+class _Configured(BaseModel):
+    preset: Annotated[str, Field(max_length=100)]
+
+
+def _preset_of(folder: Path) -> str:
+    """The preset that a run chose by itself."""
+    found = load_if_usable(folder / "config.json", _Configured)
+    return "" if found is None else found.preset
 
 
 def _complaint(log: Path, start: int) -> str:
     """What the command line said last of why it ended, without the hint, which speaks of the command line."""
-    try:
-        with log.open("rb") as file:
-            file.seek(max(start, file.seek(0, 2) - 8_192))
-            lines = file.read().decode("utf-8", "replace").splitlines()
-    except OSError:
-        return ""
+    lines = read_tail(log, 8_192, start).decode("utf-8", "replace").splitlines()
     said = [line.removeprefix("impasto: ") for line in lines if line.startswith("impasto: ")]
     errors = [line for line in lines if re.match(r"(\w+\.)*(\w+Error|KeyboardInterrupt)\b", line)]
     return (said or errors or [""])[-1][:500]

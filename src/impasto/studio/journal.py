@@ -1,12 +1,17 @@
 """A run's `events.jsonl`, read while the run writes it."""
 
 import json
+import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-MOST_BYTES = 256 * 2**20
+from impasto.studio.untrusted import Unusable, open_regular, read_tail
+
+MOST_BYTES = 16 * 2**20  # read at a time; a longer line is no event
+_NAME = re.compile(r"[a-z_]{1,40}")
 
 
 @dataclass(frozen=True)
@@ -30,30 +35,40 @@ class Journal:
         self.path = path
         self._after = after
         self._of = self._number = self._offset = 0
+        self.behind = False
 
     def new(self) -> tuple[bool, list[Line]]:
-        """Whether it begins anew, and the lines that were not given yet. Half a line waits for its rest."""
+        """Whether it begins anew, and the lines that were not given yet. Half a line waits for its rest.
+
+        Of a long file a part is given at a time: `behind` says whether there is more.
+        """
+        self.behind = False
         try:
-            with self.path.open("rb") as file:
-                of = self.path.stat().st_ino
-                anew = of != self._of
-                if anew:
-                    self._of, self._number, self._offset = of, 0, 0
-                file.seek(self._offset)
-                text = file.read(MOST_BYTES)
-        except FileNotFoundError:
+            handle = open_regular(self.path)
+        except (FileNotFoundError, Unusable):
             return False, []
+        with os.fdopen(handle, "rb") as file:
+            found = os.fstat(handle)
+            anew = found.st_ino != self._of
+            if anew:
+                self._of, self._number, self._offset = found.st_ino, 0, 0
+            file.seek(self._offset)
+            text = file.read(MOST_BYTES)
         whole, end, _ = text.rpartition(b"\n")
-        self._offset += len(whole) + len(end)
+        self.behind = len(text) == MOST_BYTES
+        # What is no line in all these bytes is none of a training's.
+        self._offset += len(whole) + len(end) if end else len(text) if self.behind else 0
         lines = []
         for record in records(whole.splitlines()):
             self._number += 1
-            lines.append(Line(of, self._number, record))
-        if anew and self._after:  # a client that was here before has a part of it
-            number = _number(self._after, of)
+            lines.append(Line(self._of, self._number, record))
+        if self._after:  # a client that was here before has a part of it
+            number = _number(self._after, self._of)
+            if number > self._number and self.behind:
+                return False, []
             self._after = ""
             if 0 < number <= self._number:
-                return False, lines[number:]
+                return False, [line for line in lines if line.number > number]
         return anew, lines
 
 
@@ -61,22 +76,16 @@ def records(lines: list[bytes]) -> Iterator[dict[str, Any]]:
     """The events in lines of JSON; what is none, such as the half line of a killed process, is left out."""
     for line in lines:
         try:
-            record = json.loads(line)
-        except ValueError:
+            record = json.loads(line, parse_constant=lambda name: None)  # NaN is no JSON: readers choke
+        except (ValueError, RecursionError):
             continue
-        if isinstance(record, dict) and "event" in record:
+        if isinstance(record, dict) and _NAME.fullmatch(str(record.get("event"))):
             yield record
 
 
 def newest(path: Path, tail_bytes: int = 65_536) -> dict[str, dict[str, Any]]:
     """The newest event of each kind among the last lines of a file, by their names."""
-    try:
-        with path.open("rb") as file:
-            size = file.seek(0, 2)
-            file.seek(max(0, size - tail_bytes))
-            return {record["event"]: record for record in records(file.read().splitlines())}
-    except FileNotFoundError:
-        return {}
+    return {record["event"]: record for record in records(read_tail(path, tail_bytes).splitlines())}
 
 
 def _number(id_: str, of: int) -> int:

@@ -1,7 +1,11 @@
 """Problem details (RFC 9457): what was wrong with a request, and what to do about it."""
 
+import errno
 import logging
+import re
+from collections.abc import Sequence
 from http import HTTPStatus
+from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Request
@@ -48,28 +52,38 @@ def problem(status: int, detail: str, hint: str = "", headers: dict[str, str] | 
     return JSONResponse(content, status, headers, MEDIA_TYPE)
 
 
-def describe(error: Exception) -> JSONResponse:
+def without_places(text: str, roots: Sequence[Path] = ()) -> str:
+    """Words of the library without paths of this computer: relative to a root, or the last part alone."""
+    for root in sorted(map(str, roots), key=len, reverse=True):
+        text = text.replace(root + "/", "").replace(root, Path(root).name)
+    return _QUOTED.sub(r"'\1'", _PLACE.sub(r"\1", text))
+
+
+_QUOTED = re.compile(r"'/[^'\n]*?([^/'\n]*)/?'")
+_PLACE = re.compile(r"(?<![\w:/.'<`])/(?:[^\s/'\"]+/)+([^\s/'\"]*)")
+
+
+def describe(error: Exception, roots: Sequence[Path] = ()) -> JSONResponse:
     """The response for what went wrong: the caller's input is a 4xx, anything else a 5xx."""
     match error:
-        case Refused():
+        case Refused():  # these words are the studio's own
             return problem(error.status, error.message, error.hint, error.headers)
-        case InputError():
-            return problem(422, error.message, error.hint)
         case ImpastoError():
-            return problem(500, error.message, error.hint)
+            status = 422 if isinstance(error, InputError) else 500
+            return problem(status, without_places(error.message, roots), without_places(error.hint, roots))
         case RecursionError():
             return problem(422, "the request is nested too deep")
-        case OSError(errno=28):
+        case OSError(errno=errno.ENOSPC | errno.EDQUOT):
             return problem(507, "the disk is full", "remove something, or choose another --workspace")
     log.error("unexpected", exc_info=error)
     return problem(500, "something went wrong inside", "the server's log says what")
 
 
-def install(app: FastAPI) -> None:
-    """Let an app answer every error with problem details."""
+def install(app: FastAPI, roots: Sequence[Path]) -> None:
+    """Let an app answer every error with problem details; `roots` are the workspace's folders."""
 
     async def known(request: Request, error: Exception) -> JSONResponse:
-        return describe(error)
+        return describe(error, roots)
 
     async def invalid(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
@@ -77,12 +91,19 @@ def install(app: FastAPI) -> None:
 
     async def http(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
-        return problem(error.status_code, str(error.detail), headers=dict(error.headers or {}))
+        hint = next((hint for words, hint in _HINTS.items() if words in str(error.detail)), "")
+        return problem(error.status_code, str(error.detail), hint, headers=dict(error.headers or {}))
 
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, http)
     for kind in (ImpastoError, RecursionError, OSError, Exception):
         app.add_exception_handler(kind, known)
+
+
+_HINTS = {  # by what Starlette says
+    "Too many files": "send more pictures than that in a zip",
+    "Too many fields": "send files, not fields",
+}
 
 
 def _in_words(errors: Any) -> str:

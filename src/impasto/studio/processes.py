@@ -14,6 +14,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from impasto.studio.begin import GO
+from impasto.studio.untrusted import open_regular
+
+NOT_INHERITED = ("IMPASTO_TOKEN",)  # a training needs no key to the studio
 GIVES_WAY = 10  # niceness: a tenth of the processor where somebody else wants all of it
 
 
@@ -28,6 +32,11 @@ class Process:
     def runs(self) -> bool:
         """Whether it still does."""
         return self.began != "" and _began(self.pid) == self.began
+
+    def trains(self, out: Path) -> bool:
+        """Whether it runs, and is a training that writes to `out`: a record may name any process."""
+        words = _command(self.pid)
+        return self.runs and "train" in words and f"--out {out}" in " ".join(words)
 
     def ask_to_stop(self) -> bool:
         """A training saves and ends. False where there is no such process.
@@ -50,27 +59,70 @@ class Process:
         return True
 
 
-def start(command: Sequence[str], log: Path) -> "Process":
-    """Start a process in a session of its own: a Ctrl-C or hang-up meant for us does not reach it.
+@dataclass(frozen=True)
+class Waiting:
+    """A process that was started and does nothing until `go`. Where `give_up` is called instead, or we end
+    before, it ends without having done anything."""
 
-    Both its outputs are appended to `log`. It gives way to whoever else wants the processor: pictures that
-    somebody waits for come first.
+    process: Process
+    _child: "subprocess.Popen[bytes]"
+
+    def go(self) -> None:
+        """Let it begin."""
+        assert self._child.stdin is not None
+        with contextlib.suppress(OSError):  # it ended already: its log says why
+            self._child.stdin.write(GO)
+            self._child.stdin.close()
+
+    def give_up(self) -> None:
+        """Let it end."""
+        self._child.kill()
+        assert self._child.stdin is not None
+        with contextlib.suppress(OSError):
+            self._child.stdin.close()
+
+
+def start(arguments: Sequence[str], log: Path) -> Waiting:
+    """Start `impasto` with arguments in a session of its own: a Ctrl-C meant for us does not reach it.
+
+    It waits for `go` (see `begin.py`). Both its outputs are appended to `log`. It gives way to whoever else
+    wants the processor: pictures that somebody waits for come first. Raises `OSError`, and `Unusable` for a
+    log that is no regular file.
     """
-    with log.open("ab") as output:
+    # -P: a file random.py in the folder where the server was started is not for Python.
+    command = [sys.executable, "-P", "-m", "impasto.studio.begin", *arguments]
+    environment = {name: value for name, value in os.environ.items() if name not in NOT_INHERITED}
+    handle = open_regular(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    try:
         child = subprocess.Popen(
             command,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
+            stdin=subprocess.PIPE,
+            stdout=handle,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            env=environment,
+            bufsize=0,
         )
+    finally:
+        os.close(handle)
     with contextlib.suppress(OSError, AttributeError):  # it may be over; Windows knows no such thing
         niceness = min(19, os.getpriority(os.PRIO_PROCESS, 0) + GIVES_WAY)
         os.setpriority(os.PRIO_PROCESS, child.pid, niceness)  # its threads are not there yet, and inherit it
-    process = Process(child.pid, _began(child.pid))
     # Somebody must wait for it, or it stays in the system's table after its end.
     threading.Thread(target=child.wait, name=f"wait for {child.pid}", daemon=True).start()
-    return process
+    return Waiting(Process(child.pid, _began(child.pid)), child)
+
+
+def _command(pid: int) -> list[str]:
+    """The words of a process's command line; nothing where none of this number runs."""
+    if sys.platform == "linux":
+        try:
+            return Path(f"/proc/{pid}/cmdline").read_bytes().decode("utf-8", "surrogateescape").split("\0")
+        except OSError:
+            return []
+    return subprocess.run(
+        ["ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False
+    ).stdout.split(" ")
 
 
 def _began(pid: int) -> str:

@@ -1,12 +1,16 @@
 """Who may come in, and from where: token, session cookie, requests of other sites; headers for browsers.
 
 Without a token only this computer can reach the studio, but any page in its browser can try: so the `Host`
-must be this computer's (a name that an attacker owns may lead to 127.0.0.1), and what changes something must
-not come from another site.
+must be this computer's (a name that an attacker owns may lead to 127.0.0.1), and another site's page may only
+lead here.
 """
 
 import hashlib
 import hmac
+import math
+import time
+from collections import OrderedDict
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Form, Request, Response
@@ -68,9 +72,10 @@ class SecurityHeaders:
 class Guard:
     """Lets in who may come in. `settings.token` None: everybody on this computer."""
 
-    def __init__(self, app: ASGIApp, *, settings: Settings) -> None:
+    def __init__(self, app: ASGIApp, *, settings: Settings, attempts: "Attempts") -> None:
         self.app = app
         self.settings = settings
+        self.attempts = attempts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request or WebSocket."""
@@ -93,10 +98,15 @@ class Guard:
                 f"open http://127.0.0.1:{self.settings.port}/; other names need --token",
             )  # fmt: skip
         by_header = token is not None and has_bearer(headers, token)
+        peer = peer_of(scope)
         if not by_header and self._is_from_elsewhere(scope, headers):
             return problem(403, "the request comes from a page of another site")
         if token is None or by_header or path in _OPEN or has_session(headers, token):
             return None
+        if "authorization" in headers:  # a wrong one
+            if seconds := self.attempts.seconds_left(peer):
+                return too_many_attempts(seconds)
+            self.attempts.failed(peer)
         if "text/html" in headers.get("accept", "") and not is_api(path):
             return RedirectResponse("/login", 303)
         return problem(
@@ -108,18 +118,66 @@ class Guard:
         return _name(f"//{host}") in {"localhost", "127.0.0.1", "::1", self.settings.host.strip("[]").lower()}
 
     def _is_from_elsewhere(self, scope: Scope, headers: Headers) -> bool:
-        """Whether a browser says that another site's page wants to change something.
+        """Whether a browser says that another site's page asks.
 
-        What says nothing is no browser, or one too old to be asked, whose cookie SameSite keeps at home.
+        Of reading, too: a picture's address in a foreign page is enough to start a scan of a large folder.
+        Only a link to the page itself may be followed from elsewhere. What says nothing is no browser, or
+        one too old to be asked, whose cookie SameSite keeps at home.
         """
-        if scope["type"] == "http" and scope.get("method") in _SAFE:
-            return False
         origin, site = headers.get("origin"), headers.get("sec-fetch-site")
         if origin is not None and origin in self.settings.origins:
             return False
+        if scope["type"] == "http" and scope.get("method") in _SAFE:
+            path = scope["path"]
+            opened = headers.get("sec-fetch-mode") == "navigate" and "api" not in path
+            if opened or path in _OPEN:
+                return False
         if site is not None:
             return site not in ("same-origin", "none")
         return origin is not None and urlsplit(origin).netloc != headers.get("host")
+
+
+class Attempts:
+    """Wrong tokens by the address they came from: past `FREE` of them it must wait, longer each time."""
+
+    FREE, LONGEST_SECONDS, MOST_PEERS = 5, 300.0, 4_096
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._wrong: OrderedDict[str, tuple[int, float]] = OrderedDict()  # how many, and when the next may be
+
+    def seconds_left(self, peer: str) -> float:
+        """How long an address must wait before its next attempt; 0 if it need not."""
+        return max(0.0, self._wrong.get(peer, (0, 0.0))[1] - self._clock())
+
+    def failed(self, peer: str) -> None:
+        """A wrong token came from there."""
+        count, until = self._wrong.pop(peer, (0, 0.0))
+        if self._clock() > until + self.LONGEST_SECONDS:  # that was long ago
+            count = 0
+        count += 1
+        wait = min(self.LONGEST_SECONDS, 2.0 ** (count - self.FREE)) if count >= self.FREE else 0.0
+        self._wrong[peer] = (count, self._clock() + wait)
+        while len(self._wrong) > self.MOST_PEERS:
+            self._wrong.popitem(last=False)
+
+    def succeeded(self, peer: str) -> None:
+        """The right one came from there."""
+        self._wrong.pop(peer, None)
+
+
+def peer_of(scope: Scope) -> str:
+    """The address that a request came from."""
+    client = scope.get("client")
+    return str(client[0]) if client else ""
+
+
+def too_many_attempts(seconds: float) -> Response:
+    """The answer to a token that came too soon after wrong ones."""
+    wait = str(math.ceil(seconds))
+    return problem(
+        429, "too many wrong tokens came from there", f"come again in {wait} s", {"retry-after": wait}
+    )
 
 
 def is_api(path: str) -> bool:
@@ -147,7 +205,7 @@ def session(token: str) -> str:
     return hmac.new(token.encode(), b"impasto studio session", hashlib.sha256).hexdigest()
 
 
-def login_routes(settings: Settings) -> APIRouter:
+def login_routes(settings: Settings, attempts: Attempts) -> APIRouter:
     """The page that asks for the token, and signing out again."""
     routes = APIRouter(include_in_schema=False)
 
@@ -157,13 +215,20 @@ def login_routes(settings: Settings) -> APIRouter:
 
     @routes.post("/login")
     async def sign_in(request: Request, token: str = Form("", max_length=1_000)) -> Response:
+        peer = peer_of(request.scope)
+        if seconds := attempts.seconds_left(peer):
+            wait = math.ceil(seconds)
+            words = f"<p role='alert'>Too many wrong tokens. Try again in {wait} s.</p>"
+            return HTMLResponse(_LOGIN.format(words=words), 429, {"retry-after": str(wait)})
         if settings.token is not None and not _same(token.strip(), settings.token):
+            attempts.failed(peer)
             return HTMLResponse(_LOGIN.format(words="<p role='alert'>That is not the token.</p>"), 401)
+        attempts.succeeded(peer)
         answer = RedirectResponse("/", 303)
         if settings.token is not None:
             answer.set_cookie(
                 COOKIE, session(settings.token), max_age=30 * 86_400, httponly=True, samesite="strict",
-                secure=request.url.scheme == "https",
+                secure=_is_encrypted(request),
             )  # fmt: skip
         return answer
 
@@ -174,6 +239,16 @@ def login_routes(settings: Settings) -> APIRouter:
         return answer
 
     return routes
+
+
+def _is_encrypted(request: Request) -> bool:
+    """Whether the browser's side of the connection is HTTPS, which a proxy or the browser itself says.
+
+    Who lies about it does so to their own cookie.
+    """
+    said = request.headers.get("x-forwarded-proto", "").split(",")[0].strip().lower()
+    origin = request.headers.get("origin", "")
+    return "https" in (request.url.scheme, said, urlsplit(origin).scheme)
 
 
 def _same(one: str, other: str) -> bool:

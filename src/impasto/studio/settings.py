@@ -6,7 +6,7 @@ from pathlib import Path
 
 from impasto.errors import InputError
 
-SHORTEST_TOKEN = 16
+SHORTEST_TOKEN, FEWEST_DIFFERENT = 24, 10  # characters of a token
 MEGABYTE = 2**20
 
 
@@ -22,10 +22,18 @@ class Limits:
     enlarged_pixels: int = 200_000_000
     files: int = 50_000  # in one data set
     uploads_at_once: int = 16
+    uploads_of_a_peer: int = 8  # of those
+    connections: int = 512
+    connections_of_a_peer: int = 256
+    frames: int = 500  # of an animation
     workers: int = 2  # pieces of work at a time: a slider must not wait for a poster
     waiting: int = 32  # pieces of work beyond those; the next one is refused
+    waiting_of_a_peer: int = 24  # of those
     request_seconds: float = 300.0
+    head_seconds: float = 10.0  # within which a request's head must be there
     silent_seconds: float = 30.0  # a client that neither sends nor takes anything for so long is let go
+    slow_seconds: float = 10.0  # after which what is sent must have come at `least_rate` on average
+    least_rate: int = 32 * 1024  # bytes a second
     models: int = 4  # kept in memory
     trainings: int = 1  # at a time
 
@@ -53,9 +61,10 @@ class Settings:
                 f"'{self.host}' can be reached from other computers, and there is no token",
                 f"add --token with {SHORTEST_TOKEN} characters or more, or stay on 127.0.0.1",
             )
-        if self.token is not None and (len(self.token) < SHORTEST_TOKEN or not self.token.isascii()):
+        if self.token is not None and not is_strong(self.token):
             raise InputError(
-                f"a token needs {SHORTEST_TOKEN} ASCII characters at least",
+                f"a token needs {SHORTEST_TOKEN} ASCII characters at least,"
+                f" {FEWEST_DIFFERENT} of them different",
                 'python -c "import secrets; print(secrets.token_urlsafe(24))" makes one',
             )
 
@@ -63,6 +72,11 @@ class Settings:
     def workspace(self) -> Path:
         """Where new runs and data sets go."""
         return self.folders[0]
+
+
+def is_strong(token: str) -> bool:
+    """Whether a token cannot be guessed, as far as its looks say."""
+    return token.isascii() and len(token) >= SHORTEST_TOKEN and len(set(token)) >= FEWEST_DIFFERENT
 
 
 def is_loopback(host: str) -> bool:

@@ -11,7 +11,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from impasto.studio.problems import problem
-from impasto.studio.security import is_api
+from impasto.studio.security import is_api, peer_of
 from impasto.studio.settings import Limits
 
 CHUNK = 64 * 1024
@@ -25,34 +25,39 @@ class Bounds:
     def __init__(self, app: ASGIApp, *, limits: Limits) -> None:
         self.app = app
         self.limits = limits
-        self._uploads: set[_Exchange] = set()  # that are coming in
+        self._uploads: dict[_Exchange, str] = {}  # that are coming in, and from where
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        exchange = _Exchange(receive, send, self.limits, self._most_bytes(scope), self._uploads.discard)
+        exchange = _Exchange(receive, send, self.limits, self._most_bytes(scope), self._is_whole)
         length = Headers(scope=scope).get("content-length", "0")
         if len(length) > 18 or not length.isdecimal() or int(length) > exchange.most_bytes:
             exchange.refused = 413
             await exchange.refuse(scope)
             return
         if _is_upload(scope):  # what comes in lies on disk until it is whole
-            if len(self._uploads) >= self.limits.uploads_at_once:
+            peer = peer_of(scope)
+            of_peer = sum(other == peer for other in self._uploads.values())
+            if len(self._uploads) >= self.limits.uploads_at_once or of_peer >= self.limits.uploads_of_a_peer:
                 exchange.refused = 429
                 await exchange.refuse(scope)
                 return
-            self._uploads.add(exchange)
+            self._uploads[exchange] = peer
         try:
             await self.app(scope, exchange.receive, exchange.send)
         except Exception:
             if exchange.refused is None:
                 raise
         finally:
-            self._uploads.discard(exchange)
+            self._is_whole(exchange)
         if exchange.refused is not None and not exchange.began:
             await exchange.refuse(scope)
+
+    def _is_whole(self, exchange: "_Exchange") -> None:
+        self._uploads.pop(exchange, None)
 
     def _most_bytes(self, scope: Scope) -> int:
         if not _is_upload(scope):  # it is read into memory, whatever path it is for
@@ -83,18 +88,21 @@ class _Exchange:
         self.began = False  # to answer
         self._gone = self._whole = False
         self._bytes = 0
-        self._end = time.monotonic() + limits.request_seconds
+        self._began = time.monotonic()
+        self._sent, self._waited = 0, 0.0  # bytes of the answer, and seconds for the client to take them
 
     async def receive(self) -> Message:
         """The next part of the body. Raises `ValueError` where the request is to be refused."""
         if self._whole:  # nothing is missing: what comes next is that the client goes away
             return await self._receive()
-        seconds = max(0.0, min(self.limits.silent_seconds, self._end - time.monotonic()))
+        gone = time.monotonic() - self._began
+        left = min(self.limits.request_seconds, self._seconds_for(self._bytes)) - gone
+        seconds = max(0.0, min(self.limits.silent_seconds, left))
         try:
             message = await asyncio.wait_for(self._receive(), seconds)
         except TimeoutError:
             self.refused = 408
-            raise ValueError("the request stands still") from None
+            raise ValueError("the request comes too slowly") from None
         self._bytes += len(message.get("body", b""))
         self._whole = not message.get("more_body", False)
         if self._bytes > self.most_bytes:
@@ -111,11 +119,19 @@ class _Exchange:
         if self._gone:
             raise OSError("the client takes nothing any more")
         self.began = True
+        left = self._seconds_for(self._sent) + self.limits.silent_seconds - self._waited
+        started = time.monotonic()
         try:
-            await asyncio.wait_for(self._send(message), self.limits.silent_seconds)
+            await asyncio.wait_for(self._send(message), max(0.0, min(self.limits.silent_seconds, left)))
         except TimeoutError:
             self._gone = True
             raise OSError("the client takes nothing any more") from None
+        self._waited += time.monotonic() - started
+        self._sent += len(message.get("body", b""))
+
+    def _seconds_for(self, count: int) -> float:
+        """How long so many bytes may take: who sends one now and then must not hold a place."""
+        return self.limits.slow_seconds + count / self.limits.least_rate
 
     async def refuse(self, scope: Scope) -> None:
         """Answer with what is wrong."""
@@ -125,7 +141,7 @@ class _Exchange:
                 megabytes = self.most_bytes / 2**20
                 answer = problem(413, f"the request is larger than {megabytes:.4g} MB", "", close)
             case 429:
-                words = "many uploads are coming in already", "come again in 5 s"
+                words = "many uploads are coming in already", "come again in 5 s"  # from there, or in all
                 answer = problem(429, *words, {**close, "retry-after": "5"})
             case _:
                 answer = problem(408, "the request came too slowly", "", close)

@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, File, Form, Header, Query, Request, Response, UploadFile
-from fastapi.responses import FileResponse, StreamingResponse
+from fastapi.responses import StreamingResponse
 
 from impasto.studio import work
 from impasto.studio.api import Here, in_turn, pictures, problems
-from impasto.studio.jobs import Job, Plan
+from impasto.studio.jobs import Job
 from impasto.studio.journal import Journal
 from impasto.studio.problems import NotHere, Problem, Refused
 from impasto.studio.schemas import DatasetMade, DatasetSeen, JobSeen, Limits, Train
@@ -61,8 +61,9 @@ async def inspect(
     request: Request, studio: Here, name: str, size: Annotated[int, Query(ge=16, le=256)] = 64
 ) -> dict[str, Any]:
     """Look at a folder before training: counts, sizes, broken files, copies, themes, palette, advice."""
-    folder = studio.catalogue.folder(name)
-    return await in_turn(request, lambda check: work.inspect(folder, size, check))
+    return await in_turn(
+        request, lambda check: work.inspect(studio.catalogue.folder_to_read(name), size, check)
+    )
 
 
 @routes.delete("/datasets/{dataset_id}", status_code=204, responses=problems(404, 409), tags=["data sets"])
@@ -77,48 +78,48 @@ def remove(studio: Here, dataset_id: str) -> None:
 @routes.get("/jobs", responses=problems(), tags=["jobs"])
 def jobs(studio: Here) -> list[JobSeen]:
     """The trainings, the newest first, those of before the last start of the server among them."""
-    return [_seen(job) for job in studio.jobs.all()]
+    return [_seen(studio, job) for job in studio.jobs.all()]
 
 
 @routes.post("/jobs", status_code=201, responses=problems(404, 409), tags=["jobs"])
 def create(response: Response, studio: Here, ask: Train) -> JobSeen:
     """Start a training, in a process of its own."""
-    job = studio.jobs.create(Plan(**ask.model_dump()))
+    job = studio.jobs.create(ask)
     response.headers["location"] = f"/api/v1/jobs/{job.id}"
-    return _seen(job)
+    return _seen(studio, job)
 
 
 @routes.get("/jobs/{job_id}", responses=problems(404), tags=["jobs"])
 def one_job(studio: Here, job_id: str) -> JobSeen:
     """How a training stands."""
-    return _seen(studio.jobs.get(job_id))
+    return _seen(studio, studio.jobs.get(job_id))
 
 
 @routes.post("/jobs/{job_id}/stop", status_code=202, responses=problems(404, 409), tags=["jobs"])
 def stop(studio: Here, job_id: str) -> JobSeen:
     """Let a training save and end; it is `stopping` until it has."""
-    return _seen(studio.jobs.stop(job_id))
+    return _seen(studio, studio.jobs.stop(job_id))
 
 
 @routes.post("/jobs/{job_id}/resume", status_code=202, responses=problems(404, 409), tags=["jobs"])
 def resume(studio: Here, job_id: str, ask: Limits | None = None) -> JobSeen:
     """Go on exactly where the last checkpoint is, with new limits if any are given."""
     limits = ask or Limits()
-    return _seen(studio.jobs.resume(job_id, **limits.model_dump()))
+    return _seen(studio, studio.jobs.resume(job_id, **limits.model_dump()))
 
 
 @routes.get(
     "/jobs/{job_id}/samples",
-    response_class=FileResponse,
+    response_class=Response,
     responses={**problems(404), **pictures("image/png")},
     tags=["jobs"],
 )
-def samples(studio: Here, job_id: str) -> FileResponse:
+def samples(studio: Here, job_id: str) -> Response:
     """The newest grid of pictures from fixed noise."""
     grids = studio.jobs.samples(job_id)
     if not grids:
         raise NotHere("there are no samples yet", "the first come a minute after the start")
-    return FileResponse(grids[-1], media_type="image/png")
+    return Response(studio.jobs.grid(grids[-1]), media_type="image/png")
 
 
 @routes.get(
@@ -161,9 +162,11 @@ async def _stream(studio: Studio, job_id: str, journal: Journal, *, follow: bool
         for line in lines:
             text = json.dumps(line.record)
             yield f"id: {line.id}\nevent: {line.record['event']}\ndata: {text}\n\n".encode()
+        if journal.behind:  # a long file is given part by part
+            continue
         if job.state != told:
             told = job.state
-            yield f"event: state\ndata: {json.dumps(_seen(job).model_dump())}\n\n".encode()
+            yield f"event: state\ndata: {json.dumps(_seen(studio, job).model_dump())}\n\n".encode()
         if not follow or job.state not in ("running", "stopping") or studio.closing.is_set():
             return
         silent = 0.0 if lines else silent + LOOK_SECONDS
@@ -173,5 +176,5 @@ async def _stream(studio: Studio, job_id: str, journal: Journal, *, follow: bool
         await asyncio.sleep(LOOK_SECONDS)
 
 
-def _seen(job: Job) -> JobSeen:
-    return JobSeen(**job.to_dict())
+def _seen(studio: Studio, job: Job) -> JobSeen:
+    return JobSeen(**{**job.to_dict(), "words": studio.without_places(job.words)})

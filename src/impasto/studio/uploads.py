@@ -5,14 +5,20 @@ place only when all of it is fine: what is refused leaves nothing behind.
 """
 
 import contextlib
+import io
 import json
+import os
+import re
 import secrets
 import shutil
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Annotated, Any
+
+from pydantic import BaseModel, Field
 
 from impasto import images
 from impasto.errors import ImageError, InputError
@@ -20,15 +26,17 @@ from impasto.files import write_bytes_atomically
 from impasto.studio.problems import NotHere, Refused
 from impasto.studio.queue import Check
 from impasto.studio.settings import Limits
+from impasto.studio.untrusted import Unusable, as_text, is_real_folder, load
 from impasto.studio.zips import is_zip, pictures_of
 
 ABOUT, THEMES = "dataset.json", "themes.json"
 _SUFFIXES = {
     "jpeg": ".jpg", "png": ".png", "webp": ".webp", "tiff": ".tif", "gif": ".gif", "bmp": ".bmp",
-    "avif": ".avif", "heic": ".heic", "qoi": ".qoi", "ppm": ".ppm",
+    "avif": ".avif", "heic": ".heic", "ppm": ".ppm",
 }  # fmt: skip
 MOST_REJECTED = 100  # told by name
 _LOOK_PX = 16
+_ID = re.compile(r"[0-9a-f]{12}")
 
 
 @dataclass(frozen=True)
@@ -48,24 +56,111 @@ class Dataset:
         return asdict(self)
 
 
+class PixelBudget:
+    """How many pixels of uploaded pictures may be decoded at a time, by all threads together.
+
+    A decoder needs memory by the pixel, whatever the file's size: each picture is within the limit of one,
+    and several at a time must be, too.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._taken = 0
+        self._changed = threading.Condition()
+
+    @contextlib.contextmanager
+    def take(self, pixels: int, check: Check = lambda: None) -> Iterator[None]:
+        """Wait until there is room for so many; more than all of them are let in alone. `check` may raise."""
+        pixels = min(pixels, self.most)
+        with self._changed:
+            while self._taken + pixels > self.most:
+                self._changed.wait(0.2)
+                check()
+            self._taken += pixels
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._taken -= pixels
+                self._changed.notify_all()
+
+
+DECODED = PixelBudget(60_000_000)
+"""Of this process: memory is its own, however many studios are in it."""
+
+
+def look_at(data: bytes, limits: Limits) -> images.Header:
+    """Format and size of an uploaded picture, by its content and before any decoder has seen it.
+
+    Only formats whose size stands in their first bytes, and whose decoders are written in C, are let
+    through: JPEG 2000, QOI and numbers as text cost a hundred times what a PNG of the same size does, and
+    drawings are programs. Raises `ImageError`; `TooLarge` for too many pixels.
+    """
+    kind = _kind(data)
+    if kind not in _SUFFIXES:
+        raise ImageError(f"is {kind.upper()}; save it as PNG first" if kind else NOT_A_PICTURE)
+    plugin = _LAZY.get(kind)
+    found = images.header(data) if plugin is None else _header_by_pillow(data, kind, plugin)
+    if found.format not in _SUFFIXES:
+        raise ImageError(f"is {found.format.upper()}; save it as PNG first")
+    if found.width * found.height > limits.picture_pixels:
+        raise TooLarge(
+            f"has {found.width:,} x {found.height:,} pixels",
+            f"at most {limits.picture_pixels / 1e6:g} megapixels",
+        )
+    return found
+
+
+class TooLarge(ImageError):
+    """A picture of more pixels than may be."""
+
+
+NOT_A_PICTURE = "is not a picture Impasto can read"
+_LAZY = {"bmp": "BMP", "ppm": "PPM"}
+_STARTS = {
+    b"\xff\xd8\xff": "jpeg", b"\x89PNG\r\n\x1a\n": "png", b"GIF87a": "gif", b"GIF89a": "gif", b"BM": "bmp",
+    b"II*\0": "tiff", b"MM\0*": "tiff", b"II+\0": "tiff", b"MM\0+": "tiff",
+    b"P4": "ppm", b"P5": "ppm", b"P6": "ppm", b"P1": "PPM as text", b"P2": "PPM as text",
+    b"P3": "PPM as text", b"qoif": "qoi", b"\0\0\0\x0cjP": "jpeg 2000", b"\xff\x4f\xff\x51": "jpeg 2000",
+    b"\x1f\x8b": "svg", b"\0\0\0\x0cJXL ": "jpeg xl", b"\xff\x0a": "jpeg xl",
+}  # fmt: skip
+
+
+def _kind(data: bytes) -> str:
+    """The name of a format by a file's first bytes; nothing for what is none that is known."""
+    for start, name in _STARTS.items():
+        if data.startswith(start):
+            return name
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "webp"
+    if data[4:8] == b"ftyp":
+        return "avif" if data[8:12] in (b"avif", b"avis") else "heic"
+    text = data[:1_024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    return "svg" if text.startswith(b"<") and b"<svg" in text else ""
+
+
+def _header_by_pillow(data: bytes, kind: str, plugin: str) -> images.Header:
+    from PIL import Image
+
+    Image.init()
+    try:
+        # The plugin itself and not `Image.open`, whose warning of large pictures is a process-wide setting.
+        width, height = Image.OPEN[plugin][0](io.BytesIO(data), "").size
+    except Exception as error:  # plugins raise nearly every kind there is
+        raise ImageError(f"cannot be decoded: {error}"[:200]) from None
+    return images.Header(kind, width, height)
+
+
 def check_picture(data: bytes, name: str, limits: Limits) -> images.Header:
     """What an uploaded picture is, by its content. Raises `Refused`: 413 for too large, 415 for the rest."""
     try:
-        found = images.header(data)
+        found = look_at(data, limits)
+        with DECODED.take(found.width * found.height):
+            images.fit_square(data, _LOOK_PX, max_pixels=limits.picture_pixels)  # decodes all of it
+    except TooLarge as error:
+        raise Refused(413, f"{printable(name)} {error.message}", error.hint) from None
     except ImageError as error:
         raise Refused(415, f"{printable(name)} {error.message}", "JPEG, PNG, WebP, TIFF ...") from None
-    if found.format not in _SUFFIXES:  # a drawing is a program that says what to draw
-        raise Refused(415, f"{printable(name)} is {found.format.upper()}", "save it as PNG first")
-    if found.width * found.height > limits.picture_pixels:
-        raise Refused(
-            413,
-            f"{printable(name)} has {found.width:,} x {found.height:,} pixels",
-            f"at most {limits.picture_pixels / 1e6:g} megapixels",
-        )
-    try:
-        images.fit_square(data, _LOOK_PX, max_pixels=limits.picture_pixels)  # decodes all of it
-    except ImageError as error:
-        raise Refused(415, f"{printable(name)} {error.message}", "save it anew") from None
     return found
 
 
@@ -80,7 +175,11 @@ class Uploads:
 
     def all(self) -> list[Dataset]:
         """The newest first."""
-        found = [self._read(path) for path in self.folder.glob(f"*/{ABOUT}")]
+        if not is_real_folder(self.folder):
+            return []
+        with os.scandir(self.folder) as entries:
+            names = [e.name for e in entries if _ID.fullmatch(e.name) and e.is_dir(follow_symlinks=False)]
+        found = [self._read(self.folder / name) for name in names]
         return sorted((one for one in found if one), key=lambda one: (-one.created, one.id))
 
     def take(self, name: str, files: Iterable[tuple[str, IO[bytes]]], check: Check) -> Dataset:
@@ -126,10 +225,14 @@ class Uploads:
 
     def get(self, id_: str) -> Dataset:
         """One of them. Raises `NotHere`."""
-        for one in self.all():
-            if one.id == id_:
-                return one
-        raise NotHere(f"there is no uploaded data set '{id_[:200]}'", "GET /api/v1/datasets lists them")
+        found = None
+        if _ID.fullmatch(id_) and is_real_folder(self.folder) and is_real_folder(self.folder / id_):
+            found = self._read(self.folder / id_)
+        if found is not None:
+            return found
+        raise NotHere(
+            f"there is no uploaded data set '{as_text(id_, 200)}'", "GET /api/v1/datasets lists them"
+        )
 
     def remove(self, id_: str) -> None:
         """Remove one with its pictures. Raises `NotHere`."""
@@ -144,12 +247,20 @@ class Uploads:
         finally:
             shutil.rmtree(folder, ignore_errors=True)  # not there any more if all went well
 
-    def _read(self, path: Path) -> Dataset | None:
+    def _read(self, folder: Path) -> Dataset | None:
         try:
-            about = json.loads(path.read_text(encoding="utf-8"))
-            return Dataset(**{**about, "id": path.parent.name})
-        except (OSError, ValueError, TypeError):
+            about = load(folder / ABOUT, _About)
+        except (OSError, Unusable):
             return None
+        return Dataset(folder.name, as_text(about.name, 80), about.pictures, about.created)
+
+
+class _About(BaseModel):
+    """Of `dataset.json` what is listed."""
+
+    name: Annotated[str, Field(max_length=200)]
+    pictures: Annotated[int, Field(ge=0, le=10**9)]
+    created: Annotated[float, Field(allow_inf_nan=False)]
 
 
 class _Intake:
@@ -181,16 +292,15 @@ class _Intake:
     def _suffix(self, data: bytes) -> str:
         if len(data) > self.limits.picture_bytes:
             raise ImageError(f"is larger than {self.limits.picture_bytes / 2**20:.4g} MB")
-        found = images.header(data)
-        if found.format not in _SUFFIXES:
-            raise ImageError(f"is {found.format.upper()}; save it as PNG first")
-        images.fit_square(data, _LOOK_PX, max_pixels=self.limits.picture_pixels)  # decodes all of it
+        found = look_at(data, self.limits)
+        with DECODED.take(found.width * found.height):
+            images.fit_square(data, _LOOK_PX, max_pixels=self.limits.picture_pixels)  # decodes all of it
         return _SUFFIXES[found.format]
 
 
 def printable(name: str) -> str:
     """A name as it may be shown: no control characters, not long."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in name)[:80].strip()
+    return as_text(name, 80)
 
 
 def read_bounded(file: IO[bytes], most: int, what: str) -> bytes:

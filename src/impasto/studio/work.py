@@ -12,7 +12,7 @@ from PIL.Image import Image
 from impasto.studio.problems import Refused
 from impasto.studio.schemas import Generate, Interpolate, PictureFormat
 from impasto.studio.settings import Limits
-from impasto.studio.uploads import check_picture
+from impasto.studio.uploads import DECODED, check_picture
 
 if TYPE_CHECKING:
     from impasto.inference.sampler import Model
@@ -94,6 +94,8 @@ def upscale(
 
     try:
         source = opened(picture, limits.picture_pixels)
+        if source.frames > limits.frames:
+            raise Refused(413, f"the picture has {source.frames:,} frames", f"at most {limits.frames}")
         width, height = wanted_size(source, upscaler.network.scale, scale, None)
         if width * height * source.frames > limits.enlarged_pixels:
             raise Refused(
@@ -101,7 +103,8 @@ def upscale(
                 f"{width:,} x {height:,} pixels are too many to send back",
                 "choose a smaller scale, or use `impasto upscale`",
             )
-        with TemporaryDirectory() as folder:
+        pixels = source.width * source.height * source.frames
+        with DECODED.take(pixels, check), TemporaryDirectory() as folder:
             path = Path(folder) / f"larger.{format_}"
 
             def progress(done: int, total: int) -> None:

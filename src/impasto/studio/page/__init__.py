@@ -34,11 +34,12 @@ def mount(app: FastAPI) -> None:
     app.add_api_route(
         "/favicon.ico", lambda: Response(ICON, media_type="image/svg+xml"), include_in_schema=False
     )
-    app.add_middleware(Gate)
-    for language in LANGUAGES:
+    pages = {language: build(studio, language) for language in LANGUAGES}
+    app.add_middleware(Gate, pages=pages)
+    for language, page in pages.items():
         gr.mount_gradio_app(
             app,
-            build(studio, language),
+            page,
             path=f"/{language}",
             footer_links=[],
             show_error=True,

@@ -3,7 +3,6 @@
 import secrets
 import shutil
 import time
-import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -11,9 +10,12 @@ from tempfile import mkdtemp
 from typing import TypeVar
 
 import gradio as gr
+from gradio.context import LocalContext
+from pydantic import ValidationError
 
-from impasto.errors import ImpastoError
+from impasto.errors import ImpastoError, InputError
 from impasto.studio.page.words import LANGUAGES, words
+from impasto.studio.problems import Refused
 from impasto.studio.queue import Check, Place
 from impasto.studio.studio import Studio
 
@@ -30,8 +32,7 @@ class Desk:
         self.studio, self.language = studio, language
         self._words = words(language)
         self._tidy_at = 0.0
-        self.out = Path(mkdtemp(prefix="impasto-page-"))
-        weakref.finalize(self, shutil.rmtree, self.out, ignore_errors=True)  # when the server ends
+        self.out = Path(mkdtemp(prefix="page-", dir=studio.private))  # emptied when a server starts or ends
 
     def say(self, key: str, **figures: object) -> str:
         """The page's words for something. Raises `KeyError` for what has none."""
@@ -56,7 +57,7 @@ class Desk:
         What is refused is said on the page (`gr.Error`).
         """
         with Said(self):
-            place = self.studio.queue.enter(work)
+            place = self.studio.queue.enter(work, _peer())
             try:
                 while tell is not None and not place.future.done():
                     time.sleep(TELL_SECONDS)
@@ -71,7 +72,7 @@ class Desk:
             places: deque[Place[T]] = deque()
             try:
                 for work in works:
-                    places.append(self.studio.queue.enter(work))
+                    places.append(self.studio.queue.enter(work, _peer()))
                     if len(places) == AHEAD:
                         yield places.popleft().future.result()
                 while places:
@@ -98,6 +99,12 @@ class Desk:
         return [entry.name for entry in sorted(found, key=lambda entry: (entry.shipped, -entry.changed))]
 
 
+def _peer() -> str:
+    """The address of the client that the page works for."""
+    client = getattr(LocalContext.request.get(None), "client", None)
+    return str(client.host) if client is not None else ""
+
+
 class Said:
     """What goes wrong by the user's doing inside of it is said on the page."""
 
@@ -108,6 +115,11 @@ class Said:
         """Nothing to prepare."""
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, ValidationError):
+            words = error.errors(include_url=False)[0]
+            error = InputError(f"{'.'.join(map(str, words['loc']))}: {words['msg']}")
         if isinstance(error, ImpastoError):
-            words = f"{error.message}. {error.hint}" if error.hint else error.message
-            raise gr.Error(words, title=self.desk.say("no"), duration=12, print_exception=False) from None
+            said = f"{error.message}. {error.hint}" if error.hint else error.message
+            if not isinstance(error, Refused):
+                said = self.desk.studio.without_places(said)
+            raise gr.Error(said, title=self.desk.say("no"), duration=12, print_exception=False) from None

@@ -5,15 +5,17 @@ and fetches any address, that a request names as its upload.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from gradio import Blocks
 from gradio.utils import get_upload_folder
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from impasto.studio.page.words import LANGUAGES
 from impasto.studio.problems import problem
+from impasto.studio.security import peer_of
 
 _JOIN = "gradio_api/queue/join"
 _OPEN = {
@@ -23,14 +25,22 @@ _OPEN = {
     ),
     "POST": (_JOIN, "gradio_api/upload", "gradio_api/cancel", "gradio_api/reset"),
 }  # fmt: skip
+# Of one kind of work that run or wait. The page itself has one of a kind under way and one behind it.
+MOST, MOST_OF_PEER, MOST_OF_SESSION = 32, 8, 4
+_FULL = problem(429, "too much of this is waiting already; try again in a moment", "", {"retry-after": "5"})
 _OPEN_BELOW = ("assets/", "static/", "svelte/", "gradio_api/file=", "gradio_api/heartbeat/")
 
 
 class Gate:
-    """Lets through what the page itself asks for, with no files but those that Gradio took in or made."""
+    """Lets through what the page itself asks for, with no files but those that Gradio took in or made.
 
-    def __init__(self, app: ASGIApp) -> None:
+    `pages` are those by their languages. Gradio keeps any number of requests waiting, in a queue of its own
+    before the studio's; here they are counted.
+    """
+
+    def __init__(self, app: ASGIApp, *, pages: Mapping[str, Blocks]) -> None:
         self.app = app
+        self.pages = pages
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
@@ -48,11 +58,34 @@ class Gate:
             return
         if rest == _JOIN:
             messages = await _whole(receive)
-            if not _is_ours(b"".join(message.get("body", b"") for message in messages)):
+            try:
+                ask = json.loads(b"".join(message.get("body", b"") for message in messages))
+            except (ValueError, RecursionError):
+                ask = None
+            if ask is None or not _is_ours(ask):
                 await problem(403, "the request names a file that was not uploaded")(scope, receive, send)
+                return
+            if not self._has_room(ask, peer_of(scope)):
+                await _FULL(scope, receive, send)
                 return
             receive = _again(messages, receive)
         await self.app(scope, receive, send)
+
+    def _has_room(self, ask: Any, peer: str) -> bool:
+        """Whether a session, and an address, may ask for one more piece of this kind of work."""
+        if not isinstance(ask, dict):
+            return True  # Gradio refuses it
+        number, session = ask.get("fn_index"), ask.get("session_hash")
+        in_all = of_peer = of_session = 0
+        for page in self.pages.values():
+            queue = page._queue
+            waiting = [one for kind in queue.event_queue_per_concurrency_id.values() for one in kind.queue]
+            for event in [*waiting, *(one for job in queue.active_jobs for one in job or ())]:
+                if event.fn._id == number:
+                    in_all += 1
+                    of_peer += peer_of(event.request.scope) == peer
+                    of_session += event.session_hash == session
+        return in_all < MOST and of_peer < MOST_OF_PEER and of_session < MOST_OF_SESSION
 
 
 async def _whole(receive: Receive) -> list[Message]:
@@ -73,11 +106,11 @@ def _again(messages: list[Message], receive: Receive) -> Receive:
     return replay
 
 
-def _is_ours(body: bytes) -> bool:
+def _is_ours(ask: Any) -> bool:
     """Whether all files that a request names lie where Gradio keeps uploads and what it shows."""
     try:
-        named = list(_paths(json.loads(body)))
-    except (ValueError, RecursionError):
+        named = list(_paths(ask))
+    except RecursionError:
         return False
     folder = Path(get_upload_folder()).resolve()
     return all("\0" not in path and Path(path).resolve().is_relative_to(folder) for path in named)

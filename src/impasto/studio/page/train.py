@@ -145,8 +145,8 @@ def _report(desk: Desk, name: str | None, size: int) -> str:
     with Said(desk):
         if not name:
             raise Refused(422, desk.say("no_data"))
-        folder = desk.studio.catalogue.folder(name)
-    found = desk.do(lambda check: work.inspect(folder, size, check))
+    catalogue = desk.studio.catalogue
+    found = desk.do(lambda check: work.inspect(catalogue.folder_to_read(name), size, check))
     words = desk.say(
         "report", pictures=found["pictures"], shortest=found["shortest_side_px"][1],
         longest=found["longest_side_px"][1], broken=len(found["broken"]),
@@ -162,7 +162,9 @@ def _begin(desk: Desk, name: str | None, preset: str, size: int, minutes: float)
         if not name:
             raise Refused(422, desk.say("no_data"))
         uploaded = {f"datasets/{one.id}": one.name for one in desk.studio.uploads.all()}
-        plan = Plan(name, uploaded.get(name, ""), preset=preset or None, size=size, minutes=minutes)
+        plan = Plan(
+            pictures=name, name=uploaded.get(name, ""), preset=preset or None, size=size, minutes=minutes
+        )
         job = desk.studio.jobs.create(plan)
     return _jobs(desk, job.id)
 
@@ -180,11 +182,9 @@ def _go_on(desk: Desk, job: str | None, minutes: float | None) -> None:
     with Said(desk):
         if not job:
             raise Refused(422, desk.say("no_job"))
-        jobs = desk.studio.jobs
-        in_all = None
+        jobs, in_all = desk.studio.jobs, None
         if minutes and jobs.get(job).state == "finished":
-            ends = [event for event in jobs.events(job) if event["event"] == "stopped"]
-            in_all = ends[-1]["seconds"] / 60 + minutes
+            in_all = jobs.seconds(job) / 60 + minutes
         jobs.resume(job, minutes=in_all)
 
 
@@ -222,7 +222,7 @@ def _grid(desk: Desk, grids: list[Path], when: float) -> Any:
         return None
     grid = grids[round(when / 100 * (len(grids) - 1))]
     label = desk.say("samples_at", images=int(grid.stem))
-    return gr.update(value=desk.put("samples.png", grid.read_bytes()), label=label)
+    return gr.update(value=desk.put("samples.png", desk.studio.jobs.grid(grid)), label=label)
 
 
 def _state(desk: Desk, job: Job) -> str:
