@@ -16,6 +16,7 @@ LAYERS = [
     {
         "errors",
         "files",
+        "telemetry",
         "config",
         "descriptors",
         "arithmetic",

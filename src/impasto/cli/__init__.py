@@ -24,6 +24,7 @@ from impasto.cli.serve import serve
 from impasto.cli.train import train
 from impasto.cli.upscale import upscale
 from impasto.errors import ImpastoError, InputError
+from impasto.telemetry import keep_files_in_cache, without_telemetry
 
 app = typer.Typer(
     name="impasto",
@@ -42,8 +43,10 @@ for verb in verbs:
 
 def main() -> None:
     """Run the command line. Exit codes: 0 done, 2 wrong input, 1 anything else, 130 interrupted."""
+    keep_files_in_cache()
     try:
-        app()
+        with without_telemetry():
+            app()
     except InputError as error:
         _fail(error.message, error.hint, 2)
     except ImpastoError as error:

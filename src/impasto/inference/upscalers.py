@@ -15,6 +15,7 @@ from impasto.inference.engines import Choice, choose_engine, open_engine
 from impasto.inference.upscale import PictureUpscaler
 from impasto.models.build import build_upscaler
 from impasto.models.upscaler import Upscaler
+from impasto.telemetry import without_telemetry
 
 DEFAULT = "photo-x4"
 COMMUNITY_REACH = 24  # px: such networks do not say; most look at that much or less with any weight
@@ -87,7 +88,8 @@ def _own(folder: Path) -> Upscaler:
 
 def _community(path: Path) -> Upscaler:
     try:
-        import spandrel
+        with without_telemetry():
+            import spandrel
     except ImportError:
         raise MissingDependencyError(
             "models of the community need the package spandrel", "pip install 'impasto[community]'"
