@@ -18,6 +18,7 @@ LAYERS = [
         "files",
         "outputs",
         "interrupts",
+        "telemetry",
         "config",
         "descriptors",
         "arithmetic",

@@ -90,7 +90,7 @@ def test_a_worker_is_killed_midway_and_a_picture_is_poisoned(tmp_path, tiny):
     (tmp_path / "in" / "poison.png").write_bytes(b"no picture")
     words = ["upscale", tmp_path / "in", "--out", tmp_path / "out", "--model", tiny, "--engine", "torch"]
     with impasto(*words, "--ray", "local") as run:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 240
         while len(list((tmp_path / "out").glob("*.png"))) < 5:
             assert run.poll() is None, run.stderr.read()
             assert time.monotonic() < deadline

@@ -13,7 +13,7 @@ from impasto.inference.onnx_graph import to_onnx
 from impasto.models.build import build_upscaler
 
 PROCESSES = 8  # without the cure one to two of five hung
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 240  # a process takes seconds; on a busy machine importing alone takes a minute
 
 _SCRIPT = """
 import sys, threading

@@ -37,7 +37,7 @@ def vips_of(path):
 
 
 def test_a_picture_becomes_a_larger_one(upscaler, tmp_path):
-    upscaler.engine.low = False  # exactly, also where bfloat16 is quicker
+    upscaler.engine.low = False  # in float32, also where bfloat16 is quicker
     pixels = painting()
     given = (Image.fromarray(pixels), write(tmp_path / "a.png", pixels), str(tmp_path / "a.png"))
     made = [np.asarray(upscaler(picture)) for picture in given]
@@ -45,8 +45,10 @@ def test_a_picture_becomes_a_larger_one(upscaler, tmp_path):
     assert all(np.array_equal(made[0], other) for other in made[1:])
     with torch.inference_mode():
         x = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 127.5 - 1
-        right = upscaler.network(x).add(1).mul(127.5).add(0.5).floor().clamp(0, 255).byte()
-    assert np.array_equal(made[0], right[0].permute(1, 2, 0).numpy())
+        right = upscaler.network(x).add(1).mul(127.5).clamp(0, 255)[0].permute(1, 2, 0).numpy()
+    # Tiles, memory layout and number of threads are others here, so the last bits of float32 may be, too:
+    # what lies halfway between two levels may be rounded to either.
+    assert np.abs(made[0] - right).max() <= 0.5 + 0.01
 
 
 @pytest.mark.parametrize("low", [False, True])
@@ -294,6 +296,7 @@ def test_without_memory_the_tile_is_halved(upscaler, tmp_path):
 
 def test_an_engine_may_have_two_tiles_in_work(upscaler, tmp_path):
     real, lock, inside, most = upscaler.engine, threading.Lock(), [], []
+    both, refused, alone = threading.Barrier(2), [], []
     scarce = Image.fromarray(painting(130, 130))
     upscaler.tile = 50
     meant = upscaler(scarce)
@@ -305,18 +308,23 @@ def test_an_engine_may_have_two_tiles_in_work(upscaler, tmp_path):
             with lock:
                 inside.append(1)
                 most.append(len(inside))
-            time.sleep(0.02)
+                call = len(most)
+                if refused and np.array_equal(pictures, refused[0]):
+                    alone.append(len(inside))
+            if call in (3, 4):  # behind the first tiles, and with more to come
+                both.wait(120)
             with lock:
                 made = real(pictures)
                 inside.pop()
-            if len(most) > 6 and most[-1] == 2:  # there is memory for two no longer
+            if call == 4:  # there is no memory for two
+                refused.append(pictures)
                 raise MemoryError
             return made
 
     two = PictureUpscaler(upscaler.network, "two", Two(), upscaler.choice, tile=50)
     assert np.array_equal(np.asarray(two(scarce)), np.asarray(meant))
     assert max(most) == 2
-    assert most[-1] == 1
+    assert alone == [1]
 
 
 def test_another_failure_of_the_engine_is_not_hidden(upscaler):

@@ -98,7 +98,7 @@ class Server:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
-        self.http = httpx2.Client(base_url=self.url, timeout=60)
+        self.http = httpx2.Client(base_url=self.url, timeout=200)
         wait_for(self.answers)
 
     def answers(self) -> bool:
@@ -111,7 +111,7 @@ class Server:
     def end(self, number: int) -> tuple[int, str]:
         """Send a signal; the exit code and the log."""
         self.process.send_signal(number)
-        log = self.process.communicate(timeout=60)[1].decode()
+        log = self.process.communicate(timeout=200)[1].decode()
         self.http.close()
         return self.process.returncode, log
 
@@ -130,7 +130,7 @@ def serve():
             server.end(9)
 
 
-def wait_for(condition, seconds=60.0):
+def wait_for(condition, seconds=200.0):
     end = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < end, "it did not come about"

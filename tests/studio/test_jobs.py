@@ -14,6 +14,7 @@ from impasto.studio.journal import Journal
 from impasto.studio.processes import GIVES_WAY, Process, start
 from tests.studio.conftest import TINY_RUN, wait_for
 
+STOPS = ("stopping", "stopped")  # how long the first lasts nobody promises
 ENDLESS = {"pictures": "shapes", "preset": "mlp", "size": 16, "images": 10**12, "settings": TINY_RUN}
 
 
@@ -46,8 +47,9 @@ def test_a_training_outlives_kill_nine_and_is_found_again(serve, workspace):
     assert [(one["id"], one["name"], one["state"]) for one in found] == [(job["id"], "Discs", "running")]
     wait_for(lambda: images_on_disk(workspace, job) > before)  # it went on all the while
     assert server.http.post(f"{here}/resume").status_code == 409
-    assert server.http.post(f"{here}/stop").json()["state"] == "stopping"
-    assert server.http.post(f"{here}/stop").status_code == 202  # twice is no harm: it saves all the same
+    assert server.http.post(f"{here}/stop").json()["state"] in STOPS
+    again = server.http.post(f"{here}/stop").status_code  # no harm: it saves all the same
+    assert again in (202, 409)  # where it has ended meanwhile
     wait_for(lambda: server.http.get(here).json()["state"] == "stopped")
     saved = images_on_disk(workspace, job)
     assert server.http.get(here).json()["images_seen"] == saved
@@ -107,7 +109,7 @@ def test_a_training_from_first_to_last(client, workspace):
 
 def test_a_training_that_is_stopped_before_it_begins(client):
     here = f"/api/v1/jobs/{client.post('/api/v1/jobs', json=ENDLESS).json()['id']}"
-    assert client.post(f"{here}/stop").json()["state"] == "stopping"
+    assert client.post(f"{here}/stop").json()["state"] in STOPS
     wait_for(lambda: client.get(here).json()["state"] == "stopped")
     assert client.get(here).json()["resumable"]
 
@@ -147,7 +149,7 @@ def test_why_a_training_ended_is_told(workspace, log, state, words):
 
 
 def test_another_process_of_the_same_number_is_not_ours(tmp_path):
-    process = start([sys.executable, "-c", "import time; time.sleep(60)"], tmp_path / "log")
+    process = start([sys.executable, "-c", "import time; time.sleep(3600)"], tmp_path / "log")
     assert process.runs
     ours = os.getpriority(os.PRIO_PROCESS, 0)
     assert os.getpriority(os.PRIO_PROCESS, process.pid) == min(19, ours + GIVES_WAY)

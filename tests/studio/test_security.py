@@ -181,7 +181,7 @@ def test_a_full_queue_is_a_429(open_client, monkeypatch):
 
     client = open_client(Limits(workers=1, waiting=0))
     gate = threading.Event()
-    place = client.app.state.studio.queue.enter(lambda check: gate.wait(30))
+    place = client.app.state.studio.queue.enter(lambda check: gate.wait(200))
     try:
         answer = client.post("/api/v1/generate", json=GENERATE)
         assert answer.status_code == 429

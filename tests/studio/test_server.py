@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import select
 import signal
 import socket
 from urllib.parse import urlsplit
@@ -12,7 +13,7 @@ from tests.studio.conftest import wait_for
 
 def send(server, path, body, length=None):
     """A socket on which a request was begun."""
-    connection = socket.create_connection(("127.0.0.1", urlsplit(server.url).port), timeout=30)
+    connection = socket.create_connection(("127.0.0.1", urlsplit(server.url).port), timeout=200)
     head = (
         f"POST /api/v1/{path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
         f"Content-Length: {len(body) if length is None else length}\r\n\r\n"
@@ -33,7 +34,7 @@ def test_bad_clients_cost_the_good_ones_nothing(serve, workspace):
     wait_for(lambda: load()["running"] == 2 and load()["waiting"] == 4)
     for connection in gone:
         connection.close()
-    wait_for(lambda: load()["running"] == load()["waiting"] == 0, seconds=10)
+    wait_for(lambda: load()["running"] == load()["waiting"] == 0)
     # Who sends nothing of what it promised holds a connection and no place.
     silent = [send(server, "generate", b"", length=100) for _ in range(50)]
     assert server.http.post("/api/v1/generate", json={"model": "tiny", "seeds": [1]}).status_code == 200
@@ -46,7 +47,7 @@ def test_bad_clients_cost_the_good_ones_nothing(serve, workspace):
     assert server.http.post("/api/v1/generate", content=b"{", headers=JSON).status_code == 422
     # A request that is under way is finished before the end.
     last = send(server, "interpolate", json.dumps({**way, "frames": 16, "stops": [1, 2]}).encode())
-    wait_for(lambda: load()["running"])
+    wait_for(lambda: load()["running"] or select.select([last], [], [], 0)[0])  # or it is answered already
     code, log = server.end(signal.SIGINT)
     assert (code, "Traceback" in log) == (0, False), log
     assert last.recv(1_000).startswith(b"HTTP/1.1 200")
@@ -67,7 +68,7 @@ def test_no_answer_waits_for_an_acknowledgement():
 
         async with await asyncio.start_server(serve, sock=_listen("127.0.0.1", 0)) as server:
             _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
-            found = await asyncio.wait_for(told, 30)
+            found = await asyncio.wait_for(told, 200)
             writer.close()
             await writer.wait_closed()
             return found

@@ -11,6 +11,7 @@ from impasto.studio.settings import Limits
 from impasto.studio.streams import Bounds
 
 LIMITS = Limits(silent_seconds=0.05, request_seconds=0.2)
+PATIENT = Limits(silent_seconds=200, request_seconds=200)  # for those who do nothing wrong
 SCOPE = {
     "type": "http", "path": "/api/v1/upscale", "method": "POST",
     "headers": [(b"content-type", b"multipart/form-data; boundary=x")],
@@ -24,22 +25,22 @@ async def reads_all(scope, receive, send):
     await send({"type": "http.response.body", "body": b"read"})
 
 
-def exchange(parts, app=reads_all, taken=lambda message: None):
+def exchange(parts, app=reads_all, taken=lambda message: None, limits=LIMITS):
     """What is sent to a client that sends `parts`, with None for standing still; and `Bounds` afterwards."""
     sent, left = [], iter(parts)
 
     async def receive():
         part = next(left, None)
-        await asyncio.sleep(30 if part is None else 0.01)
+        await asyncio.sleep(200 if part is None else 0.01)
         return {"type": "http.request", "body": part, "more_body": part != b"end"}
 
     async def send(message):
         if taken(message):
-            await asyncio.sleep(30)
+            await asyncio.sleep(200)
         sent.append(message)
 
-    bounds = Bounds(app, limits=LIMITS)
-    asyncio.run(asyncio.wait_for(bounds(SCOPE, receive, send), 20))
+    bounds = Bounds(app, limits=limits)
+    asyncio.run(asyncio.wait_for(bounds(SCOPE, receive, send), 150))
     assert not bounds._uploads
     return sent
 
@@ -58,10 +59,8 @@ def test_who_sends_a_little_at_a_time_has_no_longer_than_others(monkeypatch):
 
 
 def test_who_sends_all_is_answered():
-    assert [message.get("status", message.get("body")) for message in exchange([b"some", b"end"])] == [
-        200,
-        b"read",
-    ]
+    told = exchange([b"some", b"end"], limits=PATIENT)
+    assert [message.get("status", message.get("body")) for message in told] == [200, b"read"]
 
 
 def test_who_takes_nothing_is_let_go():
@@ -81,7 +80,7 @@ def test_who_takes_nothing_is_let_go():
 def test_a_request_has_a_time_limit(open_client):
     client = open_client(Limits(workers=1, request_seconds=0.3))
     gate = threading.Event()
-    client.app.state.studio.queue.enter(lambda check: gate.wait(30))
+    client.app.state.studio.queue.enter(lambda check: gate.wait(200))
     try:
         answer = client.post("/api/v1/generate", json={"model": "tiny", "seeds": [1]})
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "60")

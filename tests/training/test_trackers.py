@@ -76,7 +76,7 @@ def test_a_tracker_that_hangs_holds_nobody_up(tmp_path, monkeypatch):
     monkeypatch.setattr(trackers, "CLOSING_SECONDS", 0.2)
     go_on, said = threading.Event(), []
     notebook = Notebook()
-    notebook.numbers = lambda *_: go_on.wait(60)
+    notebook.numbers = lambda *_: go_on.wait(200)
     sink = trackers.TrackerSink("x", notebook, tmp_path, said.append)
     for images in range(0, 80, 8):
         sink(progress(images))

@@ -27,6 +27,7 @@ from impasto.cli.train import train
 from impasto.cli.upscale import upscale
 from impasto.errors import ImpastoError, InputError
 from impasto.interrupts import Interrupted, say
+from impasto.telemetry import keep_files_in_cache, without_telemetry
 
 _MAY_BE_EMPTY = ("--message", "--token")
 
@@ -51,9 +52,11 @@ def main() -> None:
     Exit codes: 0 done, 2 wrong input, 1 anything else, 130 interrupted by Ctrl-C, 143 by SIGTERM.
     """
     prepare()
+    keep_files_in_cache()
     try:
         _refuse_empty(sys.argv[1:])
-        app()
+        with without_telemetry():
+            app()
     except InputError as error:
         _fail(error.message, error.hint, 2)
     except ImpastoError as error:

@@ -20,6 +20,7 @@ from impasto.data.scan import Progress
 from impasto.data.shards import INDEX
 from impasto.errors import DataError, MissingDependencyError
 from impasto.files import cache_folder
+from impasto.telemetry import without_telemetry
 
 HUGGING_FACE, TORCHVISION = "hf:", "torchvision:"
 _VERSION = 1
@@ -67,7 +68,8 @@ def _state_of(place: str) -> list[tuple[str, int, int]]:
 def _from_hugging_face(name: str) -> Iterator[Incoming]:
     """`NAME` or `NAME@SPLIT`: of the hub, a folder of pictures or of parquet files, or a parquet file."""
     try:
-        import datasets
+        with without_telemetry():
+            import datasets
     except ImportError:
         raise MissingDependencyError(
             "'hf:' needs the package datasets", "pip install 'impasto[hf]'"

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
 from impasto.errors import ImpastoError, InputError, MissingDependencyError
+from impasto.telemetry import without_telemetry
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -114,11 +115,11 @@ def spread(
 @contextmanager
 def _cluster(address: str) -> Iterator[Any]:
     try:
-        import ray
-        import ray.exceptions
+        with without_telemetry():
+            import ray
+            import ray.exceptions
     except ImportError:
         raise MissingDependencyError("--ray needs the package ray", "pip install 'impasto[ray]'") from None
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # it would tell its makers
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     if address == LOCAL:
         options |= {"include_dashboard": False, "address": "local"}

@@ -22,6 +22,7 @@ from torch.overrides import TorchFunctionMode
 
 from impasto.errors import CheckpointError, MissingDependencyError
 from impasto.models.upscaler import Upscaler
+from impasto.telemetry import without_telemetry
 
 SUFFIXES = (".pth", ".pt", ".ckpt", ".safetensors")
 REACH = 24  # px: such networks do not say; most look at that much or less with any weight
@@ -44,7 +45,8 @@ def load_community(path: Path) -> Upscaler:
     and `MissingDependencyError` without spandrel.
     """
     try:
-        import spandrel
+        with without_telemetry():
+            import spandrel
     except ImportError:
         raise MissingDependencyError(
             "models of the community need the package spandrel", "pip install 'impasto[community]'"

@@ -1,6 +1,6 @@
 """How well an upscaler gives back what was made small: the protocol that the field's papers compare by."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
 
 from impasto import images
 from impasto.data.scan import scan_folder
@@ -71,8 +72,9 @@ def compare(
         height, width = (side - side % scale for side in sharp.shape[:2])
         sharp = np.ascontiguousarray(sharp[:height, :width])
         low = resampled(sharp, width // scale, height // scale, Image.Resampling.BICUBIC)
-        for name, way in ways.items():
-            figures[name].append(_measure(net, way(low), sharp, low, scale))
+        made = [way(low) for way in ways.values()]
+        for name, found in zip(ways, _measure(net, made, sharp, low, scale), strict=True):
+            figures[name].append(found)
         if progress:
             progress("enlarging pictures", done + 1, len(scan.pictures))
     return [
@@ -91,10 +93,18 @@ def _resampling(scale: int, kind: Image.Resampling) -> Callable[[Pixels], Pixels
 
 
 @torch.inference_mode()
-def _measure(net: FeatureMaps, made: Pixels, sharp: Pixels, low: Pixels, scale: int) -> tuple[float, ...]:
-    a, b = (to_tensor(pixels[None]) for pixels in (made, sharp))
-    y_a, y_b = (luma(shaved(x, scale)) for x in (a, b))
-    again = to_tensor(resampled(made, low.shape[1], low.shape[0], Image.Resampling.BICUBIC)[None])
-    same = psnr(luma(again), luma(to_tensor(low[None])))
-    found = (psnr(y_a, y_b), ssim(y_a, y_b), same, *texture_and_structure(net, a, b))
-    return tuple(float(value) for value in found)
+def _measure(
+    net: FeatureMaps, made: Sequence[Pixels], sharp: Pixels, low: Pixels, scale: int
+) -> list[tuple[float, ...]]:
+    """The figures of each of the pictures, as `Row` has them. What is known of the sharp one serves all."""
+    again = [resampled(pixels, low.shape[1], low.shape[0], Image.Resampling.BICUBIC) for pixels in made]
+    y, y_sharp = _lumas(made, scale), _lumas([sharp], scale)
+    consistency = psnr(_lumas(again), _lumas([low]))
+    seen = texture_and_structure(net, to_tensor(np.stack(made)), to_tensor(sharp[None]))
+    columns = (psnr(y, y_sharp), ssim(y, y_sharp), consistency, *seen)
+    return [tuple(map(float, row)) for row in zip(*columns, strict=True)]
+
+
+def _lumas(pictures: Sequence[Pixels], shave_px: int = 0) -> Tensor:
+    """Pictures (H, W, 3) uint8 of one size -> (B, 1, H, W), without `shave_px` at each edge."""
+    return torch.cat([luma(shaved(to_tensor(pixels[None]), shave_px)) for pixels in pictures])

@@ -29,6 +29,7 @@ from impasto.inference.int8 import dead_leaves, quantised
 from impasto.inference.ncnn import BLOBS, NcnnNetwork, to_ncnn
 from impasto.inference.onnx_graph import to_onnx
 from impasto.models.upscaler import Upscaler
+from impasto.telemetry import without_telemetry
 
 Picture = NDArray[np.float32]
 EngineName = Literal["torch", "onnxruntime", "openvino", "openvino-int8", "ncnn"]
@@ -110,7 +111,8 @@ class OnnxEngine:
     at_once = 1
 
     def __init__(self, network: Upscaler) -> None:
-        import onnxruntime
+        with without_telemetry():
+            import onnxruntime
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
@@ -131,7 +133,8 @@ class OpenvinoEngine:
     tile_pixels = LARGE_TILE
 
     def __init__(self, network: Upscaler, *, int8: bool = False) -> None:
-        import openvino
+        with without_telemetry():
+            import openvino
 
         self.name: EngineName = "openvino-int8" if int8 else "openvino"
         self.at_once, self.scale = turns(), network.scale

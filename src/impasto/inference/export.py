@@ -19,6 +19,7 @@ from impasto.inference.onnx_graph import generator_to_onnx, to_onnx
 from impasto.inference.sampler import Model
 from impasto.inference.upscalers import load_network
 from impasto.models.upscaler import Upscaler
+from impasto.telemetry import without_telemetry
 
 Kind = Literal["onnx", "openvino", "ncnn", "spandrel"]
 TOLERANCE = 1e-3  # of values in [-1, 1]: a tenth of an 8-bit level
@@ -82,7 +83,8 @@ def _write(data: bytes, to: Kind, out: Path, about: Mapping[str, object] | None 
         write_bytes_atomically(path, data)
         return [path]
     try:
-        import openvino
+        with without_telemetry():
+            import openvino
     except ImportError:
         raise MissingDependencyError("OpenVINO is not installed", "pip install 'impasto[engines]'") from None
     model = openvino.Core().read_model(data)
@@ -105,7 +107,8 @@ def check(network: Upscaler, data: bytes) -> None:
 
 def _session(data: bytes) -> Any:
     try:
-        import onnxruntime
+        with without_telemetry():
+            import onnxruntime
     except ImportError:
         raise MissingDependencyError(
             "the exported model cannot be checked without onnxruntime", "pip install 'impasto[engines]'"

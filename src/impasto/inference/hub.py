@@ -11,6 +11,7 @@ from impasto.checkpoints import CARD, WEIGHTS, find_model, load_model
 from impasto.errors import CheckpointError, InputError, MissingDependencyError
 from impasto.files import temporary_folder, write_bytes_atomically
 from impasto.outputs import refuse_existing
+from impasto.telemetry import without_telemetry
 
 FILES = (WEIGHTS, CARD, "README.md")
 
@@ -68,8 +69,9 @@ def _check(repo: str) -> None:
 def _hub(repo: str) -> Iterator[tuple[Any, str | None]]:
     """The library and the address of the hub; what it raises, in our words."""
     try:
-        import huggingface_hub
-        from huggingface_hub import errors
+        with without_telemetry():
+            import huggingface_hub
+            from huggingface_hub import errors
     except ImportError:
         raise MissingDependencyError(
             "the hub needs the package huggingface_hub", "pip install 'impasto[hub]'"

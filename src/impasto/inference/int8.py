@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from impasto.errors import MissingDependencyError
 from impasto.files import temporary_folder
+from impasto.telemetry import without_telemetry
 
 CALIBRATION_PICTURES, CALIBRATION_PX = 12, 64
 DISCS, LEAST_RADIUS_PX, GRAIN, FINER = 400, 1.0, 0.3, 4
@@ -51,8 +52,9 @@ def quantised(onnx: bytes) -> bytes:
     without VNNI would overflow with eight. Raises `MissingDependencyError` without onnxruntime and onnx.
     """
     try:
-        from onnx import load_from_string
-        from onnxruntime import quantization
+        with without_telemetry():
+            from onnx import load_from_string
+            from onnxruntime import quantization
     except ImportError:
         raise MissingDependencyError(
             "eight bits need the packages onnx and onnxruntime", "pip install 'impasto[engines]'"

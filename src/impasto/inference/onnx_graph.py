@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from impasto.errors import MissingDependencyError
 from impasto.inference.generator_graph import GeneratorGraph
 from impasto.models.upscaler import Upscaler
+from impasto.telemetry import without_telemetry
 
 OPSET = 18
 
@@ -47,7 +48,8 @@ def traced(
 ) -> bytes:
     """A network as ONNX: inputs by their names, in the order of its arguments, one output, and properties."""
     try:
-        import onnxscript  # noqa: F401 - torch needs it, and names it only in a long trace
+        with without_telemetry():
+            import onnxscript  # noqa: F401 - torch needs it, and names it only in a long trace
     except ImportError:
         raise MissingDependencyError(
             "exporting needs the packages onnx and onnxscript", "pip install 'impasto[engines]'"

@@ -19,6 +19,7 @@ from typing import Any, Protocol
 
 from impasto.errors import InputError, MissingDependencyError
 from impasto.files import write_bytes_atomically
+from impasto.telemetry import without_telemetry
 from impasto.training import checkup
 from impasto.training.events import (
     Compared,
@@ -136,8 +137,8 @@ class Mlflow:
     """A run of MLflow, in the store that MLFLOW_TRACKING_URI names."""
 
     def __init__(self, title: str, number: str | None, config: Mapping[str, Any]) -> None:
-        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-        client: Any = importlib.import_module("mlflow").MlflowClient()
+        with without_telemetry():
+            client: Any = importlib.import_module("mlflow").MlflowClient()
         self.client = client
         if number is not None:
             with contextlib.suppress(Exception):  # another store than last time: it becomes a new run there
@@ -175,8 +176,8 @@ class Wandb:
     """A run of Weights & Biases; WANDB_MODE=offline keeps it in the run's folder."""
 
     def __init__(self, title: str, number: str | None, config: Mapping[str, Any], out: Path) -> None:
-        os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
-        wandb: Any = importlib.import_module("wandb")
+        with without_telemetry():
+            wandb: Any = importlib.import_module("wandb")
         self.wandb = wandb
         self.run: Any = wandb.init(
             project=os.environ.get("WANDB_PROJECT", "impasto"),

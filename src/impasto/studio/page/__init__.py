@@ -3,14 +3,13 @@
 Nothing comes from elsewhere: fonts are the system's, analytics are off, scripts lie in Gradio's package.
 """
 
-import os
-
 from fastapi import FastAPI, Request
 from fastapi.responses import RedirectResponse, Response
 
-os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when Gradio is imported
+from impasto.telemetry import without_telemetry
 
-import gradio as gr
+with without_telemetry():
+    import gradio as gr
 
 from impasto.studio.page import create, explore, learn, train, upscale
 from impasto.studio.page.desk import Desk

@@ -1,0 +1,71 @@
+"""Other people's libraries report nothing and leave no files in the home folder: how each of them is told.
+
+Every import of a library that could report stands in `with without_telemetry():`. The command line calls
+`keep_files_in_cache` as well, before anything is imported. docs/how-to/offline.md is the promise and
+tests/test_offline.py its proof.
+"""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator, Mapping
+
+from impasto.files import cache_folder
+
+SWITCHES: Mapping[str, str] = {
+    "GRADIO_ANALYTICS_ENABLED": "False",
+    "HF_HUB_DISABLE_TELEMETRY": "1",  # huggingface_hub, hf_xet, datasets
+    "HF_HUB_DISABLE_UPDATE_CHECK": "1",
+    "HF_UPDATE_DOWNLOAD_COUNTS": "0",  # datasets
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "ORT_DISABLE_TELEMETRY": "1",  # ONNX Runtime, when it is loaded; `disable_telemetry_events` is too late
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_USAGE_STATS_PROMPT_ENABLED": "0",
+    "WANDB_ERROR_REPORTING": "false",
+}
+"""Environment variables: processes that we start, and those that the libraries start, inherit them."""
+
+PLACES: Mapping[str, str] = {
+    "CUDA_CACHE_PATH": "cuda",
+    "HF_XET_CACHE": "huggingface/xet",
+    "MPLCONFIGDIR": "matplotlib",
+    "WANDB_CACHE_DIR": "wandb",
+    "WANDB_DATA_DIR": "wandb/data",
+}
+"""Environment variables of libraries that keep files, and their folder below our cache.
+
+Not those that would hide what a person has put there: a login, a configuration, weights in `TORCH_HOME`.
+"""
+
+_OPENVINO_REPORTER = "openvino_telemetry"
+
+
+@contextlib.contextmanager
+def without_telemetry() -> Iterator[None]:
+    """What is imported inside reports nothing, now and later.
+
+    OpenVINO has no switch. It reports through a package of its own, unless that is not installed, which is
+    what it finds here.
+    """
+    os.environ.update(SWITCHES)
+    missing = object()
+    before = sys.modules.get(_OPENVINO_REPORTER, missing)
+    sys.modules[_OPENVINO_REPORTER] = None  # type: ignore[assignment] # "import of ... halted": ImportError
+    try:
+        yield
+    finally:
+        if before is missing:
+            del sys.modules[_OPENVINO_REPORTER]
+        else:
+            sys.modules[_OPENVINO_REPORTER] = before  # type: ignore[assignment]
+        with contextlib.suppress(KeyError, AttributeError):  # not imported, or only half of it
+            sys.modules["onnxruntime"].disable_telemetry_events()  # what Windows collects
+
+
+def keep_files_in_cache() -> None:
+    """Set the `PLACES` of this process and of those it starts, but for those that are set already.
+
+    For programs only: in a process of somebody else's, a library keeps what that process wants.
+    """
+    for name, below in PLACES.items():
+        os.environ.setdefault(name, str(cache_folder() / below))
