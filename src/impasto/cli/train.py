@@ -3,9 +3,12 @@
 import logging
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from impasto.training.run import Run
 
 
 def train(
@@ -112,9 +115,9 @@ def train(
         )
     if run.reason.condition == "interrupted":
         raise typer.Exit(130)
+    for line in _how_it_ended(run):
+        console.print(line, soft_wrap=True)
     if run.reason.condition == "unhealthy":
-        health = screen.typed("impasto", "health", out)
-        console.print(f"What was wrong, and what to do: {health}", soft_wrap=True)
         raise typer.Exit(1)
     console.print(f"Pictures of its progress: {out / 'samples'}", soft_wrap=True)
     # not "--out pictures": that is what many call the folder that they have just trained on
@@ -123,3 +126,21 @@ def train(
     else:
         follows = f"{screen.typed('impasto', 'generate', out)} --out new"
     console.print(f"Next: {follows}", soft_wrap=True)
+
+
+def _how_it_ended(run: "Run") -> list[str]:
+    """The best model where it is not the newest one, and the health where that is not good, in words."""
+    from impasto.cli import screen
+    from impasto.training.checkup import check_up
+
+    lines = []
+    if run.best is not None and run.best["images_seen"] < run.images_seen:
+        lines.append(
+            f"The best model is that of {run.best['images_seen']:,} images, in {run.out / 'best'}; "
+            f"{run.out / 'last'} has the newest, of {run.images_seen:,}."
+        )
+    found = check_up(run.out)
+    if found.state in ("notice", "trouble"):
+        health = screen.typed("impasto", "health", run.out)
+        lines.append(f"Health: {found.words}. What was seen, and what to do: {health}")
+    return lines

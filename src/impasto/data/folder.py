@@ -146,9 +146,14 @@ class Dataset:
 
     def holdout_pixels(self, limit: int | None = None) -> Bytes:
         """Held-out pictures, spread evenly over the folder if `limit` is fewer: (n, H, W, C) uint8."""
+        return self.pixels.take(self.some_held_out(limit))
+
+    def some_held_out(self, limit: int | None = None) -> Indices:
+        """The indices of the pictures that `holdout_pixels` gives."""
         count = len(self.holdout_indices)
-        chosen = np.linspace(0, count, min(limit or count, count), endpoint=False).astype(np.int64)
-        return self.pixels.take(self.holdout_indices[chosen])
+        places = np.linspace(0, count, min(limit or count, count), endpoint=False).astype(np.int64)
+        some: Indices = self.holdout_indices[places]
+        return some
 
 
 def scan_pictures(root: Path, data: DataConfig, image: ImageConfig, progress: Progress | None = None) -> Scan:

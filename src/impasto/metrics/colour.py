@@ -56,6 +56,17 @@ def energy_distance(x: Tensor, y: Tensor) -> float:
     return 2 * _mean_between(x, y) - _mean_within(x) - _mean_within(y)
 
 
+def relative_energy_distance(x: Tensor, y: Tensor) -> float:
+    """`energy_distance` over `2 E|X - Y|`: at most 1, about 0 for samples of the same distribution.
+
+    The coefficient of inhomogeneity of Székely & Rizzo 2013, section 2, without a bias. 0 where all rows of
+    both are one. Raises `InputError` as `energy_distance` does.
+    """
+    x, y = check_features(x, y, at_least=2)
+    between = 2 * _mean_between(x, y)
+    return (between - _mean_within(x) - _mean_within(y)) / between if between else 0.0
+
+
 def colour_variety(real: Tensor, fake: Tensor, generator: torch.Generator) -> ColourVariety:
     """Compare mean colours of samples, fake (N, C), with those of real pictures, real (M, C).
 

@@ -10,6 +10,11 @@ from impasto.errors import InputError
 
 NAMES: Mapping[str, str] = {
     "collapse": "mode collapse",
+    "shape": "collapse of shapes",
+    "colour": "collapse of colours",
+    "theme": "collapse of themes",
+    "worse": "getting worse",
+    "coverage": "few real pictures covered",
     "divergence": "divergence",
     "overfitting": "an overfitted discriminator",
     "memorisation": "memorisation",
@@ -21,11 +26,18 @@ NAMES: Mapping[str, str] = {
 SIGNS = {
     "diversity": "variety of samples, real pictures' = 1",
     "twins": "samples with a twin",
+    "shape_variety": "variety of shapes, real pictures' = 1",
+    "colour_variety": "variety of colours, real pictures' = 1",
+    "theme_variety": "variety of themes, real pictures' = 1",
     "coverage": "held-out pictures covered",
+    "colour_distance": "distance of colours, 0 = none, 1 = nothing in common",
     "overfitting": "D overfitted (r_v), 0 = not, 1 = wholly",
     "memorised": "samples nearer to a training picture than new ones come",
     "against_bicubic": "error of enlarged pictures, bicubic's = 1",
 }
+# A run whose samples cover less of the held-out pictures is not called healthy, verdict or not. Healthy runs
+# are above .2 after their first minutes; a run of one shape in many colours was at .06.
+LITTLE_COVERAGE = 0.1
 
 
 @dataclass(frozen=True)
@@ -127,6 +139,9 @@ def _state(
         return "notice", f"well enough, but look at: {', '.join(NAMES[kind] for kind in standing)}"
     if not signs:
         return "unknown", "nothing wrong so far, and nothing measured yet"
+    covered = signs.get("coverage")
+    if covered is not None and covered < LITTLE_COVERAGE:
+        return "notice", f"no verdict, but the samples cover only {covered:.0%} of the held-out pictures"
     return "healthy", "healthy"
 
 

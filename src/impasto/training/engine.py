@@ -22,6 +22,7 @@ from impasto.images import to_tensor
 from impasto.training import events, previews, ranks
 from impasto.training import state as states
 from impasto.training.gan_step import StepStats, mean_of_all
+from impasto.training.ranking import better
 from impasto.training.state import STATE_FILE, TrainingState
 from impasto.training.stopping import Progressed, Reason, reason_to_stop, share_done, update_balance
 from impasto.training.task import Task
@@ -182,7 +183,7 @@ class Engine:
             return  # measured already: a run that ends where it evaluated, or was resumed there
         found = self.task.measure(state) if ranks.is_first() else None
         record = ranks.said_by_the_first(lambda: found.record() if found else {})
-        best = state.best is None or record["distance"] < state.best["distance"]
+        best = better(record, state.best)
         measured = {"images_seen": state.images_seen, "repairs": len(state.repairs), **record}
         state.evaluations.append(measured | ({"extra": True} if extra else {}))
         if found is None:

@@ -10,8 +10,20 @@ from torch import Tensor
 
 from impasto.adaptive_threads import AdaptiveThreads
 from impasto.images import to_tensor
+from impasto.metrics.colour import relative_energy_distance
 from impasto.metrics.distances import frechet_distance, kernel_distance
 from impasto.metrics.diversity import density_coverage, memorisation
+from impasto.metrics.variety import (
+    Looks,
+    ThemeCentres,
+    colour_number,
+    evenly,
+    looks_of,
+    relative,
+    shape_number,
+    theme_centres,
+    theme_shares,
+)
 from impasto.models.discriminator import Discriminator
 from impasto.models.features import extract, load_lite0
 from impasto.models.generator import Generator
@@ -30,6 +42,8 @@ COPIES_AFTER_EPOCHS, COPIES_AFTER_IMAGES = 20, 10_000
 TWINS = 0.1
 # Among fewer held-out pictures than this, a ball to the fifth neighbour holds nearly everything.
 FEW = 12
+# Shapes and colours of this many samples are compared at most: their similarities are a square matrix.
+MOST_COMPARED = 512
 # A generator's average picture is remembered in this many random directions of the features: enough to tell
 # there from back, and little enough to keep for every evaluation.
 DIRECTIONS = 16
@@ -49,10 +63,18 @@ class Signs:
     holdout: int  # held-out pictures that all this rests on
     place: tuple[float, ...]  # the mean features, in `DIRECTIONS`, in units of the real pictures' deviation
     colour: tuple[float, ...]  # the mean colour, each in [0, 1]
+    # Effective numbers, real pictures' being 1 (metrics/variety.py). None where real pictures hardly differ
+    # in it, where there are no themes, and in evaluations of version 0.1.
+    shape_variety: float | None = None
+    colour_variety: float | None = None
+    theme_variety: float | None = None
+    top_theme: str = ""  # the theme that most samples look like; "" without themes
+    top_theme_share: float = 0.0
+    colour_distance: float | None = None  # see `colour_distance`; None in evaluations of version 0.1
 
     @classmethod
     def of(cls, values: dict[str, Any]) -> "Signs":
-        """From what `dataclasses.asdict` gave, JSON in between."""
+        """From what `dataclasses.asdict` gave, JSON in between; older states have fewer fields."""
         return cls(**{**values, "place": tuple(values["place"]), "colour": tuple(values["colour"])})
 
     def to_dict(self) -> dict[str, Any]:
@@ -75,6 +97,8 @@ class Measurement:
         figures = {
             "KID-lite0 to the hold-out": round(self.distance, 6),
             "FD-lite0 to the hold-out": round(self.frechet_distance, 4),
+            "colour distance to the hold-out": round(self.signs.colour_distance or 0.0, 4),
+            **({} if self.signs.coverage is None else {"coverage of the hold-out": self.signs.coverage}),
             "samples": self.samples,
             "hold-out pictures": self.holdout_pictures,
         }
@@ -98,7 +122,8 @@ class Judge:
     """Holds the hold-out's features and compares samples with them. It never trains, nor helps to.
 
     The same seeds every time, so that the distance moves because the generator does. `train` are pictures
-    that do train, some or all of them: D's opinion of them and copies of them are signs of health.
+    that do train, some or all of them: D's opinion of them and copies of them are signs of health. `themes`
+    are the themes of the held-out pictures: names and (K, T) of zeros and ones.
     """
 
     def __init__(
@@ -107,6 +132,7 @@ class Judge:
         train: NDArray[np.uint8],
         samples: int,
         device: torch.device,
+        themes: tuple[tuple[str, ...], Tensor] | None = None,
         threads: AdaptiveThreads | None = None,
     ) -> None:
         self._net = load_lite0(device, threads)
@@ -119,6 +145,10 @@ class Judge:
         self._directions = torch.randn(
             self._real.shape[1], DIRECTIONS, generator=torch.Generator().manual_seed(0), dtype=torch.float64
         )
+        self._variety = Variety(holdout, train, samples)
+        self._themes: ThemeCentres | None = None
+        if themes is not None:
+            self._themes = theme_centres(self._real, themes[1], themes[0])
 
     def measure(self, generator: Generator, discriminator: Discriminator, *, copies: bool) -> Measurement:
         """KID-lite0 and FD-lite0 between the generator's pictures and the hold-out, and the signs of health.
@@ -147,6 +177,8 @@ class Judge:
             if self._train_features is None:
                 self._train_features = extract(self._net, self._train)
             found = memorisation(fake, self._train_features, self._real)
+        shape, colour, apart = self._variety.of(pixels)
+        shares = theme_shares(fake, self._themes) if self._themes else None
         deviation = self._usual / 2**0.5  # of two pictures' distance, a root of two belongs to each
         place = fake.double().mean(0) @ self._directions / DIRECTIONS**0.5 / max(deviation, 1e-9)
         return Signs(
@@ -160,7 +192,44 @@ class Judge:
             holdout=len(self._real),
             place=tuple(round(float(x), 4) for x in place),
             colour=tuple(round(float(c) / 255, 4) for c in pixels.mean((0, 1, 2), dtype=np.float64)),
+            shape_variety=shape,
+            colour_variety=colour,
+            theme_variety=shares.variety if shares else None,
+            top_theme=shares.most if shares else "",
+            top_theme_share=shares.share if shares else 0.0,
+            colour_distance=apart,
         )
+
+
+class Variety:
+    """Holds what samples' shapes and colours are compared with: as many real pictures."""
+
+    def __init__(self, holdout: NDArray[np.uint8], train: NDArray[np.uint8], samples: int) -> None:
+        self._holdout = looks_of(holdout)
+        both = looks_of(np.concatenate((holdout, train)))
+        self._count = min(samples, len(both), MOST_COMPARED)
+        some = both.take(evenly(self._count, len(both)))
+        self._shapes, self._colours = shape_number(some), colour_number(some)
+
+    def of(self, pixels: NDArray[np.uint8]) -> tuple[float | None, float | None, float]:
+        """Variety of shapes, variety of colours (None where real pictures have none), distance of colours."""
+        fake = looks_of(pixels)
+        some = fake.take(torch.arange(self._count))
+        return (
+            relative(shape_number(some), self._shapes),
+            relative(colour_number(some), self._colours),
+            colour_distance(self._holdout, fake),
+        )
+
+
+def colour_distance(real: Looks, fake: Looks) -> float:
+    """How far the colours of two sets of pictures are apart: about 0 for the same, 1 for nothing in common.
+
+    The mean of the relative energy distances of mean colours, of colours by place, and of hues. The judge's
+    features hardly see colours: it calls cyan pictures near.
+    """
+    pairs = ((real.means, fake.means), (real.colours, fake.colours), (real.hues, fake.hues))
+    return sum(relative_energy_distance(x, y) for x, y in pairs) / len(pairs)
 
 
 def seek_copies(images_seen: int, train_pictures: int) -> bool:

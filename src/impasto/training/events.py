@@ -78,6 +78,10 @@ class Evaluated(Event):
     coverage: float | None
     overfitting: float | None
     memorised: float | None
+    shape_variety: float | None = None
+    colour_variety: float | None = None
+    theme_variety: float | None = None
+    colour_distance: float | None = None
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,17 @@ class Compared(Event):
     best: bool
 
 
-SIGNS = ("diversity", "twins", "coverage", "overfitting", "memorised")
+SIGNS = (
+    "diversity",
+    "twins",
+    "coverage",
+    "overfitting",
+    "memorised",
+    "shape_variety",
+    "colour_variety",
+    "theme_variety",
+    "colour_distance",
+)
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,25 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any, Literal
 
+from impasto.training import ranking
+from impasto.training.checkup import LITTLE_COVERAGE
 from impasto.training.evaluation import Signs
 from impasto.training.vitals import GRACE_IMAGES, Vitals
 
-Kind = Literal["collapse", "divergence", "overfitting", "memorisation", "vanishing", "oscillation", "useless"]
+Kind = Literal[
+    "collapse",
+    "shape",
+    "colour",
+    "theme",
+    "worse",
+    "coverage",
+    "divergence",
+    "overfitting",
+    "memorisation",
+    "vanishing",
+    "oscillation",
+    "useless",
+]
 Severity = Literal["notice", "trouble"]
 
 # Divergence. A logit of 17 is certainty to float32, and healthy runs stay below 50; a mean of 300 is a
@@ -34,6 +49,13 @@ MANY_TWINS = 0.5  # healthy runs have none; half the samples with a double is a 
 LOST_SHARE = 0.2
 # A covered share rests on as few as 16 pictures: the fall must be this many standard errors as well.
 SURE_ERRORS = 3.0
+
+# Collapse of shapes, colours or themes alone: effective numbers, real pictures' being 1 (metrics/variety.py).
+# Injected collapses: one shape in any colours .01 to .06 of 128 samples; all cyan 0 to .03; one theme 0.
+# Healthy samples: .6 to 1, and .2 to .4 even of real pictures reduced to 4 x 4 pixels. So below .1 twice in a
+# row, or a third of what it was, and little.
+NARROW = 0.1
+NARROWED_SHARE, NARROWED = 0.35, 0.4
 
 # Overfitting (r_v, Karras et al. 2020). Their target is 0.6, above which they augment more; 96 drawings gave
 # 0.15, 20 gave 1.2. Trouble only when nothing has got better for a while: a D that knows its pictures by
@@ -118,6 +140,9 @@ def judge(
     late = [e for e in evaluations if e.images_seen >= GRACE_IMAGES]
     found = [
         *collapse(vitals, late, images_seen),
+        *narrowed(late),
+        *worse(late),
+        *uncovered(late),
         *vanishing(vitals, images_seen, linear),
         *memorisation(late),
         *overfitting(late),
@@ -201,6 +226,93 @@ def collapse(vitals: Vitals, evaluations: Sequence[Examined], images_seen: int) 
         error = math.sqrt(most * (1 - most) / now.holdout)
         if rest < LOST_SHARE * most and most - rest > SURE_ERRORS * error:
             yield trouble(f"The samples covered {most:.2f} of the held-out pictures, and now {rest:.2f}.")
+
+
+def narrowed(evaluations: Sequence[Examined]) -> Iterator[Verdict]:
+    """Samples that are all alike in shape, in colour or in theme, whatever the other two do."""
+    if not evaluations:
+        return
+    signs, now = [e.signs for e in evaluations], evaluations[-1].signs
+    yield from _narrowed(
+        "shape",
+        [s.shape_variety for s in signs],
+        "The shapes of the samples, whatever their colours, vary",
+        "lower learning rates or a higher loss.r1_weight; a larger train.batch_size shows D more of the "
+        "sameness.",
+    )
+    yield from _narrowed(
+        "colour",
+        [s.colour_variety for s in signs],
+        "The colours of the samples, whatever their shapes, vary",
+        "less augment.colour, which hides from D what colours real pictures have.",
+    )
+    yield from _narrowed(
+        "theme",
+        [s.theme_variety for s in signs],
+        f"{now.top_theme_share:.0%} of the samples look like '{now.top_theme}'; their themes vary",
+        "data.balance=1, so that D sees every theme as often, or lower learning rates.",
+    )
+
+
+def _narrowed(kind: Kind, values: Sequence[float | None], words: str, cure: str) -> Iterator[Verdict]:
+    """A verdict where little of a variety is left, or much of it was lost; twice in a row on either side."""
+    known = [v for v in values if v is not None]
+    if len(known) < 2:
+        return
+    rest = max(known[-2:])
+    most = max((min(pair) for pair in itertools.pairwise(known[:-2])), default=0.0)
+    lost = rest < min(NARROWED, NARROWED_SHARE * most)
+    if rest < NARROW or lost:
+        before = f", and varied {most:.2f} times as much before" if lost else ""
+        yield Verdict(
+            kind,
+            "trouble",
+            f"{words} {max(0.0, known[-1]):.2f} times as much as those of as many real pictures{before}.",
+            f"Go on from the best model in a new run, with --from RUN/best and {cure}",
+        )
+
+
+def worse(evaluations: Sequence[Examined]) -> Iterator[Verdict]:
+    """Distances that have risen from their best, beyond their noise, for several evaluations."""
+    scores = ranking.scores_of([(e.distance, e.signs.colour_distance) for e in evaluations])
+    found = ranking.worse(scores)
+    if found is None:
+        return
+    best, now = evaluations[len(evaluations) - len(scores) + found.place], evaluations[-1]
+
+    def figures(e: Examined) -> str:
+        colours, covered = e.signs.colour_distance, e.signs.coverage
+        parts = [f"KID-lite0 {e.distance:.3f}"]
+        parts += [] if colours is None else [f"distance of colours {colours:.3f}"]
+        parts += [] if covered is None else [f"held-out pictures covered {covered:.2f}"]
+        return ", ".join(parts)
+
+    evidence = (
+        f"The best was at {best.images_seen:,} images ({figures(best)}); the last {ranking.LATELY} "
+        f"evaluations were all worse, now {figures(now)}. Their noise is {found.noise:.3f}."
+    )
+    advice = (
+        "The best model is kept, and is what `impasto generate RUN` uses. Go on from it in a new run: "
+        "--from RUN/best, with half of optimizer.generator_lr and optimizer.discriminator_lr, or with more "
+        "augmentation (augment.*)."
+    )
+    much = ranking.worse(scores, ranking.MUCH_WORSE) is not None
+    yield Verdict("worse", "trouble" if much else "notice", evidence, advice)
+
+
+def uncovered(evaluations: Sequence[Examined]) -> Iterator[Verdict]:
+    """Samples that come near hardly any of the held-out pictures, twice in a row: a notice."""
+    covered = [e.signs.coverage for e in evaluations[-2:]]
+    known = [c for c in covered if c is not None]
+    if len(known) == 2 and max(known) < LITTLE_COVERAGE:
+        evidence = (
+            f"The samples come near {known[-1]:.0%} of {evaluations[-1].signs.holdout} held-out pictures."
+        )
+        advice = (
+            "Early in a run, wait for the next evaluations. Later, look at the newest picture under samples/ "
+            "and lower the learning rates or take the preset's own settings."
+        )
+        yield Verdict("coverage", "notice", evidence, advice)
 
 
 def vanishing(vitals: Vitals, images_seen: int, linear: bool = False) -> Iterator[Verdict]:

@@ -90,6 +90,7 @@ def make_task(
             dataset.train_pixels(MOST_TRAINING, config.train.seed),
             config.train.evaluate_samples,
             fabric.device,
+            _themes_of_holdout(dataset),
             threads,
         )
         reference = _reference(config, state, fabric, dataset, first=first)
@@ -97,6 +98,13 @@ def make_task(
     holdout = dataset.holdout_windows(MOST_COMPARED, COMPARED_PX)
     yardstick = Yardstick(holdout, config.model.scale, config.restoration, fabric.device)
     return Upscaling(fabric, yardstick, _feature_network(config.restoration, fabric))
+
+
+def _themes_of_holdout(dataset: Dataset) -> tuple[tuple[str, ...], torch.Tensor] | None:
+    """Names of the themes and those of each picture of `holdout_pixels(MOST_HOLDOUT)`; None for too few."""
+    if len(dataset.themes) < 2:
+        return None
+    return dataset.themes, torch.from_numpy(dataset.themes_of(dataset.some_held_out(MOST_HOLDOUT)))
 
 
 def _feature_network(cfg: RestorationConfig, fabric: Fabric) -> FrozenMaps | None:

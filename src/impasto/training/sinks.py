@@ -74,8 +74,8 @@ class TerminalSink:
             case Evaluated():
                 self._evaluated = event
                 self._line(
-                    f"{event.images_seen:>9,} images  hold-out KID-lite0 {event.distance:.4f}"
-                    f"{'  (best so far)' if event.best else ''}"
+                    f"{event.images_seen:>9,} images  hold-out KID-lite0 {event.distance:.4f}, "
+                    f"colours {event.colour_distance or 0:.4f}{'  (best so far)' if event.best else ''}"
                 )
             case Compared():
                 self._compared = event

@@ -34,6 +34,7 @@ from impasto.models.generator import Generator
 from impasto.models.upscaler import CompactUpscaler
 from impasto.training import ranks, shared_norm
 from impasto.training.muon import Muon
+from impasto.training.ranking import best_of
 from impasto.training.vitals import Vitals
 
 STATE_FILE = "state.safetensors"
@@ -64,9 +65,9 @@ class TrainingState:
 
     @property
     def best(self) -> dict[str, Any] | None:
-        """The evaluation with the smallest distance, if there is one."""
-        measured = [*self.evaluations, *([self.record] if self.record else [])]
-        return min(measured, key=lambda e: cast(float, e["distance"]), default=None)
+        """The best evaluation (ranking.py), if there is one."""
+        found = best_of([*([self.record] if self.record else []), *self.evaluations])
+        return None if found is None else dict(found)
 
     def modules(self) -> Iterator[tuple[str, nn.Module]]:
         """The networks by name."""

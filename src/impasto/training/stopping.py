@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from impasto.config import StopConfig
+from impasto.training.ranking import colours_of, scores_of
 
 
 @dataclass(frozen=True)
@@ -89,11 +90,11 @@ def update_balance(
 
 
 def _patience_is_over(cfg: StopConfig, evaluations: Sequence[Mapping[str, Any]]) -> Reason | None:
-    distances = [e["distance"] for e in evaluations]
-    if len(distances) <= cfg.patience_evaluations:
+    scores = scores_of([(e["distance"], colours_of(e)) for e in evaluations])
+    if len(scores) <= cfg.patience_evaluations:
         return None
-    best = min(distances[: -cfg.patience_evaluations])
-    if best <= min(distances[-cfg.patience_evaluations :]):
+    best = min(scores[: -cfg.patience_evaluations])
+    if best <= min(scores[-cfg.patience_evaluations :]):
         since = f"{cfg.patience_evaluations} evaluations brought nothing better than a distance of {best:.4f}"
         return Reason("converged", f"converged: {since}")
     return None

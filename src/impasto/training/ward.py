@@ -6,7 +6,7 @@ from pathlib import Path
 
 from impasto.config import Config
 from impasto.losses.adversarial import generator_is_linear
-from impasto.training import events, health, ranks, repairs, vitals
+from impasto.training import events, health, ranking, ranks, repairs, vitals
 from impasto.training import state as states
 from impasto.training.checkup import NAMES
 from impasto.training.gan_step import StepStats
@@ -40,12 +40,17 @@ class Ward:
             self.keep()
 
     def keep(self) -> None:
-        """Keep the present state to go back to, if that is the policy."""
-        if self.config.train.on_trouble == "heal" and states.is_finite(self.state):
+        """Keep the present state to go back to, if that is the policy and the run has not got worse."""
+        if self.config.train.on_trouble == "heal" and self._is_good() and states.is_finite(self.state):
             repairs.enlist(self.state)
             self.checkpoint()
             if ranks.is_first():
                 repairs.keep_snapshot(self.state, self.state_file)
+
+    def _is_good(self) -> bool:
+        evaluations = self.state.evaluations
+        measured = [(e["distance"], ranking.colours_of(e)) for e in evaluations if not e.get("extra")]
+        return ranking.near_its_best(ranking.scores_of(measured))
 
     def after_step(self, stats: StepStats, before: int, *, look: bool) -> Verdict | None:
         """Note what a step from `before` images on says; now and then judge it. Returns what to act on."""
