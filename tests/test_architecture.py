@@ -26,6 +26,7 @@ LAYERS = [
         "oklab",
         "palettes",
         "draws",
+        "model_card",
     },
     {"data", "models", "losses", "augment", "metrics"},
     {"checkpoints"},

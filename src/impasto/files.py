@@ -37,8 +37,11 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
         if durable:
             _sync(temporary)
         os.replace(temporary, path)  # noqa: PTH105 - the one call that is atomic on every system
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno is not None:
+            error.filename, error.filename2 = str(path), None  # not the name that nobody has seen
         raise
     if durable:
         with contextlib.suppress(OSError):  # a folder cannot be opened on Windows

@@ -3,7 +3,7 @@
 import logging
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TextIO, cast
 
 import typer
 
@@ -75,7 +75,7 @@ def train(
     from impasto.cli.progress import reading_pictures
     from impasto.overrides import parse_overrides
     from impasto.training.run import train as run_training
-    from impasto.training.sinks import TerminalSink
+    from impasto.training.sinks import LastingStream, TerminalSink
 
     overrides = parse_overrides(set_ or [])
     if dedupe:
@@ -91,7 +91,7 @@ def train(
     if on_trouble is not None:
         overrides["train.on_trouble"] = on_trouble
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # processes that meet
-    console = Console(quiet=not launch.is_first_process())
+    console = Console(file=cast(TextIO, LastingStream(sys.stdout)), quiet=not launch.is_first_process())
     with TerminalSink(console) as terminal:
         run = run_training(
             directory,

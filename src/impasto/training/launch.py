@@ -71,7 +71,8 @@ def start(arguments: Sequence[str], devices: int) -> int:
     """Run `impasto ARGUMENTS` in so many processes on this machine; returns the first one's exit code, or
     another's that failed alone.
 
-    When one ends badly the others get a minute to save and to end. Ctrl-C reaches all of them by itself.
+    When one ends badly the others get a minute to save and to end. Ctrl-C reaches all of them by itself, as
+    does the end of a terminal.
     """
     common = {
         "MASTER_ADDR": "127.0.0.1",
