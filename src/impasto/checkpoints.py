@@ -95,12 +95,12 @@ def load_model(folder: Path) -> tuple[dict[str, Tensor], ModelInfo]:
             f"'{folder}' is not a model: it has no {WEIGHTS} with {CARD}",
             "give the folder that `impasto train --out` wrote",
         )
-    with _within_memory(folder):
-        shapes, metadata = _peek(weights)
-        tree, text, digest = _description(card, metadata)
+    with _within_memory(folder), _opened(weights) as file:  # once: a run may replace it at any time
+        tree, text, digest = _description(card, file.metadata() or {})
         info = _model_info(tree, card)
+        shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
         _check_shapes(shapes, info.config, weights)
-        tensors = _unpack(weights)[0]
+        tensors = _tensors_in(file)
         # Models of 0.1 have no digest.
         if digest is not None and digest != _digest(tensors, text):
             raise DamagedError(f"'{folder}' is damaged: {DAMAGED}", "get it again from where it came from")
@@ -180,15 +180,11 @@ def _pack(tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> bytes:
 
 def _unpack(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     with _opened(path) as file:
-        return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+        return _tensors_in(file), file.metadata() or {}
 
 
-def _peek(path: Path) -> tuple[dict[str, tuple[int, ...]], dict[str, str]]:
-    """Shapes by name and the metadata, without any of the numbers."""
-    with _opened(path) as file:
-        names = file.keys()
-        shapes = {name: tuple(file.get_slice(name).get_shape()) for name in names}
-        return shapes, file.metadata() or {}
+def _tensors_in(file: Any) -> dict[str, Tensor]:
+    return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
 
 
 @contextmanager
@@ -266,7 +262,7 @@ def _check_shapes(found: Mapping[str, tuple[int, ...]], config: Config, path: Pa
     """Raise `CheckpointError` where weights of these shapes are not those of the config's network."""
     from impasto.models.build import build_generator, build_upscaler
 
-    with torch.random.fork_rng(devices=[]), torch.device("meta"):  # shapes alone, without memory
+    with torch.device("meta"):  # shapes alone: no memory, no random numbers
         network = (
             build_generator(config.model, config.image)
             if isinstance(config.model, GeneratorConfig)
@@ -292,7 +288,7 @@ def _check_format(tree: Any, expected: str, path: Path) -> None:
 
 
 def _digest(tensors: Mapping[str, Tensor], text: str) -> str:
-    digest = hashlib.blake2b(text.encode(), digest_size=16)
+    digest = hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=16)
     for name in sorted(tensors):
         tensor = tensors[name].detach().cpu().contiguous()
         digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())

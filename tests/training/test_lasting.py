@@ -16,7 +16,7 @@ from rich.console import Console
 import impasto
 from impasto.checkpoints import load_state
 from impasto.errors import CheckpointError, InputError, TrainingError
-from impasto.training import engine, events
+from impasto.training import engine, events, launch
 from impasto.training import state as states
 from impasto.training.signals import Interruption
 from impasto.training.sinks import JsonlSink, LastingStream, Sinks, TerminalSink
@@ -245,5 +245,23 @@ def test_a_second_signal_breaks_no_save():
         interrupted.note(signal.SIGINT, None)
         interrupted.note(signal.SIGINT, None)
     assert interrupted.is_set()
+    interrupted.note(signal.SIGTERM, None)  # the terminal and its shell both send SIGHUP
     with pytest.raises(KeyboardInterrupt):
         interrupted.note(signal.SIGINT, None)
+
+
+def test_what_ends_the_starter_reaches_the_processes(tmp_path):
+    """Of `train --devices 2`: each saves and ends by itself."""
+    heard = tmp_path / "heard"
+    child = (
+        "import signal, sys, time\n"
+        f"signal.signal(signal.SIGTERM, lambda *_: (open({str(heard)!r}, 'w').close(), sys.exit(130)))\n"
+        "print('ready', flush=True)\n"
+        "while True: time.sleep(0.05)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", child], stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        with launch._passing_on([process]):
+            signal.getsignal(signal.SIGTERM)(signal.SIGTERM, None)
+            assert process.wait(60) == 130
+    assert heard.exists()

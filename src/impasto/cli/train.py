@@ -91,7 +91,8 @@ def train(
     if on_trouble is not None:
         overrides["train.on_trouble"] = on_trouble
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # processes that meet
-    console = Console(file=cast(TextIO, LastingStream(sys.stdout)), quiet=not launch.is_first_process())
+    stream = cast(TextIO, LastingStream(sys.stdout)) if sys.stdout else None
+    console = Console(file=stream, quiet=not launch.is_first_process())
     with TerminalSink(console) as terminal:
         run = run_training(
             directory,

@@ -5,12 +5,15 @@ starts N of itself on this machine and waits: `start`.
 """
 
 import os
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,8 +74,8 @@ def start(arguments: Sequence[str], devices: int) -> int:
     """Run `impasto ARGUMENTS` in so many processes on this machine; returns the first one's exit code, or
     another's that failed alone.
 
-    When one ends badly the others get a minute to save and to end. Ctrl-C reaches all of them by itself, as
-    does the end of a terminal.
+    When one ends badly the others get a minute to save and to end. Ctrl-C reaches all of them by itself; what
+    else asks this process to end is passed on to them.
     """
     common = {
         "MASTER_ADDR": "127.0.0.1",
@@ -90,7 +93,8 @@ def start(arguments: Sequence[str], devices: int) -> int:
             env = {**os.environ, **common, "RANK": str(rank), "LOCAL_RANK": str(rank)}
             quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": whispers} if rank else {}
             processes.append(subprocess.Popen(command, env=env, **quiet))
-        code = _wait(processes)
+        with _passing_on(processes):
+            code = _wait(processes)
         if code and processes[0].returncode <= 0:
             whispers.seek(0)
             sys.stderr.write(whispers.read().decode(errors="replace"))
@@ -103,6 +107,27 @@ def free_port() -> int:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
         return port
+
+
+@contextmanager
+def _passing_on(processes: Sequence["subprocess.Popen[bytes]"]) -> Iterator[None]:
+    """While inside, SIGTERM and SIGHUP go to the processes, which save and end."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may set handlers
+        return
+
+    def pass_on(number: int, frame: object) -> None:
+        for process in processes:
+            process.send_signal(number)
+
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    heard = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, pass_on) for number in heard}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _wait(processes: Sequence["subprocess.Popen[bytes]"]) -> int:

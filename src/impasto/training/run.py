@@ -91,7 +91,7 @@ def train(
     `low` is the folder of the low-resolution pictures where an upscaler is to learn from pairs. Without
     `preset` the number of pictures chooses one. Limits count over the whole life of a run,
     interruptions included; without one, training goes on until it has converged. `resume` goes on with the
-    run in `out`, or starts it if nothing is there yet. Ctrl-C and SIGTERM save and return, with
+    run in `out`, or starts it if nothing is there yet. Ctrl-C, SIGTERM and SIGHUP save and return, with
     `reason.condition == "interrupted"`. `track` names experiment trackers (`trackers.TRACKERS`) that are told
     what happens, too.
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 
 class Interruption(threading.Event):
-    """Set by the first signal. The second one raises `KeyboardInterrupt`, unless a save is under way."""
+    """Set by the first signal. Ctrl-C after that raises `KeyboardInterrupt`, unless a save is under way."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -24,14 +24,15 @@ class Interruption(threading.Event):
 
     def note(self, number: int, frame: object) -> None:
         """A signal came: what `signal.signal` calls."""
-        if self.is_set() and not self._saving:
+        # A terminal that is closed sends SIGHUP twice, itself and through the shell: that is no impatience.
+        if number == signal.SIGINT and self.is_set() and not self._saving:
             raise KeyboardInterrupt
         self.set()
 
 
 @contextmanager
 def stopping_on_signals() -> Iterator[Interruption]:
-    """While inside, the first Ctrl-C, SIGTERM or SIGHUP sets the event; a second one stops at once."""
+    """While inside, the first Ctrl-C, SIGTERM or SIGHUP sets the event; Ctrl-C after that stops at once."""
     interrupted = Interruption()
     if threading.current_thread() is not threading.main_thread():
         yield interrupted  # only the main thread may set handlers; a host program has its own
