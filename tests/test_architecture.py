@@ -30,6 +30,7 @@ LAYERS = [
         "palettes",
         "draws",
         "adaptive_threads",
+        "model_card",
     },
     {"data", "models", "losses", "augment", "metrics"},
     {"checkpoints"},

@@ -177,6 +177,14 @@ def test_a_model_that_was_half_replaced_is_one_of_the_two(tmp_path):
         shutil.rmtree(tmp_path / "both")
 
 
+def test_building_without_memory_draws_no_random_numbers(tmp_path):
+    """Another thread may be drawing."""
+    save_model(tmp_path, weights(), info())
+    before = torch.get_rng_state()
+    load_model(tmp_path)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def without_header(folder):
     """As 0.1 wrote it: the description in `model.json` alone, without a digest."""
     from safetensors.torch import load_file, save_file
@@ -250,7 +258,7 @@ def test_the_weights_say_what_they_are_for_before_anything_is_made(tmp_path, mon
     tree = json.loads(card.read_text())
     tree["config"]["model"]["hidden"] = [5]
     card.write_text(json.dumps(tree))
-    monkeypatch.setattr("impasto.checkpoints._unpack", None)  # not reached
+    monkeypatch.setattr("impasto.checkpoints._tensors_in", None)  # not reached
     with pytest.raises(CheckpointError, match=r"another network: 'layers\.0\.bias' is"):
         load_model(tmp_path)
 

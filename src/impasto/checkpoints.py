@@ -14,7 +14,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +25,11 @@ from torch import Tensor
 
 from impasto import __version__
 from impasto.config import Config, parse_config
-from impasto.descriptors import GeneratorConfig, UpscalerConfig
+from impasto.descriptors import GeneratorConfig
 from impasto.errors import CheckpointError, ConfigError, DamagedError
 from impasto.files import parse_json, read_json, write_bytes_atomically
+from impasto.model_card import LICENCE, model_card
+from impasto.model_card import ModelInfo as ModelInfo  # others take it from here
 from impasto.overrides import UNKNOWN
 
 MODEL_FORMAT, STATE_FORMAT, VERSION = "impasto-model", "impasto-training-state", 1
@@ -35,22 +37,6 @@ WEIGHTS, CARD = "model.safetensors", "model.json"
 DAMAGED = "its contents do not match their checksum"
 
 ZOO = Path(__file__).parent / "zoo"  # models that come with the package
-LICENCE = (
-    "The weights were trained on the pictures of whoever trained them. Whether they may be passed on "
-    "depends on those pictures' licences."
-)
-
-
-@dataclass(frozen=True)
-class ModelInfo:
-    """What a model folder says about its weights (`model.json`)."""
-
-    config: Config
-    images_seen: int
-    data: Mapping[str, Any] = field(default_factory=dict)
-    metrics: Mapping[str, Any] = field(default_factory=dict)
-    conditions: Mapping[str, Any] = field(default_factory=dict)
-    licence: str = LICENCE
 
 
 def shipped_models() -> list[str]:
@@ -98,7 +84,7 @@ def save_model(folder: Path, weights: Mapping[str, Tensor], info: ModelInfo) -> 
     header = json.dumps({"description": text, "digest": digest})
     write_bytes_atomically(folder / WEIGHTS, _pack(weights, {"format": MODEL_FORMAT, "model": header}))
     write_bytes_atomically(folder / CARD, json.dumps({**tree, "digest": digest}, indent=2).encode())
-    write_bytes_atomically(folder / "README.md", _model_card(info).encode())
+    write_bytes_atomically(folder / "README.md", model_card(info).encode())
 
 
 def load_model(folder: Path) -> tuple[dict[str, Tensor], ModelInfo]:
@@ -109,12 +95,12 @@ def load_model(folder: Path) -> tuple[dict[str, Tensor], ModelInfo]:
             f"'{folder}' is not a model: it has no {WEIGHTS} with {CARD}",
             "give the folder that `impasto train --out` wrote",
         )
-    with _within_memory(folder):
-        shapes, metadata = _peek(weights)
-        tree, text, digest = _description(card, metadata)
+    with _within_memory(folder), _opened(weights) as file:  # once: a run may replace it at any time
+        tree, text, digest = _description(card, file.metadata() or {})
         info = _model_info(tree, card)
+        shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
         _check_shapes(shapes, info.config, weights)
-        tensors = _unpack(weights)[0]
+        tensors = _tensors_in(file)
         # Models of 0.1 have no digest.
         if digest is not None and digest != _digest(tensors, text):
             raise DamagedError(f"'{folder}' is damaged: {DAMAGED}", "get it again from where it came from")
@@ -194,15 +180,11 @@ def _pack(tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> bytes:
 
 def _unpack(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     with _opened(path) as file:
-        return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+        return _tensors_in(file), file.metadata() or {}
 
 
-def _peek(path: Path) -> tuple[dict[str, tuple[int, ...]], dict[str, str]]:
-    """Shapes by name and the metadata, without any of the numbers."""
-    with _opened(path) as file:
-        names = file.keys()
-        shapes = {name: tuple(file.get_slice(name).get_shape()) for name in names}
-        return shapes, file.metadata() or {}
+def _tensors_in(file: Any) -> dict[str, Tensor]:
+    return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
 
 
 @contextmanager
@@ -280,7 +262,7 @@ def _check_shapes(found: Mapping[str, tuple[int, ...]], config: Config, path: Pa
     """Raise `CheckpointError` where weights of these shapes are not those of the config's network."""
     from impasto.models.build import build_generator, build_upscaler
 
-    with torch.random.fork_rng(devices=[]), torch.device("meta"):  # shapes alone, without memory
+    with torch.device("meta"):  # shapes alone: no memory, no random numbers
         network = (
             build_generator(config.model, config.image)
             if isinstance(config.model, GeneratorConfig)
@@ -306,53 +288,9 @@ def _check_format(tree: Any, expected: str, path: Path) -> None:
 
 
 def _digest(tensors: Mapping[str, Tensor], text: str) -> str:
-    digest = hashlib.blake2b(text.encode(), digest_size=16)
+    digest = hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=16)
     for name in sorted(tensors):
         tensor = tensors[name].detach().cpu().contiguous()
         digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
         digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
-
-
-def _model_card(info: ModelInfo) -> str:
-    if not isinstance(info.config.model, GeneratorConfig):
-        return _upscaler_card(info)
-    image, data = info.config.image, info.data
-    metrics = "\n".join(f"| {name} | {value} |" for name, value in info.metrics.items())
-    return f"""# A picture generator, trained with Impasto
-
-- Pictures: {image.size} x {image.size} px, {image.channels} channel(s)
-- Networks: `{info.config.model.kind}`, preset `{info.config.preset}`
-- Trained on: {data.get("train_pictures", "?")} pictures, fingerprint `{data.get("fingerprint", "?")}`
-- Training length: {info.images_seen:,} pictures seen
-
-| measured | value |
-|---|---|
-{metrics}
-
-{info.licence}
-
-Made with Impasto {__version__}: `impasto generate FOLDER --out PICTURES --count 16`
-"""
-
-
-def _upscaler_card(info: ModelInfo) -> str:
-    model, data, learnt = info.config.model, info.data, info.config.restoration
-    assert isinstance(model, UpscalerConfig)
-    metrics = "\n".join(f"| {name} | {value} |" for name, value in info.metrics.items())
-    game = f"; the game weighs {learnt.adversarial:g}" if learnt.adversarial else ""
-    return f"""# A picture upscaler x{model.scale}, trained with Impasto
-
-- Networks: `{model.kind}`, preset `{info.config.preset}`
-- Learnt to undo: {learnt.degradation}{game}
-- Trained on: {data.get("train_pictures", "?")} pictures, fingerprint `{data.get("fingerprint", "?")}`
-- Training length: {info.images_seen:,} windows of {info.config.image.size} px seen
-
-| measured on held-out pictures | value |
-|---|---|
-{metrics}
-
-{info.licence}
-
-Made with Impasto {__version__}: `impasto upscale PICTURE --model FOLDER --out LARGER`
-"""

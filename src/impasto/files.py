@@ -49,8 +49,11 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
         if durable:
             _sync(temporary)
         os.replace(temporary, path)  # noqa: PTH105 - the one call that is atomic on every system
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno is not None:
+            error.filename, error.filename2 = str(path), None  # not the name that nobody has seen
         raise
     finally:
         _temporary.discard(temporary)

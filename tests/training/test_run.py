@@ -171,7 +171,7 @@ def test_the_discriminator_takes_k_steps_with_fresh_pictures(shapes, tmp_path, m
     assert not torch.equal(calls[0], calls[1])
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)])
 def test_a_signal_saves_and_stops(shapes, tmp_path, number):
     def sink(event):
         if isinstance(event, events.Snapshot):

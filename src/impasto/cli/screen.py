@@ -55,7 +55,7 @@ def typed(*words: object) -> str:
     return subprocess.list2cmdline(texts) if os.name == "nt" else shlex.join(texts)
 
 
-def console(*, stderr: bool = False, quiet: bool = False) -> "Console":
+def console(*, file: TextIO | None = None, stderr: bool = False, quiet: bool = False) -> "Console":
     """A Rich console for which a string is plain text, whatever is in it; styles are asked for by `Text`."""
     from rich.console import Console, ConsoleOptions, RenderableType
     from rich.segment import Segment
@@ -68,4 +68,4 @@ def console(*, stderr: bool = False, quiet: bool = False) -> "Console":
                 plain = segment.control or segment.text == "\r" or not _CONTROLS.search(segment.text)
                 yield segment if plain else Segment(escaped(segment.text), segment.style)
 
-    return PlainConsole(stderr=stderr, quiet=quiet, markup=False, emoji=False, highlight=False)
+    return PlainConsole(file=file, stderr=stderr, quiet=quiet, markup=False, emoji=False, highlight=False)

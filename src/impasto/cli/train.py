@@ -3,7 +3,7 @@
 import logging
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TextIO, cast
 
 import typer
 
@@ -77,7 +77,7 @@ def train(
     from impasto.cli.progress import reading_pictures
     from impasto.overrides import parse_overrides
     from impasto.training.run import train as run_training
-    from impasto.training.sinks import TerminalSink
+    from impasto.training.sinks import LastingStream, TerminalSink
 
     overrides = parse_overrides(set_ or [])
     if dedupe:
@@ -93,7 +93,8 @@ def train(
     if on_trouble is not None:
         overrides["train.on_trouble"] = on_trouble
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # processes that meet
-    console = screen.console(quiet=not launch.is_first_process())
+    stream = cast(TextIO, LastingStream(sys.stdout)) if sys.stdout else None
+    console = screen.console(file=stream, quiet=not launch.is_first_process())
     with TerminalSink(console) as terminal:
         run = run_training(
             directory,

@@ -1,11 +1,8 @@
 """The loop: batches -> steps -> events, with snapshots, evaluations, checkpoints, and a clean end."""
 
 import math
-import signal
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +20,7 @@ from impasto.training import events, previews, ranks
 from impasto.training import state as states
 from impasto.training.gan_step import StepStats, mean_of_all
 from impasto.training.ranking import better
+from impasto.training.signals import Interruption
 from impasto.training.state import STATE_FILE, TrainingState
 from impasto.training.stopping import Progressed, Reason, reason_to_stop, share_done, update_balance
 from impasto.training.task import Task
@@ -30,6 +28,7 @@ from impasto.training.undo import Undo
 from impasto.training.ward import Ward
 
 PROGRESS_EVERY_SECONDS = 1.0
+FIRST_CHECKPOINT_SECONDS = 5.0  # whatever happens early, little is lost
 
 
 @dataclass
@@ -43,7 +42,7 @@ class Engine:
     out: Path
     data: dict[str, Any]  # what model.json says about the pictures
     sinks: Sequence[events.Sink] = ()
-    interrupted: threading.Event = field(default_factory=threading.Event)
+    interrupted: Interruption = field(default_factory=Interruption)
     threads: AdaptiveThreads = field(
         default_factory=lambda: AdaptiveThreads(torch.get_num_threads(), adapt=False)
     )
@@ -82,7 +81,8 @@ class Engine:
         cfg, state = self.config.train, self.state
         meter = Meter()
         self.ward.begin()  # from its first second a run can be resumed, and has somewhere to go back to
-        saved_at = shown_at = clock = time.monotonic()
+        shown_at = clock = time.monotonic()
+        save_at = clock + min(FIRST_CHECKPOINT_SECONDS, cfg.checkpoint_every_seconds)
         self.ends = bool(ranks.of_the_first([self.interrupted.is_set()])[0])
         while (reason := self._reason()) is None:
             if self.undo is not None:
@@ -102,9 +102,7 @@ class Engine:
 
             now = time.monotonic()
             # By one clock, and one process's signals, or they would part.
-            passed, saves, ends = ranks.of_the_first(
-                [now - clock, now - saved_at >= cfg.checkpoint_every_seconds, self.interrupted.is_set()]
-            )
+            passed, saves, ends = ranks.of_the_first([now - clock, now >= save_at, self.interrupted.is_set()])
             state.seconds += passed
             clock = now
             self.ends = bool(ends)
@@ -118,7 +116,7 @@ class Engine:
                 shown_at = now
             if saves:
                 self._checkpoint()
-                saved_at = now
+                save_at = now + cfg.checkpoint_every_seconds
         return self._finish(reason)
 
     def _step(self) -> StepStats:
@@ -207,18 +205,20 @@ class Engine:
     def _checkpoint(self) -> None:
         if not ranks.is_first() or not states.is_finite(self.state):
             return  # the checkpoint before it stays; the next step's losses will tell
-        states.save(self.state, self.out / STATE_FILE, self.config, self.data["fingerprint"])
-        self._save_model("last")
+        with self.interrupted.held():  # nobody's impatience costs what was learnt
+            states.save(self.state, self.out / STATE_FILE, self.config, self.data["fingerprint"])
+            self._save_model("last")
         self._emit(events.Checkpointed(self.state.images_seen, STATE_FILE))
 
     def _finish(self, reason: Reason) -> Reason:
-        """A run that is over is measured and shown once more; an interrupted one is only saved, at once."""
+        """A run that is over is saved, then measured and shown; an interrupted one is only saved."""
         if reason.condition == "diverged" or not states.is_finite(self.state):
             raise self._diverged()
+        self._checkpoint()
         if reason.condition != "interrupted":
             self._snapshot()
             self._evaluate(extra=True)
-        self._checkpoint()
+            self._checkpoint()  # with what was measured
         if reason.condition != "interrupted" and ranks.is_first():
             channels, seen = self.config.image.channels, self.state.images_seen
             previews.save_history(self.out / "samples", self.out / "history.webp", channels, seen)
@@ -263,27 +263,6 @@ class Meter:
         means = {name: total / self.steps for name, total in self._sums.items()}
         self.steps, self._sums = 0, {}
         return means
-
-
-@contextmanager
-def stopping_on_signals() -> Iterator[threading.Event]:
-    """While inside, the first Ctrl-C or SIGTERM sets the event; the second one stops at once."""
-    interrupted = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield interrupted  # only the main thread may set handlers; a host program has its own
-        return
-
-    def handle(number: int, frame: object) -> None:
-        if interrupted.is_set():
-            raise KeyboardInterrupt
-        interrupted.set()
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield interrupted
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def rate_share(cfg: OptimizerConfig, images_seen: int, done: float | None) -> float:

@@ -174,6 +174,14 @@ class TrackerFailed(Event):
 
 
 @dataclass(frozen=True)
+class SinkFailed(Event):
+    """One of those who are told did not take something; the training goes on. Said once for each."""
+
+    sink: str
+    words: str
+
+
+@dataclass(frozen=True)
 class Stopped(Event):
     """Training ended. `condition` is one of `stopping.Reason`, "interrupted", "unhealthy" or "diverged"."""
 

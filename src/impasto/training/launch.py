@@ -4,15 +4,16 @@ torchrun and SLURM start them themselves and say so in the environment. Otherwis
 starts N of itself on this machine and waits: `start`.
 """
 
-import contextlib
 import os
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any
@@ -93,7 +94,7 @@ def start(arguments: Sequence[str], devices: int) -> int:
             env = {**os.environ, **common, "RANK": str(rank), "LOCAL_RANK": str(rank)}
             quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": whispers} if rank else {}
             processes.append(subprocess.Popen(command, env=env, **quiet))
-        with _handing_on(processes):
+        with _passing_on(processes):
             code = _wait(processes)
         if code and processes[0].returncode <= 0:
             whispers.seek(0)
@@ -109,17 +110,21 @@ def free_port() -> int:
         return port
 
 
-@contextlib.contextmanager
-def _handing_on(processes: Sequence["subprocess.Popen[bytes]"]) -> Iterator[None]:
-    """While this lasts no signal ends this process: the others have heard Ctrl-C, too, and are sent the rest."""
+@contextmanager
+def _passing_on(processes: Sequence["subprocess.Popen[bytes]"]) -> Iterator[None]:
+    """While inside, no signal ends this process: SIGTERM and SIGHUP go to the others, which save and end."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may set handlers
+        return
 
-    def hand_on(number: int, _frame: FrameType | None) -> None:
-        if number != signal.SIGINT:
+    def pass_on(number: int, _frame: FrameType | None) -> None:
+        if number != signal.SIGINT:  # the terminal has sent that to all of them
             for process in processes:
                 process.send_signal(number)
 
     numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    before = {number: signal.signal(number, hand_on) for number in numbers}
+    heard = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, pass_on) for number in heard}
     try:
         yield
     finally:

@@ -11,9 +11,11 @@ A run's folder:
     events.jsonl  tensorboard/
 """
 
+import errno
 import functools
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,17 +28,18 @@ from impasto.adaptive_threads import AdaptiveThreads, count_is_fixed
 from impasto.config import Config, TrainConfig, load_config, override
 from impasto.data.folder import Dataset
 from impasto.descriptors import GeneratorConfig
-from impasto.errors import ConfigError, InputError
+from impasto.errors import CheckpointError, ConfigError, DamagedError, InputError, TrainingError
 from impasto.files import remove_leftovers, write_bytes_atomically
 from impasto.models.upscaler import Upscaler
 from impasto.overrides import parse_overrides
 from impasto.training import device as places
 from impasto.training import launch, memory, ranks
 from impasto.training import state as states
-from impasto.training.engine import Engine, stopping_on_signals
-from impasto.training.events import Event, Sink, Started, ThreadsChanged
+from impasto.training.engine import Engine
+from impasto.training.events import Sink, Started, ThreadsChanged
 from impasto.training.setup import config_for, make_task, open_data, with_themes
-from impasto.training.sinks import JsonlSink, TensorBoardSink
+from impasto.training.signals import stopping_on_signals
+from impasto.training.sinks import JsonlSink, Sinks, TensorBoardSink
 from impasto.training.state import STATE_FILE
 from impasto.training.stopping import Reason, describe
 from impasto.training.trackers import check_trackers, open_trackers
@@ -98,7 +101,7 @@ def train(
     `low` is the folder of the low-resolution pictures where an upscaler is to learn from pairs. Without
     `preset` the number of pictures chooses one. Limits count over the whole life of a run,
     interruptions included; without one, training goes on until it has converged. `resume` goes on with the
-    run in `out`, or starts it if nothing is there yet. Ctrl-C and SIGTERM save and return, with
+    run in `out`, or starts it if nothing is there yet. Ctrl-C, SIGTERM and SIGHUP save and return, with
     `reason.condition == "interrupted"`. `track` names experiment trackers (`trackers.TRACKERS`) that are told
     what happens, too.
 
@@ -122,37 +125,48 @@ def train(
     }
     set_anew |= {f"stop.{name}": value for name, value in limits.items() if value is not None}
 
-    resuming = (out / STATE_FILE).is_file()
-    if resuming and not resume:
-        raise InputError(f"'{out}' already holds a run", "--resume goes on with it; or choose another --out")
     if out.exists() and not out.is_dir():
         raise InputError(f"'{out}' is a file, not a folder", "choose another --out")
-    if resuming:
-        config, why = _resumed_config(out, preset, set_anew), "the run's own"
-    elif preset is not None:
-        config, why = load_config(preset, set_anew), "as asked"
-    else:
-        config, why = config_for(directory, set_anew, progress)
-    if not any((config.stop.minutes, config.stop.images, config.stop.epochs)):
-        config = config.model_copy(update={"stop": config.stop.model_copy(update={"until_converged": True})})
-
-    choice, fabric = places.meet(config.train, launch.arrangement(devices, nodes))
-    pinned = config.train.model_copy(update={"precision": choice.precision})
-    config = config.model_copy(update={"train": pinned})
-
-    with ranks.first_alone():  # the others find the cache that it makes
-        dataset = open_data(directory, None if low is None else Path(low), config, progress)
-    if not resuming:
-        config = with_themes(config, dataset)
-    batches = dataset.batches(config.train.batch_size, config.train.seed, ranks.rank(), ranks.world())
-    state = states.create_state(config, batches, fabric)
-    if config.train.begin_with and not resuming:
-        states.begin_with(state, config.model, config.train.begin_with)
+    arrangement = launch.arrangement(devices, nodes)
     with ExitStack() as stack:
-        if ranks.is_first():
+        stack.enter_context(_explaining_a_full_disk(out))
+        if arrangement.processes == 1 or launch.is_first_process():
+            # Before anything is looked at: what is seen here must still hold when it is written over.
             stack.enter_context(_alone_in(out))
+        resuming = (out / STATE_FILE).is_file()
+        if resuming and not resume:
+            raise InputError(
+                f"'{out}' already holds a run", "--resume goes on with it; or choose another --out"
+            )
         if resuming:
-            states.restore(state, out / STATE_FILE, dataset.fingerprint, dataset.notes)
+            config, why = _resumed_config(out, preset, set_anew), "the run's own"
+        elif preset is not None:
+            config, why = load_config(preset, set_anew), "as asked"
+        else:
+            config, why = config_for(directory, set_anew, progress)
+        if not any((config.stop.minutes, config.stop.images, config.stop.epochs)):
+            config = config.model_copy(
+                update={"stop": config.stop.model_copy(update={"until_converged": True})}
+            )
+
+        choice, fabric = places.meet(config.train, arrangement)
+        if bool(ranks.of_the_first([resuming])[0]) != resuming:
+            raise InputError(f"not all processes see the same folder '{out}'", "choose another --out")
+        pinned = config.train.model_copy(update={"precision": choice.precision})
+        config = config.model_copy(update={"train": pinned})
+
+        with ranks.first_alone():  # the others find the cache that it makes
+            dataset = open_data(directory, None if low is None else Path(low), config, progress)
+        if not resuming:
+            config = with_themes(config, dataset)
+        batches = dataset.batches(config.train.batch_size, config.train.seed, ranks.rank(), ranks.world())
+        state = states.create_state(config, batches, fabric)
+        if config.train.begin_with and not resuming:
+            states.begin_with(state, config.model, config.train.begin_with)
+        if resuming:
+            with _pointing_to_snapshots(out):
+                states.restore(state, out / STATE_FILE, dataset.fingerprint, dataset.notes)
+        stack.callback(torch.set_num_threads, torch.get_num_threads())
         threads = _threads(config.train, choice.device, state)
         task = make_task(config, state, fabric, dataset, first=not resuming, threads=threads)
         config = memory.settled(config, dataset, fabric, task)
@@ -164,19 +178,12 @@ def train(
             return _ended(engine, engine.fit())
         remove_leftovers(out)
         write_bytes_atomically(out / "config.json", config.model_dump_json(indent=2).encode())
-        jsonl = JsonlSink(out / "events.jsonl", state.images_seen, len(state.repairs))
-        stack.callback(jsonl.close)
-        tensorboard = TensorBoardSink(out / "tensorboard", state.images_seen)
-        stack.callback(tensorboard.close)
-        every_sink: list[Sink] = [*sinks, jsonl, tensorboard]
-
-        def tell(event: Event) -> None:
-            for sink in every_sink:
-                sink(event)
-
+        tell = Sinks(sinks)
+        stack.callback(tell.close)
+        tell.add(JsonlSink(out / "events.jsonl", state.images_seen, len(state.repairs)))
+        tell.add(TensorBoardSink(out / "tensorboard", state.images_seen))
         for tracker in open_trackers(track, out, config.model_dump(mode="json"), tell):
-            stack.callback(tracker.close)
-            every_sink.append(tracker)
+            tell.add(tracker)
         started = Started(
             state.images_seen,
             task="generation" if isinstance(config.model, GeneratorConfig) else "upscaling",
@@ -199,7 +206,7 @@ def train(
         if state.threads not in (None, threads.count):
             tell(ThreadsChanged(state.images_seen, state.threads, threads.count, ON_RESUMING))
         state.threads = threads.count
-        engine = Engine(config, state, fabric, task, out, _about(dataset), every_sink, interrupted, threads)
+        engine = Engine(config, state, fabric, task, out, _about(dataset), (tell,), interrupted, threads)
         return _ended(engine, engine.fit())
 
 
@@ -228,9 +235,16 @@ def _deployed_parameters(generator: nn.Module) -> int:
 
 @contextmanager
 def _alone_in(out: Path) -> Iterator[None]:
-    """Hold the run's folder; the system lets go of it when the process ends, however it ends."""
+    """Hold the run's folder; the system lets go of it when the process ends, however it ends.
+
+    A folder that was made for this, and in which nothing was begun, is gone afterwards.
+    """
+    new = not out.exists()
     out.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(out / ".lock")
+    path = out / ".lock"
+    if path.is_symlink():  # whoever made it wants another file opened for writing
+        raise InputError(f"'{path}' is a link", "remove it, or choose another --out")
+    lock = FileLock(path)
     try:
         lock.acquire(timeout=0)
     except Timeout:
@@ -240,12 +254,57 @@ def _alone_in(out: Path) -> Iterator[None]:
     try:
         yield
     finally:
+        if new and all(entry == path for entry in out.iterdir()):
+            with suppress(OSError):
+                path.unlink()
         lock.release()
+        if new:
+            with suppress(OSError):  # it holds a run
+                out.rmdir()
+
+
+@contextmanager
+def _explaining_a_full_disk(out: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS):
+            raise
+        whole = (out / STATE_FILE).is_file()
+        hint = "then the same command with --resume goes on from the last checkpoint, which is whole"
+        raise TrainingError(
+            f"'{error.filename or out}' cannot be written: {error.strerror}",
+            f"free some space; {hint if whole else 'then begin again'}",
+        ) from error
+
+
+@contextmanager
+def _pointing_to_snapshots(out: Path) -> Iterator[None]:
+    """Say which older state can take the place of a damaged one."""
+    try:
+        yield
+    except DamagedError as error:
+        snapshots = sorted((out / "healthy").glob("*.safetensors"), key=lambda p: p.stat().st_mtime)
+        whole = next((path for path in reversed(snapshots) if _is_whole(path)), None)
+        hint = "no older state is whole: start a new run with another --out"
+        if whole is not None:
+            command = f"cp {shlex.quote(str(whole))} {shlex.quote(str(out / STATE_FILE))}"
+            hint = f"an older state is whole: {command}, then --resume"
+        raise CheckpointError(error.message, hint) from None
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        states.saved_config(path)
+    except CheckpointError:
+        return False
+    return True
 
 
 def _resumed_config(out: Path, preset: str | None, set_anew: Mapping[str, Any]) -> Config:
     """The run's own settings, with what may change set anew. To repeat a setting is no change."""
-    saved = states.saved_config(out / STATE_FILE)
+    with _pointing_to_snapshots(out):
+        saved = states.saved_config(out / STATE_FILE)
     if preset is not None and preset != saved.preset:
         raise ConfigError(f"this run has preset '{saved.preset}', not '{preset}'", "start a new run for that")
     if any(key in set_anew for key in LIMITS):  # a new limit replaces the old ones, all of them

@@ -1,9 +1,12 @@
 """Where events go: the terminal, a JSON-lines file, TensorBoard."""
 
 import json
+import os
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TextIO
 
 from rich.console import Console
 from rich.live import Live
@@ -19,6 +22,8 @@ from impasto.training.events import (
     Progress,
     Recovered,
     Repaired,
+    Sink,
+    SinkFailed,
     Snapshot,
     Started,
     Stopped,
@@ -27,6 +32,79 @@ from impasto.training.events import (
     Verdict,
     to_record,
 )
+
+
+class Sinks:
+    """Several sinks as one that never fails: who cannot take an event is named once to the others.
+
+    A sink that failed is told the next event all the same: a disk that was full may have room again.
+    """
+
+    def __init__(self, sinks: Sequence[Sink] = ()) -> None:
+        self._sinks = list(sinks)
+        self._own: list[Any] = []
+        self._failed: set[int] = set()
+
+    def add(self, sink: Sink) -> None:
+        """Tell this one, too, from now on, and close it in the end."""
+        self._sinks.append(sink)
+        self._own.append(sink)
+
+    def __call__(self, event: Event) -> None:
+        """Tell all of them."""
+        for sink in self._sinks:
+            try:
+                sink(event)
+            except Exception as error:
+                self._note(sink, error, event.images_seen)
+
+    def close(self) -> None:
+        """Close those that were added, the newest first."""
+        for sink in reversed(self._own):
+            try:
+                sink.close()
+            except Exception as error:
+                self._note(sink, error, 0)
+
+    def _note(self, sink: Sink, error: Exception, images_seen: int) -> None:
+        if id(sink) in self._failed:
+            return
+        self._failed.add(id(sink))
+        words = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        name = getattr(sink, "name", None) or getattr(sink, "__name__", type(sink).__name__)
+        self(SinkFailed(images_seen, str(name), words))
+
+
+class LastingStream:
+    """A stream that can be written to when nobody is at its other end any more, as after `| head`.
+
+    Give it to a Console: rich ends the process where a pipe is broken.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write, or do nothing where that is no longer possible."""
+        return self._try(lambda: self._stream.write(text), len(text))
+
+    def flush(self) -> None:
+        """Flush, likewise."""
+        self._try(lambda: self._stream.flush() or 0, 0)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def _try(self, act: Callable[[], int], otherwise: int) -> int:
+        try:
+            return act()
+        except OSError:  # a broken pipe, a terminal that was closed, a full disk
+            with suppress(OSError, ValueError):
+                # What is still in the stream's buffer goes nowhere, now and when the interpreter ends.
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, self._stream.fileno())
+                os.close(nowhere)
+            return otherwise
 
 
 class TerminalSink:
@@ -92,6 +170,8 @@ class TerminalSink:
                 self._line(f"The tracker '{event.tracker}' fails, the training goes on: {event.words}")
             case ThreadsChanged():
                 self._line(f"{event.images_seen:>9,} images  {event.words}")
+            case SinkFailed():
+                self._line(f"{event.sink} fails, the training goes on: {event.words}")
             case Snapshot() | Checkpointed():
                 pass
 
@@ -141,6 +221,8 @@ class JsonlSink:
     After a repair the images seen count from where it went back to; what was before it stays in the file.
     """
 
+    name = "events.jsonl"
+
     def __init__(self, path: Path, images_seen: int, repairs: int = 0) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists():
@@ -160,6 +242,8 @@ class JsonlSink:
 
 class TensorBoardSink:
     """Scalars against images seen."""
+
+    name = "TensorBoard"
 
     def __init__(self, folder: Path, images_seen: int) -> None:
         from torch.utils.tensorboard import SummaryWriter  # slow to import

@@ -237,7 +237,7 @@ def open_trackers(
     """
     remembered = out / REMEMBERED
     known: dict[str, str] = {}
-    with contextlib.suppress(OSError, ValueError):
+    with contextlib.suppress(OSError, ValueError, TypeError, RecursionError):
         known = dict(json.loads(remembered.read_text(encoding="utf-8")))
     title = out.resolve().name
     for name in dict.fromkeys(names):
