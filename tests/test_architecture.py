@@ -18,6 +18,7 @@ LAYERS = [
         "files",
         "outputs",
         "interrupts",
+        "terminal",
         "config",
         "descriptors",
         "arithmetic",

@@ -9,8 +9,10 @@ import sys
 import pytest
 from PIL import Image
 from rich.table import Table
+from rich.text import Text
 
-from impasto.cli.screen import console, escaped, typed
+from impasto.cli.screen import console, typed
+from impasto.terminal import escaped
 from tests.cli.test_cli import impasto
 from tests.inference.conftest import painting, tiny_model
 
@@ -31,7 +33,7 @@ def test_control_characters_are_escaped(text, shown, monkeypatch):
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stdout", stream)
     console().print(text, end="", soft_wrap=True)
-    assert stream.getvalue().replace("\t", "").split() == shown.replace("\t", "").split()
+    assert stream.getvalue().expandtabs() == shown.expandtabs()
 
 
 def test_tables_show_names_as_they_are(monkeypatch):
@@ -42,6 +44,8 @@ def test_tables_show_names_as_they_are(monkeypatch):
     console().print(table)
     assert "[/done] \\x1b[31m" in stream.getvalue()
     assert "[bold]x" in stream.getvalue()
+    console().print(Text("\x1b[31m\u202e"))
+    assert not set("\x1b\u202e") & set(stream.getvalue())
 
 
 def test_commands_can_be_pasted():

@@ -80,36 +80,13 @@ class Model:
         `themes`, or several that a picture shall have at once; `colours` are up to five, such as "#f4c20d" or
         "teal", or else those of a picture file.
         """
-        recipes = self.recipes_of_seeds(
-            seeds,
-            truncation=truncation,
-            truncation_at=truncation_at,
-            directions=directions,
-            theme=theme,
-            colours=colours,
-            palette_from=palette_from,
-        )
-        return [self.make(recipe) for recipe in recipes]
-
-    def recipes_of_seeds(
-        self,
-        seeds: Sequence[int],
-        *,
-        truncation: float = 1.0,
-        truncation_at: Mapping[int, float] | None = None,
-        directions: Mapping[str, float] | None = None,
-        theme: str | Sequence[str] = (),
-        colours: Sequence[str] = (),
-        palette_from: str | Path | None = None,
-    ) -> list[Recipe]:
-        """The recipes of the pictures that `generate` makes, for `make` to make one by one."""
         if not len(seeds):
             raise InputError("there are no seeds to make pictures of", "give at least one")
         asked = self.request(colours, palette_from)
-        return [
-            self.recipe(self.seed_point(seed, truncation, truncation_at, directions, theme, asked))
-            for seed in seeds
+        points = [
+            self.seed_point(seed, truncation, truncation_at, directions, theme, asked) for seed in seeds
         ]
+        return [self.make(self.recipe(point)) for point in points]
 
     def interpolate(
         self, stops: Sequence[Start], *, frames: int = 60, loop: bool = False, truncation: float = 1.0

@@ -111,7 +111,10 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def _handing_on(processes: Sequence["subprocess.Popen[bytes]"]) -> Iterator[None]:
-    """While this lasts no signal ends this process: the others have heard Ctrl-C, too, and are sent the rest."""
+    """While this lasts no signal ends this process: the others hear Ctrl-C by themselves.
+
+    The rest they are sent.
+    """
 
     def hand_on(number: int, _frame: FrameType | None) -> None:
         if number != signal.SIGINT:
