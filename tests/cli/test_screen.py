@@ -85,6 +85,30 @@ def test_an_output_that_is_not_utf8(tiny, tmp_path, monkeypatch, capsys, format_
         assert made.size == (64, 48)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="names are bytes there")
+def test_a_run_that_is_not_utf8_is_refused(shapes, tmp_path, monkeypatch, capsys):
+    out = os.fsdecode(os.fsencode(tmp_path) + b"/run\xe9")
+    code, _, err = impasto(monkeypatch, capsys, "train", shapes, "--out", out, "--images", "16")
+    assert code == 2
+    assert "run\\xe9' is not a name in UTF-8" in err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are bytes there")
+def test_a_theme_that_is_not_utf8_has_a_name_that_can_be_written(tmp_path):
+    from impasto.config import load_config
+    from impasto.data.folder import scan_pictures
+    from impasto.data.themes import find_themes
+
+    theme = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9")
+    os.mkdir(theme)  # noqa: PTH102 - a name of bytes
+    for i in range(2):
+        Image.fromarray(painting(16, 16, seed=i)).save(os.path.join(theme, f"{i}.png"))  # noqa: PTH118
+    config = load_config()
+    scan = scan_pictures(tmp_path, config.data, config.image)
+    assert find_themes(scan, config.data).names == ("caf\\xe9",)
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
 def test_an_output_without_unicode(tmp_path, encoding):
     for theme in ("日本", "café"):

@@ -11,6 +11,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from impasto.terminal import escaped
@@ -36,6 +37,16 @@ def typed(*words: object) -> str:
     """A command line as a person can type it: words with spaces and the like are quoted."""
     texts = [str(word) for word in words]
     return subprocess.list2cmdline(texts) if os.name == "nt" else shlex.join(texts)
+
+
+def refuse_undecodable(path: Path) -> None:
+    """Raises `InputError` for a name that is not UTF-8, where a library cannot write to such."""
+    from impasto.errors import InputError
+
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise InputError(f"'{path}' is not a name in UTF-8", "choose another --out") from None
 
 
 def console(*, stderr: bool = False, quiet: bool = False) -> "Console":

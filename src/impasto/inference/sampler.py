@@ -35,6 +35,7 @@ from impasto.inference.starts import Start, read_one
 from impasto.models.build import build_generator
 from impasto.models.generator import Generator
 from impasto.models.pyramid import Pyramid, content
+from impasto.terminal import escaped
 
 MOST_FRAMES, MOST_NEIGHBOURS = 10_000, 1_000
 SEEN_PX = 128  # at which frames are compared
@@ -56,6 +57,11 @@ class Model:
     def digest(self) -> str:
         """Of the weights: recipes say by it which model they are for."""
         return digest_of(self.generator.state_dict())
+
+    @property
+    def name(self) -> str:
+        """Of its folder, as text that every file can hold."""
+        return escaped(self.folder.resolve().name)
 
     @property
     def engine(self) -> str:
@@ -214,7 +220,7 @@ class Model:
     ) -> Point:
         """Where a seed lies, with what is asked of its picture."""
         check_seed(seed)
-        asked = (theme,) if isinstance(theme, str) else tuple(theme)
+        asked = tuple(escaped(name) for name in ((theme,) if isinstance(theme, str) else theme))
         at = dict(truncation_at or {})
         point: Point = Seed(seed=int(seed), truncation=truncation, truncation_at=at, themes=asked)
         if directions:
@@ -276,7 +282,7 @@ class Model:
     def recipe(self, point: Point, colours_of: Point | None = None) -> Recipe:
         """What makes the picture at a point."""
         return Recipe(
-            model=self.folder.resolve().name,
+            model=self.name,
             weights=self.digest,
             engine=self.engine,
             point=point,
@@ -322,7 +328,7 @@ class Model:
         """What a picture's file should say, for people, about how it was made."""
         about = {
             "software": f"Impasto {__version__}",
-            "model": self.folder.resolve().name,
+            "model": self.name,
             "model_images_seen": str(self.info.images_seen),
             "model_data": str(self.info.data.get("fingerprint", "")),
             "preset": self.info.config.preset,
