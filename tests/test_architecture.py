@@ -19,6 +19,7 @@ LAYERS = [
         "outputs",
         "interrupts",
         "telemetry",
+        "terminal",
         "config",
         "descriptors",
         "arithmetic",

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 
 from impasto import files
+from impasto.terminal import escaped
 
 GRACE_SECONDS = 1.0  # for the main thread to clean up by itself
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
@@ -77,8 +78,6 @@ def say() -> None:
         with contextlib.suppress(Exception):
             words = f": {_state.status()}"
     with contextlib.suppress(OSError, ValueError):  # the terminal may be gone
-        from impasto.cli.screen import escaped
-
         print(f"\nimpasto: interrupted{escaped(words)}", file=sys.stderr, flush=True)
 
 

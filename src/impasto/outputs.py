@@ -80,8 +80,9 @@ class Outputs:
         """
         self.folder = folder
         check_folder(folder)
-        refuse_existing((folder / name for name in names), overwrite=overwrite)
-        sweep(folder)
+        if folder.is_dir():
+            refuse_existing((folder / name for name in names), overwrite=overwrite)
+            sweep(folder)
 
     def path(self, name: str) -> Path:
         """Where to write that file, which is on the list of what Impasto wrote from now on.

@@ -53,7 +53,7 @@ def test_the_whole_road(shapes, tmp_path, monkeypatch, capsys):
     )
     assert code == 0
     assert sorted(p.name for p in made.iterdir()) == [
-        "0003.json", "0003.webp", "0004.json", "0004.webp", "0005.json", "0005.webp", "grid.webp",
+        ".impasto", "0003.json", "0003.webp", "0004.json", "0004.webp", "0005.json", "0005.webp", "grid.webp",
     ]  # fmt: skip
     code, text, _ = impasto(
         monkeypatch,
@@ -78,8 +78,9 @@ def test_a_picture_says_how_it_was_made(run, tmp_path, monkeypatch, capsys):
     from impasto.image_files import read_metadata
 
     for suffix in ("png", "webp", "jpg"):
-        impasto(monkeypatch, capsys, "generate", run, "--out", tmp_path, "--seeds", "7", "--format", suffix)
-        about = read_metadata(tmp_path / f"0007.{suffix}")
+        out = tmp_path / suffix
+        impasto(monkeypatch, capsys, "generate", run, "--out", out, "--seeds", "7", "--format", suffix)
+        about = read_metadata(out / f"0007.{suffix}")
         assert about["seed"] == "7"
         assert about["truncation"] == "1"
         assert about["software"].startswith("Impasto")

@@ -9,8 +9,10 @@ import sys
 import pytest
 from PIL import Image
 from rich.table import Table
+from rich.text import Text
 
-from impasto.cli.screen import console, escaped, typed
+from impasto.cli.screen import console, typed
+from impasto.terminal import escaped
 from tests.cli.test_cli import impasto
 from tests.inference.conftest import painting, tiny_model
 
@@ -31,7 +33,7 @@ def test_control_characters_are_escaped(text, shown, monkeypatch):
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stdout", stream)
     console().print(text, end="", soft_wrap=True)
-    assert stream.getvalue().replace("\t", "").split() == shown.replace("\t", "").split()
+    assert "".join(stream.getvalue().split()) == "".join(shown.split())  # tabs become spaces
 
 
 def test_tables_show_names_as_they_are(monkeypatch):
@@ -42,6 +44,8 @@ def test_tables_show_names_as_they_are(monkeypatch):
     console().print(table)
     assert "[/done] \\x1b[31m" in stream.getvalue()
     assert "[bold]x" in stream.getvalue()
+    console().print(Text("\x1b[31m\u202e"))
+    assert not set("\x1b\u202e") & set(stream.getvalue())
 
 
 def test_commands_can_be_pasted():
@@ -79,6 +83,30 @@ def test_an_output_that_is_not_utf8(tiny, tmp_path, monkeypatch, capsys, format_
     assert "caf\\xe9" in err
     with Image.open(os.path.join(out, f"a.{format_}")) as made:  # noqa: PTH118 - a name of bytes
         assert made.size == (64, 48)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are bytes there")
+def test_a_run_that_is_not_utf8_is_refused(shapes, tmp_path, monkeypatch, capsys):
+    out = os.fsdecode(os.fsencode(tmp_path) + b"/run\xe9")
+    code, _, err = impasto(monkeypatch, capsys, "train", shapes, "--out", out, "--images", "16")
+    assert code == 2
+    assert "run\\xe9' is not a name in UTF-8" in err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are bytes there")
+def test_a_theme_that_is_not_utf8_has_a_name_that_can_be_written(tmp_path):
+    from impasto.config import load_config
+    from impasto.data.folder import scan_pictures
+    from impasto.data.themes import find_themes
+
+    theme = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9")
+    os.mkdir(theme)  # noqa: PTH102 - a name of bytes
+    for i in range(2):
+        Image.fromarray(painting(16, 16, seed=i)).save(os.path.join(theme, f"{i}.png"))  # noqa: PTH118
+    config = load_config()
+    scan = scan_pictures(tmp_path, config.data, config.image)
+    assert find_themes(scan, config.data).names == ("caf\\xe9",)
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])

@@ -21,13 +21,14 @@ from impasto.cli.neighbours import neighbours
 from impasto.cli.pack import pack
 from impasto.cli.project import project
 from impasto.cli.samples import samples
-from impasto.cli.screen import escaped, prepare
+from impasto.cli.screen import prepare
 from impasto.cli.serve import serve
 from impasto.cli.train import train
 from impasto.cli.upscale import upscale
 from impasto.errors import ImpastoError, InputError
 from impasto.interrupts import Interrupted, say
 from impasto.telemetry import keep_files_in_cache, without_telemetry
+from impasto.terminal import escaped
 
 _MAY_BE_EMPTY = ("--message", "--token")
 

@@ -34,7 +34,9 @@ def generate(
             metavar="MODEL", help="A model folder, or a run (its best model). A --recipe knows its own."
         ),
     ] = None,
-    count: Annotated[int | None, typer.Option(min=1, help="How many, from seed 0 on.  [default: 16]")] = None,
+    count: Annotated[
+        int | None, typer.Option(min=1, max=10_000_000, help="How many, from seed 0 on.  [default: 16]")
+    ] = None,
     seeds: Annotated[str | None, typer.Option(help="Which, e.g. 0-15 or 3,7,40-49.")] = None,
     truncation: Truncation = 1.0,
     truncation_at: Annotated[
@@ -83,7 +85,7 @@ def generate(
         raise InputError(
             "which model?", "impasto generate MODEL --out DIR: a folder that `impasto train` wrote"
         )
-    wanted = parse_seeds(seeds if seeds is not None else f"0-{(count or 16) - 1}")
+    wanted = parse_seeds(seeds) if seeds is not None else range(count or 16)
     levels = output.numbers(truncation_at, "--truncation-at", "32=0.5")
     if not all(name.isdecimal() for name in levels):
         raise InputError("--truncation-at is for levels of so many px", "write 32=0.5")
@@ -107,8 +109,8 @@ def generate(
         out, stems, format_=format_, sheet=grid, overwrite=overwrite, skip=skip_existing
     )
     generator = output.load(model, device)
-    recipes = generator.recipes_of_seeds(wanted, colours=colour or (), palette_from=palette_from, **asked)
-    pictures.make(generator, recipes)
+    asked["colours"] = generator.request(colour or (), palette_from)
+    pictures.make(generator, lambda i: generator.recipe(generator.seed_point(wanted[i], **asked)))
     pictures.save_sheet(generator)
     there = len(wanted) - len(pictures.wanted)
     rest = f", {there:,} were there already" if there else ""
@@ -185,7 +187,7 @@ def _again(
         generator.check(recipe)
     verdict = ""
     if several:
-        pictures.make(generator, recipes)
+        pictures.make(generator, recipes.__getitem__)
     elif pictures.wanted:
         picture = generator.make(recipes[0])
         # What lossless files hold can be compared; before the file is, perhaps, replaced.

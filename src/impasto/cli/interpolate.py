@@ -65,7 +65,7 @@ def interpolate(
     way = stops_of(generator, stops, theme or [], colour or [], palette_from or [], truncation)
     recipes = generator.recipes_of_way(way, frames=frames, loop=loop)
     if not kind:
-        pictures.make(generator, recipes)
+        pictures.make(generator, recipes.__getitem__)
         say(f"{len(recipes)} frames are in {out}")
         return
     write_film(generator, recipes, film.path(out.name), fps=fps, hold=1 / fps if loop else 1.0)

@@ -43,6 +43,6 @@ def mix(
         )
         for row, column in pairs
     ]
-    pictures.make(generator, recipes)
+    pictures.make(generator, recipes.__getitem__)
     pictures.save_sheet(generator, len(columns))
     say(f"{len(pairs)} mixed pictures are in {out}")

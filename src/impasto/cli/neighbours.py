@@ -50,6 +50,6 @@ def neighbours(
         truncation=truncation,
     )
     recipes = generator.recipes_of_neighbours(centre, count=count, spread=spread, seed=seed)
-    pictures.make(generator, recipes)
+    pictures.make(generator, recipes.__getitem__)
     pictures.save_sheet(generator)
     say(f"{len(recipes)} variations are in {out}")

@@ -122,8 +122,8 @@ class Pictures:
             raise InputError(f"'{out}' is no {format_}", "leave --format out, or end the name in it")
         return out.parent, [out.name]
 
-    def make(self, model: "Model", recipes: "Sequence[Recipe]") -> None:
-        """Make the picture of each recipe that is wanted and write it; there is one for each name."""
+    def make(self, model: "Model", recipe_of: "Callable[[int], Recipe]") -> None:
+        """Make each picture that is wanted and write it; `recipe_of(i)` is the recipe of `names[i]`."""
         from impasto.cli.progress import reading_pictures
         from impasto.cli.screen import console
         from impasto.interrupts import telling
@@ -131,7 +131,7 @@ class Pictures:
         show = reading_pictures(console(stderr=True))
         with telling(self.status):
             for index in self.wanted:
-                self.save(model, model.make(recipes[index]), self.names[index])
+                self.save(model, model.make(recipe_of(index)), self.names[index])
                 show("pictures", self._done, len(self.wanted))
 
     def save(self, model: "Model", picture: "Image", name: str) -> None:

@@ -7,33 +7,17 @@ codes, and an output that is ASCII alone must not end the work.
 import contextlib
 import io
 import os
-import re
 import shlex
 import subprocess
 import sys
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO, Any
+
+from impasto.terminal import escaped
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-# C0 and C1 but for tab and line feed, half characters (names that are not UTF-8), and what turns the
-# direction of writing round, by which a name could look like another.
-_CONTROLS = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
-)
-
-
-def escaped(text: str) -> str:
-    """The text with control characters and half characters as escapes, `\\x1b`."""
-    return _CONTROLS.sub(_escape, text)
-
-
-def _escape(found: re.Match[str]) -> str:
-    code = ord(found[0])
-    if 0xDC80 <= code <= 0xDCFF:  # a byte of a name that is not UTF-8
-        code -= 0xDC00
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
 def prepare() -> None:
@@ -55,17 +39,32 @@ def typed(*words: object) -> str:
     return subprocess.list2cmdline(texts) if os.name == "nt" else shlex.join(texts)
 
 
+def refuse_undecodable(path: Path) -> None:
+    """Raises `InputError` for a name that is not UTF-8, where a library cannot write to such."""
+    from impasto.errors import InputError
+
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise InputError(f"'{path}' is not a name in UTF-8", "choose another --out") from None
+
+
 def console(*, file: TextIO | None = None, stderr: bool = False, quiet: bool = False) -> "Console":
     """A Rich console for which a string is plain text, whatever is in it; styles are asked for by `Text`."""
     from rich.console import Console, ConsoleOptions, RenderableType
     from rich.segment import Segment
+    from rich.text import Text
 
     class PlainConsole(Console):
+        def render_str(self, text: str, **options: Any) -> Text:  # before its width is measured
+            return super().render_str(escaped(text), **options)
+
         def render(
             self, renderable: RenderableType, options: ConsoleOptions | None = None
         ) -> Iterable[Segment]:
             for segment in super().render(renderable, options):
-                plain = segment.control or segment.text == "\r" or not _CONTROLS.search(segment.text)
-                yield segment if plain else Segment(escaped(segment.text), segment.style)
+                shown = escaped(segment.text)
+                plain = segment.control or segment.text in (shown, "\r")  # which renews a line
+                yield segment if plain else Segment(shown, segment.style)
 
     return PlainConsole(file=file, stderr=stderr, quiet=quiet, markup=False, emoji=False, highlight=False)

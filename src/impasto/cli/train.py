@@ -71,6 +71,7 @@ def train(
     from impasto.cli import screen
     from impasto.training import launch
 
+    screen.refuse_undecodable(out)  # TensorBoard's files cannot be written there
     if not launch.arrangement(devices, nodes).started:
         raise typer.Exit(launch.start(sys.argv[1:], devices or 1))
 

@@ -19,6 +19,7 @@ from impasto.data.scan import Scan
 from impasto.data.theme_files import SUFFIXES, Row, read_table, read_text
 from impasto.data.walk import shown
 from impasto.errors import DataError
+from impasto.terminal import escaped
 
 Floats = npt.NDArray[np.float32]
 
@@ -126,8 +127,8 @@ def make_themes(names: Sequence[Iterable[str]], known: Sequence[str] | None = No
 
 
 def folder_names(scan: Scan) -> list[tuple[str, ...]]:
-    """The first-level subfolder of each picture."""
-    return [() if picture.theme is None else (picture.theme,) for picture in scan.pictures]
+    """The first-level subfolder of each picture. A name that is not UTF-8 has escapes for those bytes."""
+    return [() if picture.theme is None else (escaped(picture.theme),) for picture in scan.pictures]
 
 
 def _joined_folders(scan: Scan) -> list[str]:

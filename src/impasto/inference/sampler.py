@@ -36,6 +36,7 @@ from impasto.inference.starts import Start, read_one
 from impasto.models.build import build_generator
 from impasto.models.generator import Generator
 from impasto.models.pyramid import Pyramid, content
+from impasto.terminal import escaped
 
 MOST_FRAMES, MOST_NEIGHBOURS = 10_000, 1_000
 SEEN_PX = 128  # at which frames are compared
@@ -57,6 +58,11 @@ class Model:
     def digest(self) -> str:
         """Of the weights: recipes say by it which model they are for."""
         return digest_of(self.generator.state_dict())
+
+    @property
+    def name(self) -> str:
+        """Of its folder, as text that every file can hold."""
+        return escaped(self.folder.resolve().name)
 
     @property
     def engine(self) -> str:
@@ -81,36 +87,13 @@ class Model:
         `themes`, or several that a picture shall have at once; `colours` are up to five, such as "#f4c20d" or
         "teal", or else those of a picture file.
         """
-        recipes = self.recipes_of_seeds(
-            seeds,
-            truncation=truncation,
-            truncation_at=truncation_at,
-            directions=directions,
-            theme=theme,
-            colours=colours,
-            palette_from=palette_from,
-        )
-        return [self.make(recipe) for recipe in recipes]
-
-    def recipes_of_seeds(
-        self,
-        seeds: Sequence[int],
-        *,
-        truncation: float = 1.0,
-        truncation_at: Mapping[int, float] | None = None,
-        directions: Mapping[str, float] | None = None,
-        theme: str | Sequence[str] = (),
-        colours: Sequence[str] = (),
-        palette_from: str | Path | None = None,
-    ) -> list[Recipe]:
-        """The recipes of the pictures that `generate` makes, for `make` to make one by one."""
         if not len(seeds):
             raise InputError("there are no seeds to make pictures of", "give at least one")
         asked = self.request(colours, palette_from)
-        return [
-            self.recipe(self.seed_point(seed, truncation, truncation_at, directions, theme, asked))
-            for seed in seeds
+        points = [
+            self.seed_point(seed, truncation, truncation_at, directions, theme, asked) for seed in seeds
         ]
+        return [self.make(self.recipe(point)) for point in points]
 
     def interpolate(
         self, stops: Sequence[Start], *, frames: int = 60, loop: bool = False, truncation: float = 1.0
@@ -238,7 +221,7 @@ class Model:
     ) -> Point:
         """Where a seed lies, with what is asked of its picture."""
         check_seed(seed)
-        asked = (theme,) if isinstance(theme, str) else tuple(theme)
+        asked = tuple(escaped(name) for name in ((theme,) if isinstance(theme, str) else theme))
         at = dict(truncation_at or {})
         point: Point = Seed(seed=int(seed), truncation=truncation, truncation_at=at, themes=asked)
         if directions:
@@ -300,7 +283,7 @@ class Model:
     def recipe(self, point: Point, colours_of: Point | None = None) -> Recipe:
         """What makes the picture at a point."""
         return Recipe(
-            model=self.folder.resolve().name,
+            model=self.name,
             weights=self.digest,
             engine=self.engine,
             point=point,
@@ -346,7 +329,7 @@ class Model:
         """What a picture's file should say, for people, about how it was made."""
         about = {
             "software": f"Impasto {__version__}",
-            "model": self.folder.resolve().name,
+            "model": self.name,
             "model_images_seen": str(self.info.images_seen),
             "model_data": str(self.info.data.get("fingerprint", "")),
             "preset": self.info.config.preset,
