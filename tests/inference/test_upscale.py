@@ -426,6 +426,7 @@ def test_results_are_never_enlarged_again(folder, tmp_path):
     large, told = folder / "larger", []
     first = plan_jobs([str(folder)], large)
     for job in first:
+        job.target.parent.mkdir(parents=True, exist_ok=True)
         write(job.target, painting(20, 24))
         outputs.record(job.target.parent, [job.target.name])
     assert plan_jobs([str(folder)], large, warn=told.append) == first
