@@ -47,8 +47,8 @@ class DataConfig(Frozen):
 
     "windows" keeps the files' own pixels and takes a square anywhere in them: what upscalers learn from.
     `themes` says where they come from: "folders" (the first level of subfolders), "tags" (a .txt beside each
-    picture, separated by commas), "none", or the path of a CSV or JSON file, in the pictures' folder or from
-    here. `balance` shows rare themes more often: 0 as the folder is, 1 every theme alike, 0.5 between.
+    picture, separated by commas), "none", or the path of a table (CSV, JSON, JSONL), beside the pictures
+    or not. `balance` shows rare themes more often: 0 as the folder is, 1 every theme alike, 0.5 between.
     """
 
     fit: Literal["crop", "letterbox", "random-crop", "windows"] = "crop"

@@ -1,5 +1,6 @@
 import io
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from impasto import images
+from impasto import images, outputs
 from impasto.config import DataConfig, ImageConfig
 from impasto.data import cache
 from impasto.data.folder import open_folder
@@ -298,3 +299,23 @@ def test_another_folder_is_compared_without_the_tags_that_a_model_learned_from(p
     assert open_to_compare(pictures, DataConfig(), SMALL, seed=0).themes == ("tall", "wide")
     with pytest.raises(DataError):
         open_to_compare(pictures / "absent", tagged, SMALL, seed=0)
+
+
+def test_a_run_among_its_pictures_changes_nothing(pictures: Path, tmp_path: Path) -> None:
+    """So it can be resumed for ever: neither its sheets nor other results become pictures to learn from."""
+    root = tmp_path / "pictures"
+    shutil.copytree(pictures, root)
+    before = open_folder(root, DataConfig(), SMALL, seed=0)
+    for name in ("run/samples/000100.png", "run/history.webp", "larger/00.png"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(root / "tall" / "01.png", root / name)
+    for name in ("config.json", "events.jsonl"):
+        (root / "run" / name).touch()
+    outputs.record(root / "larger", ["00.png"])
+    after = open_folder(root, DataConfig(), SMALL, seed=0)
+    assert after.fingerprint == before.fingerprint
+    assert after.themes == ("tall", "wide")
+    assert before.notes == ()
+    assert after.notes == (
+        "Left out: 1 picture that Impasto wrote ('larger/00.png'), 1 part of a run or a model ('run').",
+    )

@@ -118,9 +118,17 @@ def test_the_command_reports(tmp_path: Path) -> None:
     app.command()(inspect)
     root = folder(tmp_path / "[bold]odd", 30)
     (root / "cut.png").touch()
+    (root / ".hidden.png").touch()
     shown = CliRunner().invoke(app, [str(root)])
     assert shown.exit_code == 0
-    for words in ("30 pictures in", "[bold]odd", "cut.png is empty", "Advice", "themes"):
+    for words in (
+        "30 pictures in",
+        "[bold]odd",
+        "cut.png is empty",
+        "Advice",
+        "themes",
+        "Left out: 1 hidden",
+    ):
         assert words in shown.output
     assert "b 3 (rare)" in shown.output
     told = json.loads(CliRunner().invoke(app, [str(root), "--json"]).output)
@@ -145,3 +153,21 @@ def test_copies_that_are_left_out_do_not_count(tmp_path: Path) -> None:
     assert "60 pictures" in inspected(root).preset_reason
     dedupe = inspect_folder(root, DataConfig(dedupe=True), ImageConfig(size=64))
     assert "30 pictures" in dedupe.preset_reason
+
+
+def test_what_is_left_out_and_tables_of_other_tools_are_told(tmp_path: Path) -> None:
+    root = folder(tmp_path / "pictures", 30)
+    (root / "@eaDir").mkdir()
+    (root / ".hidden.png").touch()
+    (root / "metadata.jsonl").write_text('{"file_name": "a/001.png", "label": 1}')
+    (root / "dataset.json").write_text('{"id": "1", "rejected": {}}')  # the studio's
+    found = inspected(root)
+    assert found.left_out == {".hidden.png": "is a hidden file or folder", "@eaDir": "is a system folder"}
+    assert found.notes == ["Left out: 1 hidden file or folder ('.hidden.png'), 1 system folder ('@eaDir')."]
+    told = [line for line in found.advice if "data.themes=" in line]
+    assert told == [
+        "'metadata.jsonl' may say which picture has which theme: data.themes=metadata.jsonl reads it."
+    ]
+    (root / "dataset.json").write_text('{"labels": [["a/001.png", 3]]}')
+    assert any("data.themes=dataset.json" in line for line in inspected(root).advice)
+    assert inspected(root, themes="metadata.jsonl").themes == {"1": 1}

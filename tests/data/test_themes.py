@@ -11,6 +11,7 @@ from impasto.data.duplicates import drop_duplicates
 from impasto.data.scan import Scan, scan_folder
 from impasto.data.themes import Themes, find_themes, make_themes
 from impasto.errors import DataError
+from impasto.inference.latent import places_of
 
 
 @pytest.fixture
@@ -247,12 +248,24 @@ def test_names_are_compared_in_one_normal_form(tmp_path: Path) -> None:
     themes = found(scan)
     assert themes.counts == {composed: 2, "other": 1}
     assert themes.notes == (
-        f"2 folders are the theme '{composed}': their names look alike ('cafe\\u0301', 'caf\\xe9').",
+        f"2 themes are one, '{composed}': their names look alike ('cafe\\u0301', 'caf\\xe9').",
     )
     rows = f"file,theme\n{composed}/{composed}0.png,{decomposed}\nother/{composed}2.png,{composed}\n"
-    themes = found(scan, themes=table(scan, rows))
-    assert themes.counts == {composed: 2}
-    assert themes.notes == ()
+    assert found(scan, themes=table(scan, rows)).counts == {composed: 2}
+    (tmp_path / "other" / f"{composed}2.TXT").write_text("  a  b")
+    (tmp_path / composed / f"{decomposed}0.txt").write_text("a\u200b b")
+    assert found(scan, themes="tags").counts == {"a b": 2}
+
+
+def test_a_name_with_one_spelling_keeps_it(tmp_path: Path) -> None:
+    """Runs and models of earlier versions know it by that."""
+    decomposed = unicodedata.normalize("NFD", "café")
+    for place in (decomposed, "other"):
+        (tmp_path / place).mkdir()
+        Image.new("RGB", (9, 9), "red").save(tmp_path / place / "1.png")
+    themes = found(scan_folder(tmp_path))
+    assert (themes.names, themes.notes) == ((decomposed, "other"), ())
+    assert places_of(["café"], themes.names) == [0]
 
 
 def test_rows_that_no_picture_is_used_for_are_named(scan: Scan) -> None:

@@ -14,6 +14,7 @@ import torch
 from PIL import Image, ImageCms
 
 import impasto
+from impasto import outputs
 from impasto.errors import CheckpointError, ImageError, InputError
 from impasto.inference import batch, upscale
 from impasto.inference.batch import plan_jobs, upscale_all
@@ -428,9 +429,52 @@ def test_one_name_with_several_suffixes(tmp_path):
     assert names("webp") == ["a.bmp.webp", "a.jpg.webp", "a.png.webp", "b.webp"]
 
 
+def test_results_are_never_enlarged_again(folder, tmp_path):
+    """Neither where they go to nor, for other targets, what is listed as ours; what is left out is told."""
+    large, told = folder / "larger", []
+    first = plan_jobs([str(folder)], large)
+    for job in first:
+        job.target.parent.mkdir(parents=True, exist_ok=True)
+        write(job.target, painting(20, 24))
+        outputs.record(job.target.parent, [job.target.name])
+    assert plan_jobs([str(folder)], large, warn=told.append) == first
+    assert "1 folder that the results go to ('" in told[0]
+    assert [j.source for j in plan_jobs([str(folder)], tmp_path / "o", warn=told.append)] == [
+        j.source for j in first
+    ]
+    assert "4 pictures that Impasto wrote ('" in told[1]
+    pattern = str(folder / "**" / "c.webp")
+    assert [j.source for j in plan_jobs([pattern], tmp_path / "o", warn=told.append)] == [
+        folder / "sub" / "c.webp"
+    ]
+    assert "1 picture that Impasto wrote ('" in told[2]
+    on_purpose = plan_jobs([str(large)], tmp_path / "o", warn=told.append)
+    assert len(on_purpose) == 4
+    assert plan_jobs([str(large / "a.png")], tmp_path / "o", warn=told.append)[0].source == large / "a.png"
+    assert len(told) == 3
+
+
+def test_links_and_private_folders_are_as_for_training(folder, tmp_path):
+    (tmp_path / "outside").mkdir()
+    for place in (folder / "@eaDir", folder / "__MACOSX", tmp_path / "outside"):
+        place.mkdir(exist_ok=True)
+        write(place / "d.png", painting(8, 8))
+    (folder / "._a.png").write_bytes(b"")
+    (folder / "linked").symlink_to(tmp_path / "outside", target_is_directory=True)
+    (folder / "sub" / "round").symlink_to(folder, target_is_directory=True)
+    told = []
+    jobs = plan_jobs([str(folder)], tmp_path / "out", warn=told.append)
+    below = {job.target.relative_to(tmp_path / "out").as_posix() for job in jobs}
+    assert below == {"a.png", "b.jpg", "sub/c.webp", "sub/a.png", "linked/d.png"}
+    for words in ("2 system folders", "1 file of macOS", "1 link to a folder", "1 hidden file"):
+        assert words in told[0]
+
+
 @pytest.mark.parametrize(
     ("inputs", "out", "words"),
     [
+        (["run"], "out", "is a run or a model"),
+        (["run/**/@eaDir/*.png"], "out", "no file that"),
         (["nothing.png"], "out", "there is no file or folder"),
         (["given/*.xyz"], "out", "there is no file or folder"),
         (["given"], "given", "would be written over"),
@@ -442,6 +486,9 @@ def test_one_name_with_several_suffixes(tmp_path):
 def test_what_cannot_be_planned(folder, tmp_path, monkeypatch, inputs, out, words):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
+    (tmp_path / "run" / "samples" / "@eaDir").mkdir(parents=True)
+    for name in ("config.json", "events.jsonl", "samples/1.png", "samples/@eaDir/1.png"):
+        (tmp_path / "run" / name).touch()
     with pytest.raises(InputError, match=words):
         plan_jobs(inputs, batch.Path(out))
 

@@ -112,18 +112,16 @@ def pickled():
     return pickle.dumps(Harm())
 
 
-def in_encoding(encoding, *names, contents=None):
+def in_encoding(encoding, *names):
     """A zip as other systems write it: names in an encoding of theirs, and nothing that says in which."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for index, name in enumerate(names):
-            info = zipfile.ZipInfo("x")
-            info.filename = name.encode(encoding).decode("cp437")
-            info.orig_filename = info.filename
-            # `zipfile` would write what is not ASCII as UTF-8 and say so.
-            info._encodeFilenameFlags = lambda name=name: (name.encode(encoding), 0)
-            archive.writestr(info, contents or encoded(seed=index))
-    return buffer.getvalue()
+    raw = [name.encode(encoding) for name in names]
+    places = [chr(ord("A") + index) * len(name) for index, name in enumerate(raw)]
+    made = zipped(
+        *((place, encoded(seed=seed)) for seed, place in enumerate(places)), method=zipfile.ZIP_STORED
+    )
+    for place, name in zip(places, raw, strict=True):
+        made = edited(made, place.encode(), name)
+    return made
 
 
 def second_name(name, first="evil.png"):

@@ -46,7 +46,7 @@ def test_it_is_found(encoding: str, text: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["犬/1.png".encode("cp932"), "꽃/1.png".encode("cp949"), "ЛЕТО.jpg".encode("cp866"), b"\xff\xfe.png"],
+    ["犬/1.png".encode("cp932"), "꽃/1.png".encode("cp949"), "ЛЕТО.jpg".encode("cp866"), b"\xff\xfe\xfd.png"],
 )
 def test_what_reads_well_in_several_encodings_or_none_is_left_open(name: bytes) -> None:
     assert _encoding_of([name]) is None

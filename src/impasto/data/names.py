@@ -25,7 +25,7 @@ def plain(text: str) -> str:
 
 
 def theme_name(text: str) -> str:
-    """A theme's name as it is kept: in one normal form, blanks made one, without what nobody sees."""
+    """A theme's name as names are compared: in one normal form, blanks made one, without what nobody sees."""
     return " ".join(plain(text).translate(_UNSEEN).split())
 
 
@@ -41,7 +41,24 @@ def split_names(text: str) -> tuple[str, ...]:
         words = [piece for piece in pieces if piece]
         between = not words or (pieces[0] and all(any(c.isalnum() for c in piece) for piece in words))
         parts += words if between else [part]
-    return tuple(dict.fromkeys(name for part in parts if (name := theme_name(part))))
+    return tuple(dict.fromkeys(name for part in parts if (name := " ".join(part.split()))))
+
+
+def unify(names: Sequence[Iterable[str]]) -> tuple[list[tuple[str, ...]], dict[str, list[str]]]:
+    """The themes of each picture, where names that look alike are one; and of which those are made.
+
+    A name with one spelling keeps it: what is known of it in models and runs stays true.
+    """
+    spellings: dict[str, dict[str, None]] = {}
+    given = [tuple(own) for own in names]
+    for own in given:
+        for name in own:
+            spellings.setdefault(theme_name(name), {})[name] = None
+    joined = {form: sorted(known) for form, known in spellings.items() if len(known) > 1}
+    if not joined:
+        return given, {}
+    meant = {name: form for form, known in joined.items() for name in known}
+    return [tuple(dict.fromkeys(meant.get(name, name) for name in own)) for own in given], joined
 
 
 def without_separators(text: str) -> str:

@@ -19,7 +19,6 @@ from typing import Any, TypeVar
 import numpy as np
 
 from impasto import images
-from impasto.data.names import theme_name
 from impasto.data.walk import File, LeftOut, describe, shown, walk
 from impasto.errors import DataError, ImageError
 from impasto.files import cache_folder, write_bytes_atomically
@@ -124,7 +123,7 @@ def scan_folder(
             case [str(reason)]:
                 rejected.append(Rejected(path, reason))
             case [kind, width, height, digest, thumb]:
-                theme = theme_name(path.partition("/")[0]) or None if "/" in path else None
+                theme = path.partition("/")[0] if "/" in path else None
                 pictures.append(Picture(path, theme, kind, width, height, digest, base64.b64decode(thumb)))
     if not pictures:
         first = rejected[0]

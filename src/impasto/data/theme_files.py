@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from impasto.data.names import split_names, theme_name
+from impasto.data.names import split_names
 from impasto.errors import DataError
 
 SUFFIXES = ".csv, .tsv, .json or .jsonl"
@@ -154,7 +154,7 @@ def _names(label: Any) -> tuple[str, ...] | None:
         if len(label) > 1 and all(_is_number(name) and name in (0, 1) for name in label):
             return None  # a column of zeros and ones, or the themes 0 and 1: nobody can tell
         # A list says by itself where a name ends.
-        return tuple(dict.fromkeys(name for item in label if (name := theme_name(str(item)))))
+        return tuple(dict.fromkeys(name for item in label if (name := " ".join(str(item).split()))))
     return None
 
 

@@ -7,14 +7,14 @@ import difflib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 import numpy.typing as npt
 
 from impasto.config import DataConfig
-from impasto.data.names import Finder, split_names
+from impasto.data.names import Finder, plain, split_names, unify
 from impasto.data.scan import Scan
 from impasto.data.theme_files import SUFFIXES, Row, read_table, read_text
 from impasto.data.walk import shown
@@ -91,7 +91,6 @@ def find_themes(scan: Scan, data: DataConfig) -> Themes:
     match data.themes:
         case "folders":
             names = folder_names(scan)
-            notes += _joined_folders(scan)
         case "none":
             names = [()] * len(scan.pictures)
         case "tags":
@@ -99,6 +98,12 @@ def find_themes(scan: Scan, data: DataConfig) -> Themes:
         case path:
             names, note = _from_table(scan, _table_path(scan.root, path))
             notes += [note] if note else []
+    names, joined = unify(names)
+    notes += [
+        f"{len(spellings)} themes are one, '{shown(name)}': their names look alike"
+        f" ({', '.join(map(ascii, spellings))})."
+        for name, spellings in sorted(joined.items())
+    ]
     counts = Counter(name for own in names for name in own)
     kept = sorted(name for name, count in counts.items() if count >= data.theme_min_pictures)
     if counts and not kept:
@@ -131,26 +136,14 @@ def folder_names(scan: Scan) -> list[tuple[str, ...]]:
     return [() if picture.theme is None else (escaped(picture.theme),) for picture in scan.pictures]
 
 
-def _joined_folders(scan: Scan) -> list[str]:
-    """What to say of folders whose names look alike and so are one theme."""
-    folders: dict[str, set[str]] = {}
-    for picture in scan.pictures:
-        if picture.theme is not None:
-            folders.setdefault(picture.theme, set()).add(picture.path.partition("/")[0])
-    return [
-        f"{len(names)} folders are the theme '{shown(theme)}': their names look alike"
-        f" ({', '.join(ascii(name) for name in sorted(names))})."
-        for theme, names in sorted(folders.items())
-        if len(names) > 1
-    ]
-
-
 def _tags(scan: Scan) -> list[tuple[str, ...]]:
     """What the `.txt` beside each picture says."""
     names: list[tuple[str, ...]] = []
+    texts = cache(_texts_in)
     for picture in scan.pictures:
-        path = scan.root / PurePosixPath(picture.path).with_suffix(".txt")
-        names.append(split_names(read_text(path)) if path.is_file() else ())
+        path = PurePosixPath(picture.path).with_suffix(".txt")
+        text = texts(scan.root / path.parent).get(plain(path.name))
+        names.append(() if text is None else split_names(read_text(scan.root / path.parent / text)))
     if not any(names):
         first = PurePosixPath(scan.pictures[0].path)
         raise DataError(
@@ -158,6 +151,12 @@ def _tags(scan: Scan) -> list[tuple[str, ...]]:
             f"'{first.with_suffix('.txt')}' would hold those of '{first}', separated by commas",
         )
     return names
+
+
+def _texts_in(folder: Path) -> dict[str, str]:
+    """The names of the text files in a folder, by their one form with a small suffix."""
+    names = sorted(path.name for path in folder.iterdir() if path.suffix.lower() == ".txt")
+    return {plain(name[:-4]) + ".txt": name for name in names}
 
 
 def _table_path(root: Path, named: str) -> Path:

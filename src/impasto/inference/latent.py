@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from impasto.data.names import theme_name
 from impasto.errors import InputError
 from impasto.inference.recipe import Between, Coloured, Mix, Moved, Near, Point, Seed, Stored
 from impasto.models.generator import Generator, GrowingGenerator, near
@@ -119,11 +120,12 @@ def places_of(asked: Sequence[str], names: Sequence[str]) -> list[int]:
     """Where in `names` the themes asked for are. Raises `InputError` with the closest names."""
     if asked and not names:
         raise InputError(NO_THEMES, NO_THEMES_HINT)
-    unknown = [name for name in asked if name not in names]
+    places = {theme_name(name): place for place, name in enumerate(names)}  # however "é" is written
+    unknown = [name for name in asked if theme_name(name) not in places]
     if unknown:
         hint = closest(unknown[0], names) or f"this model has: {', '.join(names)}"
         raise InputError(f"there is no theme '{unknown[0]}'", hint)
-    return [names.index(name) for name in asked]
+    return [places[theme_name(name)] for name in asked]
 
 
 def generator_noise(generator: Generator, seed: int) -> Tensor:

@@ -155,6 +155,7 @@ def _report(desk: Desk, name: str | None, size: int) -> str:
         themes=len(found["themes"]), preset=found["preset"], reason=found["preset_reason"],
     )  # fmt: skip
     advice = "".join(f"\n- {line}" for line in found["advice"])
+    words += "".join(f"\n\n{line}" for line in found["notes"])
     return words + (f"\n\n{desk.say('advice')}:\n{advice}" if advice else "")
 
 
