@@ -21,11 +21,10 @@ from impasto.studio.app import create_app
 from impasto.studio.page import create, explore, figures, learn, steering, train, upscale, wander
 from impasto.studio.page.desk import Desk
 from impasto.studio.page.steering import FIRST_COLOURS, STEERED, Wish, hexed, wish
-from impasto.studio.page.words import LANGUAGES, WORDS, preferred, words
+from impasto.studio.page.words import WORDS, preferred, words
 from impasto.studio.problems import Refused
 from impasto.studio.settings import Settings
 from impasto.studio.studio import open_studio
-from impasto.training import checkup
 from tests.studio.conftest import BASE, wait_for
 
 WISH = Wish(1.0, (), (), None, {})
@@ -322,12 +321,6 @@ def test_samples_have_a_history(desk, tmp_path):
     assert train._grid(desk, [], 100) is None
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_every_kind_of_verdict_has_a_name(language):
-    for kind in checkup.NAMES:
-        assert words(language)[f"kind_{kind}"]
-
-
 def test_what_a_training_says_is_shown(desk):
     events = [
         *(
@@ -337,9 +330,8 @@ def test_what_a_training_says_is_shown(desk):
         {"event": "evaluated", "images_seen": 2, "distance": 0.5},
         {
             "event": "verdict",
-            "images_seen": 2,
             "kind": "collapse",
-            "severity": "trouble",
+            "severity": "bad",
             "evidence": "<b>all alike</b>.",
             "advice": "Stop.",
         },
@@ -347,12 +339,9 @@ def test_what_a_training_says_is_shown(desk):
     drawn = train._curves(desk, events)
     assert drawn.count("<figure") == 1  # no accuracies, and one distance: no figures of them
     told = train._verdicts(desk, events)
-    assert "<strong>Mode collapse</strong>" in told
+    assert "<strong>collapse</strong>" in told
     assert "<b>" not in told
-    over = [*events, {"event": "recovered", "images_seen": 3, "kind": "collapse"}]
-    assert "No sign" in train._verdicts(desk, over)
-    poor = {"event": "evaluated", "images_seen": 4, "distance": 0.4, "coverage": 0.06}
-    assert "only 6% of the held-out" in train._verdicts(desk, [*over, poor])
+    assert "No sign" in train._verdicts(desk, [*events, {"event": "recovered", "kind": "collapse"}])
     assert train._verdicts(desk, []) == ""
 
 

@@ -13,7 +13,6 @@ from impasto.studio.jobs import Job, Plan
 from impasto.studio.page import figures
 from impasto.studio.page.desk import Desk, Said
 from impasto.studio.problems import Refused
-from impasto.training.checkup import LITTLE_COVERAGE, summarise
 
 PRESETS = ("default", "few-shot", "dcgan", "r3gan", "mlp")
 SIZES = (32, 64, 128)
@@ -254,24 +253,17 @@ def _curves(desk: Desk, events: list[dict[str, Any]]) -> str:
 
 def _verdicts(desk: Desk, events: list[dict[str, Any]]) -> str:
     """What is wrong now: verdicts that no later event took back."""
-    found = summarise(events)
-    if not found.standing:
-        covered = found.signs.get("coverage")
-        if covered is not None and covered < LITTLE_COVERAGE:
-            return _note(desk.say("uncovered", share=covered), "bad")
+    wrong: dict[str, dict[str, Any]] = {}
+    for event in events:
+        if event["event"] == "verdict":
+            wrong[event["kind"]] = event
+        elif event["event"] in ("recovered", "repaired"):
+            wrong.pop(event["kind"], None)
+    if not wrong:
         return _note(desk.say("healthy"), "good") if any(e["event"] == "evaluated" for e in events) else ""
+    texts = ("kind", "severity", "evidence", "advice")
     return "".join(
-        _note(
-            desk.say(
-                "verdict",
-                kind=desk.say(f"kind_{v['kind']}"),
-                severity=desk.say(f"severity_{v['severity']}"),
-                evidence=v["evidence"],
-                advice=v["advice"],
-            ),
-            "bad",
-        )
-        for v in found.standing
+        _note(desk.say("verdict", **{key: str(v[key]) for key in texts}), "bad") for v in wrong.values()
     )
 
 
