@@ -59,12 +59,18 @@ def _link_pictures(source: str, target: str) -> None:
 
 
 @pytest.fixture
-def open_client(workspace):
-    """A function that opens a studio with some settings; `page=True` if it shall have one."""
+def open_client(workspace, made, tmp_path):
+    """A function that opens a studio with some settings; `page=True` if it shall have one.
+
+    The first has `workspace`, any other one a workspace of its own: one studio holds each.
+    """
     clients = []
 
     def open_it(limits=None, page=False, **settings):
-        app = create_app(Settings((workspace,), limits=limits or Limits(), page=page, **settings))
+        root = workspace
+        if clients:
+            root = shutil.copytree(made, tmp_path / f"workspace-{len(clients)}", copy_function=_link_pictures)
+        app = create_app(Settings((root,), limits=limits or Limits(), page=page, **settings))
         client = TestClient(app, base_url=BASE, raise_server_exceptions=False, follow_redirects=False)
         clients.append(client)
         client.__enter__()

@@ -107,6 +107,10 @@ OUTSIDE = [
 ]  # fmt: skip
 
 
+def join_with(client, ask):
+    return client.post("/en/gradio_api/queue/join", json=ask)
+
+
 def join(client, file):
     """Ask for something to be done with a file, as the page asks."""
     ask = {
@@ -125,6 +129,34 @@ def test_the_page_takes_and_gives_no_other_files(client, path):
     for language in ("en", "zh"):
         answer = client.get(f"/{language}/gradio_api/file={path}".rstrip("\0"))
         assert answer.status_code in (403, 404)
+
+
+def test_the_page_keeps_few_requests_of_a_kind_waiting(client):
+    """Gradio would keep any number of grids, and others would wait for all of them."""
+    from gradio.queueing import EventQueue
+
+    (page,) = [
+        one
+        for middleware in client.app.user_middleware
+        for one in middleware.kwargs.get("pages", {}).values()
+    ][:1]
+
+    class Event:
+        def __init__(self, session, host="10.0.0.1"):
+            self.session_hash = session
+            self.request = type("Request", (), {"scope": {"client": (host, 1)}})
+            self.fn = type("Fn", (), {"_id": 0})
+
+    queue = page._queue.event_queue_per_concurrency_id
+    for events in ([Event("x")] * 4, [Event("y", "testclient")] * 8, [Event("z")] * 32):
+        queue["test"] = EventQueue("test", 0)
+        queue["test"].queue = list(events)
+        try:
+            answer = join_with(client, {"fn_index": 0, "session_hash": "x", "data": []})
+            assert (answer.status_code, "waiting already" in answer.json()["detail"]) == (429, True)
+            assert join_with(client, {"fn_index": 1, "session_hash": "w", "data": []}).status_code != 429
+        finally:
+            del queue["test"]
 
 
 def test_the_page_takes_what_was_uploaded_to_it(client):
@@ -278,7 +310,7 @@ def test_lines_leave_out_what_is_not_finite():
 
 
 def test_a_full_queue_is_said(desk, monkeypatch):
-    def refuse(work):
+    def refuse(work, who):
         raise Refused(429, "32 pieces of work are waiting already", "come again in 3 s")
 
     monkeypatch.setattr(desk.studio.queue, "enter", refuse)
@@ -352,7 +384,7 @@ def test_what_is_missing_is_said(desk, ask):
         ask(desk, *given.get(ask, (None,)))
 
 
-@pytest.mark.parametrize(("condition", "limits"), [("minutes", ["--minutes", "7.0"]), ("interrupted", None)])
+@pytest.mark.parametrize(("condition", "limits"), [("minutes", ["--minutes", "7.0"]), ("interrupted", [])])
 def test_going_on_adds_minutes_to_what_is_finished(desk, workspace, monkeypatch, condition, limits):
     folder = workspace / "runs" / "x"
     folder.mkdir(parents=True)
@@ -360,10 +392,18 @@ def test_going_on_adds_minutes_to_what_is_finished(desk, workspace, monkeypatch,
     (folder / "job.json").write_text(json.dumps(about))
     ended = {"event": "stopped", "condition": condition, "words": "", "seconds": 120.0, "unix_time": 1}
     (folder / "events.jsonl").write_text(json.dumps(ended) + "\n")
+    (folder / "state.safetensors").touch()
     started = []
-    monkeypatch.setattr(desk.studio.jobs, "_start", lambda id_, about: started.append(about["limits"]))
+    monkeypatch.setattr(desk.studio.jobs, "_start", lambda id_, command: started.append(command))
     train._go_on(desk, "x", 5)
-    assert started == [limits]
+    assert [word for word in started[0] if word in limits] == limits
+
+
+def test_minutes_that_are_no_number_are_refused(desk, workspace):
+    for minutes in (float("nan"), float("inf"), -1, 1e300):
+        with pytest.raises(gradio.Error, match="minutes"):
+            train._begin(desk, "shapes", "mlp", 32, minutes)
+    assert not (workspace / "runs").exists()
 
 
 def kept(desk, *seeds):

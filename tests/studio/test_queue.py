@@ -94,3 +94,26 @@ def test_what_goes_wrong_is_told_to_whom_it_concerns():
     with pytest.raises(ZeroDivisionError):
         queue.run(lambda check: 1 / 0)
     assert queue.run(lambda check: 2) == 2
+
+
+def test_nobody_waits_for_all_that_another_asked_for(gate):
+    queue, done = Queue(workers=1, waiting=10, waiting_of_one=6), []
+    queue.enter(lambda check: gate.wait(30), "many")
+    wait_for(lambda: queue.load["running"])
+    places = [queue.enter(lambda check, i=i: done.append(i), "many") for i in range(6)]
+    with pytest.raises(Refused, match="6 pieces of work of yours") as refused:
+        queue.enter(lambda check: None, "many")
+    assert refused.value.status == 429
+    places += [queue.enter(lambda check, who=who: done.append(who), who) for who in ("one", "two", "two")]
+    gate.set()
+    for place in places:
+        place.future.result(30)
+    assert done[:4] == ["one", "two", 0, "two"]
+    assert [one for one in done if isinstance(one, int)] == list(range(6))
+
+
+def test_after_each_piece_of_work_something_may_be_done():
+    calls = []
+    queue = Queue(workers=1, waiting=1, after=lambda: calls.append(1))
+    queue.run(lambda check: 1)
+    wait_for(lambda: calls)

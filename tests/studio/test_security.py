@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from impasto.errors import InputError
-from impasto.studio.security import COOKIE, session
+from impasto.studio.security import COOKIE, Attempts, session
 from impasto.studio.settings import Limits, Settings
 
 TOKEN = "a token of sixteen characters and more"
@@ -35,8 +35,16 @@ def test_this_computer_needs_none(tmp_path, host):
 
 
 def test_a_token_cannot_be_short(tmp_path):
-    with pytest.raises(InputError, match="16"):
-        Settings((tmp_path,), token="secret")
+    for token in (
+        "secret",
+        "0123456789abcdef",
+        "a" * 40,
+        "passwordpassword" * 2,
+        "0123456789abcdefghijklm\u00e9",
+    ):
+        with pytest.raises(InputError, match="24"):
+            Settings((tmp_path,), token=token)
+    assert Settings((tmp_path,), token="0123456789abcdefghijklmn")
 
 
 def test_the_command_refuses(capsys, monkeypatch, tmp_path):
@@ -104,6 +112,67 @@ def test_a_page_of_another_site_changes_nothing(client, guarded, workspace, head
             assert (answer.status_code, "another site" in answer.text) == (403, True)
         assert one.post("/logout", headers=headers).status_code == 403
     assert not (workspace / "runs").exists()
+
+
+@pytest.mark.parametrize("headers", ELSEWHERE[3:5])
+@pytest.mark.parametrize("mode", ["no-cors", "cors", "navigate"])
+def test_a_page_of_another_site_reads_nothing(client, monkeypatch, headers, mode):
+    """An address in a foreign page is a request, too: it would start a scan."""
+    started = []
+    monkeypatch.setattr("impasto.studio.work.inspect", lambda *args: started.append(1) or {})
+    for path in ("datasets/shapes", "models", "jobs", "datasets"):
+        answer = client.get(f"/api/v1/{path}", headers={**headers, "sec-fetch-mode": mode})
+        assert (answer.status_code, "another site" in answer.text) == (403, True)
+    assert started == []
+    # A link leads to the page, as it does to any other.
+    assert client.get("/", headers={**headers, "sec-fetch-mode": "navigate"}).status_code == 200
+    assert client.get("/api/v1/health", headers=headers).status_code == 200
+
+
+def test_wrong_tokens_must_wait(guarded, monkeypatch):
+    clock = [100.0]
+    attempts = Attempts(lambda: clock[0])
+    for _ in range(attempts.FREE - 1):
+        attempts.failed("a")
+    assert attempts.seconds_left("a") == 0
+    for wait in (1, 2, 4):
+        attempts.failed("a")
+        assert attempts.seconds_left("a") == wait
+        clock[0] += wait
+    for _ in range(50):
+        attempts.failed("a")
+    assert attempts.seconds_left("a") == attempts.LONGEST_SECONDS
+    assert attempts.seconds_left("b") == 0
+    attempts.succeeded("a")
+    assert attempts.seconds_left("a") == 0
+    for i in range(2 * attempts.MOST_PEERS):
+        attempts.failed(str(i))
+    assert len(attempts._wrong) == attempts.MOST_PEERS
+
+
+def test_guessing_at_the_door_is_slow(guarded):
+    answers = [guarded.post("/login", data={"token": f"wrong{i}"}).status_code for i in range(12)]
+    assert answers[: Attempts.FREE] == [401] * Attempts.FREE
+    assert answers.count(429) >= 3
+    refused = guarded.post("/login", data={"token": TOKEN})
+    assert (refused.status_code, int(refused.headers["retry-after"]) >= 1) == (429, True)
+    wrong = guarded.get("/api/v1/models", headers={"authorization": "Bearer wrong"})
+    assert (wrong.status_code, int(wrong.headers["retry-after"]) >= 1) == (429, True)
+    assert guarded.get("/api/v1/models", headers=BEARER).status_code == 200  # who has it is not shut out
+
+
+@pytest.mark.parametrize(
+    ("headers", "secure"),
+    [({}, False), ({"x-forwarded-proto": "https"}, True), ({"x-forwarded-proto": "http"}, False)],
+)
+def test_behind_tls_the_cookie_goes_nowhere_else(guarded, headers, secure):
+    cookie = guarded.post("/login", data={"token": TOKEN}, headers=headers).headers["set-cookie"]
+    assert ("Secure" in cookie) is secure
+
+
+def test_too_many_files_are_refused_with_a_hint(client):
+    answer = client.post("/api/v1/datasets", files=[("files", (f"{i}", b"x")) for i in range(1_001)])
+    assert (answer.status_code, "zip" in answer.json()["hint"]) == (400, True)
 
 
 @pytest.mark.parametrize(

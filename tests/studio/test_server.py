@@ -7,7 +7,7 @@ import signal
 import socket
 from urllib.parse import urlsplit
 
-from impasto.studio.server import _listen
+from impasto.studio.server import listen
 from tests.studio.conftest import wait_for
 
 
@@ -66,7 +66,7 @@ def test_no_answer_waits_for_an_acknowledgement():
             told.set_result(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
             writer.close()
 
-        async with await asyncio.start_server(serve, sock=_listen("127.0.0.1", 0)) as server:
+        async with await asyncio.start_server(serve, sock=listen("127.0.0.1", 0)) as server:
             _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
             found = await asyncio.wait_for(told, 200)
             writer.close()

@@ -10,8 +10,8 @@ from impasto.studio import streams
 from impasto.studio.settings import Limits
 from impasto.studio.streams import Bounds
 
-LIMITS = Limits(silent_seconds=0.05, request_seconds=0.2)
-PATIENT = Limits(silent_seconds=200, request_seconds=200)  # for those who do nothing wrong
+LIMITS = Limits(silent_seconds=0.05, request_seconds=0.2, slow_seconds=30)
+PATIENT = Limits(silent_seconds=200, slow_seconds=200, request_seconds=200)  # for those who do nothing wrong
 SCOPE = {
     "type": "http", "path": "/api/v1/upscale", "method": "POST",
     "headers": [(b"content-type", b"multipart/form-data; boundary=x")],
@@ -56,6 +56,21 @@ def test_who_stands_still_while_sending_is_told_and_let_go(monkeypatch, parts):
 def test_who_sends_a_little_at_a_time_has_no_longer_than_others(monkeypatch):
     monkeypatch.setattr(streams, "DRAIN_SECONDS", 0.05)
     assert exchange([b"x"] * 1_000)[0]["status"] == 408
+
+
+def test_who_sends_too_little_for_its_time_is_let_go(monkeypatch):
+    """A byte now and then is not silence, and holds a place all the same."""
+    monkeypatch.setattr(streams, "DRAIN_SECONDS", 0.05)
+    monkeypatch.setattr(
+        "tests.studio.test_streams.LIMITS", Limits(slow_seconds=0.1, least_rate=1_000_000, silent_seconds=30)
+    )
+    assert exchange([b"x"] * 10_000)[0]["status"] == 408
+
+
+def test_one_address_has_some_of_the_places_for_uploads(open_client):
+    client = open_client(Limits(uploads_at_once=16, uploads_of_a_peer=0))
+    answer = client.post("/api/v1/datasets", files={"files": ("a.png", b"x")})
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "5")
 
 
 def test_who_sends_all_is_answered():

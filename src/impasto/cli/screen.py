@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from impasto.terminal import escaped
 

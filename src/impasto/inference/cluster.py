@@ -1,6 +1,5 @@
 """The same work on a Ray cluster: a worker for each group of cores or GPU. One that dies costs nothing."""
 
-import os
 import signal
 import socket
 import threading

@@ -5,20 +5,19 @@ A job is a run's folder below `runs/` of the workspace with two files more: `job
 or after `kill -9`, nothing needs to be remembered.
 """
 
-import json
-import logging
+import contextlib
 import os
 import re
 import secrets
 import shutil
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from impasto.errors import InputError
 from impasto.files import write_bytes_atomically
@@ -27,7 +26,23 @@ from impasto.studio.catalogue import Catalogue
 from impasto.studio.journal import Journal, newest
 from impasto.studio.problems import NotHere, Refused
 from impasto.studio.processes import Process
-from impasto.studio.schemas import Limits, Train
+from impasto.studio.records import (
+    EVENTS,
+    JOB,
+    LOG,
+    PROCESS,
+    Ended,
+    Job,
+    Launch,
+    Progress,
+    Record,
+    Said,
+    arguments_of,
+    preset_of,
+    state_of,
+)
+from impasto.studio.schemas import Limits
+from impasto.studio.schemas import Train as Plan
 from impasto.studio.untrusted import (
     Unusable,
     as_text,
@@ -36,103 +51,13 @@ from impasto.studio.untrusted import (
     load,
     load_if_usable,
     read_bytes,
-    read_tail,
 )
 
-JOB, PROCESS, LOG, EVENTS, STATE_FILE = (
-    "job.json", "process.json", "job.log", "events.jsonl", "state.safetensors",
-)  # fmt: skip
-ENDED_WELL = ("minutes", "images", "epochs", "converged")
+STATE_FILE = "state.safetensors"
 GRID_BYTES = 64 * 2**20
 MOST_EVENTS = 200_000  # drawn at a time
-log = logging.getLogger("impasto.studio")
 _ID = re.compile(r"[\w-]{1,100}", re.ASCII)
 _GRID = re.compile(r"\d{1,18}\.png", re.ASCII)
-
-State = Literal["running", "stopping", "stopped", "finished", "failed", "lost"]
-"""Of a job. Stopped: saved, as asked. Finished: a limit was reached. Failed: it said why. Lost: it was killed
-or the machine went down; what came after the last checkpoint is gone. What does not run can be resumed."""
-
-
-Plan = Train
-"""What to train, by names of the catalogue."""
-
-_Time = Annotated[float, Field(allow_inf_nan=False)]
-_Count = Annotated[int, Field(ge=0, le=10**18)]
-_Rate = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-
-
-class _Record(BaseModel):
-    """`job.json`. Without a plan it was written by a version that kept a command line there."""
-
-    name: Annotated[str, Field(max_length=2_000)]
-    pictures: Annotated[str, Field(min_length=1, max_length=2_000)]
-    preset: Annotated[str, Field(max_length=100)] = ""
-    size: Annotated[int, Field(ge=1, le=10**6)] | None = None
-    created: _Time
-    plan: Plan | None = None
-
-
-class _Launch(BaseModel):
-    """`process.json`. Which end and which progress were in the events before: no clock is asked, as one that
-    is set back would make every end one of before."""
-
-    pid: Annotated[int, Field(ge=0, lt=2**31)] = 0
-    began: Annotated[str, Field(max_length=200)] = ""
-    log_from: _Count = 0
-    asked_to_stop: bool = False
-    ended_before: _Time | None = None
-    progress_before: _Time | None = None
-
-
-class _Said(BaseModel):
-    """What any event of a training has."""
-
-    images_seen: _Count = 0
-    unix_time: _Time = 0.0
-
-    @classmethod
-    def of(cls, record: Mapping[str, Any] | None) -> Self | None:
-        """An event, or None where there is none that can be used."""
-        try:
-            return None if record is None else cls.model_validate(record)
-        except (ValidationError, RecursionError):
-            return None
-
-
-class _Progress(_Said):
-    images_per_second: _Rate | None = None
-    eta_seconds: _Rate | None = None
-
-
-class _Ended(_Said):
-    seconds: _Rate = 0.0
-    condition: Annotated[str, Field(max_length=100)]
-    words: Annotated[str, Field(max_length=10_000)] = ""
-
-
-@dataclass(frozen=True)
-class Job:
-    """A training as it stands. Times are Unix times; `eta_seconds` is None where nobody can know."""
-
-    id: str
-    name: str
-    pictures: str
-    model: str  # by which the catalogue has its model, once there is one
-    state: State
-    words: str  # why it ended, or what went wrong
-    resumable: bool
-    created: float
-    preset: str
-    size: int | None
-    images_seen: int
-    images_per_second: float | None
-    eta_seconds: float | None
-    folder: Path
-
-    def to_dict(self) -> dict[str, Any]:
-        """What others may know: all but where it is."""
-        return {key: value for key, value in asdict(self).items() if key != "folder"}
 
 
 class Jobs:
@@ -171,7 +96,7 @@ class Jobs:
         pictures = self.catalogue.folder(plan.pictures)
         chosen = load_config(plan.preset or "default", _settings(plan))  # quick to refuse, before any process
         id_ = time.strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(3)
-        record = _Record(
+        record = Record(
             name=plan.name or pictures.name,
             pictures=self.catalogue.name_of(pictures),
             preset=plan.preset or "",
@@ -228,14 +153,12 @@ class Jobs:
             process = self._process(job.folder)
             if process is None:
                 raise Refused(409, f"the job '{id_}' is not running", f"it is {job.state}")
-            launch = load_if_usable(job.folder / PROCESS, _Launch) or _Launch()
+            launch = load_if_usable(job.folder / PROCESS, Launch) or Launch()
             if not self._is_asked(launch):  # a second signal would end it unsaved
                 self._asked.add((launch.pid, launch.began))
                 launch.asked_to_stop = True
-                try:
+                with contextlib.suppress(OSError):  # a full disk must not keep it from ending
                     self._write(id_, PROCESS, launch)
-                except OSError as error:  # a full disk must not keep it from ending
-                    log.warning("it cannot be recorded that %s is to stop: %s", id_, error.strerror)
                 process.ask_to_stop()
         return self.get(id_)
 
@@ -255,7 +178,7 @@ class Jobs:
 
     def seconds(self, id_: str) -> float:
         """How long it was trained in all when it last ended; 0 where it has not. Raises `NotHere`."""
-        ended = _Ended.of(newest(self.get(id_).folder / EVENTS).get("stopped"))
+        ended = Ended.of(newest(self.get(id_).folder / EVENTS).get("stopped"))
         return 0.0 if ended is None else ended.seconds
 
     def samples(self, id_: str) -> list[Path]:
@@ -308,13 +231,13 @@ class Jobs:
             names = [e.name for e in entries if _ID.fullmatch(e.name) and e.is_dir(follow_symlinks=False)]
         return [self.folder / name for name in names]
 
-    def _record_to_resume(self, folder: Path) -> _Record:
+    def _record_to_resume(self, folder: Path) -> Record:
         """What a job was asked to do. Raises `Refused` (409) where its files are not to be relied on."""
         link = next(links_below(folder), None)
         if link is not None:
             raise Refused(409, f"the run holds a link, '{link.relative_to(folder)}'", "remove it")
         try:
-            record = load(folder / JOB, _Record)
+            record = load(folder / JOB, Record)
         except (OSError, Unusable) as error:
             raise Refused(409, f"its {JOB} {error}", "`impasto train --resume` goes on with a run") from None
         if record.plan is None:  # of an older version: a run that was saved knows its settings itself
@@ -325,7 +248,7 @@ class Jobs:
             record.plan = Plan(pictures=record.pictures)
         return record
 
-    def _command(self, id_: str, record: _Record) -> list[str]:
+    def _command(self, id_: str, record: Record) -> list[str]:
         """What `impasto` is told, made of names that are looked up and of numbers.
 
         Nothing else can come in, whoever wrote `job.json`: no address, no command of a shell, no option.
@@ -334,7 +257,7 @@ class Jobs:
         plan = record.plan
         assert plan is not None
         pictures = self.catalogue.folder_to_read(plan.pictures)
-        command = ["train", str(pictures), "--out", str(self.folder / id_), "--resume", *_arguments(plan)]
+        command = ["train", str(pictures), "--out", str(self.folder / id_), "--resume", *arguments_of(plan)]
         if (pictures / "themes.json").is_file():
             command += ["--set", "data.themes=themes.json"]
         if plan.begin_with is not None:
@@ -346,7 +269,7 @@ class Jobs:
         """Start a process, and let it begin once it is on record which one it is."""
         out = self.folder / id_
         last = newest(out / EVENTS)
-        ended, progress = _Ended.of(last.get("stopped")), _Progress.of(last.get("progress"))
+        ended, progress = Ended.of(last.get("stopped")), Progress.of(last.get("progress"))
         log = out / LOG
         said = log.stat().st_size if log.is_file() else 0
         try:
@@ -354,7 +277,7 @@ class Jobs:
         except Unusable as error:
             raise Refused(409, f"its {LOG} {error}", "remove it") from None
         try:
-            launch = _Launch(
+            launch = Launch(
                 **asdict(waiting.process),
                 log_from=said,
                 ended_before=ended and ended.unix_time,
@@ -371,7 +294,7 @@ class Jobs:
 
     def _process(self, folder: Path) -> Process | None:
         """The job's process, if it runs."""
-        launch = load_if_usable(folder / PROCESS, _Launch)
+        launch = load_if_usable(folder / PROCESS, Launch)
         process = None if launch is None else Process(launch.pid, launch.began)
         return process if process is not None and process.trains(folder) else None
 
@@ -379,17 +302,17 @@ class Jobs:
         """A job by its folder; None where it is none. Whatever is in its files, others are not concerned."""
         process, last = self._process(folder), newest(folder / EVENTS)
         try:
-            record, damage = load(folder / JOB, _Record), ""
+            record, damage = load(folder / JOB, Record), ""
         except FileNotFoundError:
             return None
         except (OSError, Unusable) as error:
-            record, damage = _Record(name=folder.name, pictures="?", created=0), f"its {JOB} {error}"
-        launch = load_if_usable(folder / PROCESS, _Launch) or _Launch()
-        state, words = self._state(folder, process, launch, last)
-        progress = _Progress.of(last.get("progress")) if state == "running" else None
+            record, damage = Record(name=folder.name, pictures="?", created=0), f"its {JOB} {error}"
+        launch = load_if_usable(folder / PROCESS, Launch) or Launch()
+        state, words = state_of(folder, launch, last, runs=process is not None, asked=self._is_asked(launch))
+        progress = Progress.of(last.get("progress")) if state == "running" else None
         if progress and progress.unix_time == launch.progress_before:
             progress = None  # of before it was resumed
-        said = [found.images_seen for found in map(_Said.of, last.values()) if found is not None]
+        said = [found.images_seen for found in map(Said.of, last.values()) if found is not None]
         return Job(
             id=folder.name,
             name=as_text(record.name, 200),
@@ -399,7 +322,7 @@ class Jobs:
             words=as_text(damage or words),
             resumable=process is None and not damage,
             created=record.created,
-            preset=as_text(_preset_of(folder) or record.preset, 100),
+            preset=as_text(preset_of(folder) or record.preset, 100),
             size=record.size,
             images_seen=progress.images_seen if progress else max(said, default=0),
             images_per_second=progress.images_per_second if progress else None,
@@ -407,47 +330,14 @@ class Jobs:
             folder=folder,
         )
 
-    def _is_asked(self, launch: _Launch) -> bool:
+    def _is_asked(self, launch: Launch) -> bool:
         """Whether a process was asked to stop, even where that could not be recorded."""
         return launch.asked_to_stop or (launch.pid, launch.began) in self._asked
-
-    def _state(
-        self, folder: Path, process: Process | None, launch: _Launch, last: Mapping[str, dict[str, Any]]
-    ) -> tuple[State, str]:
-        if process is not None:
-            return ("stopping" if self._is_asked(launch) else "running"), ""
-        ended = _Ended.of(last.get("stopped"))
-        if ended and ended.unix_time != launch.ended_before:
-            if ended.condition == "interrupted":
-                return "stopped", ended.words
-            return ("finished" if ended.condition in ENDED_WELL else "failed"), ended.words
-        said = _complaint(folder / LOG, launch.log_from)
-        if self._is_asked(launch) and said in ("", "interrupted", "KeyboardInterrupt"):
-            return "stopped", "stopped before it had begun"
-        return ("failed", said) if said else ("lost", "it ended without a word: killed, or a power cut")
 
 
 def _settings(plan: Plan) -> dict[str, Any]:
     size = {} if plan.size is None else {"image.size": plan.size}
     return {**plan.settings, **size}
-
-
-def _arguments(plan: Plan) -> list[str]:
-    """What `impasto train` is told on its command line, names apart."""
-    arguments: list[str] = []
-    if plan.preset is not None:
-        arguments += ["--preset", plan.preset]
-    if plan.size is not None:
-        arguments += ["--size", str(plan.size)]
-    for key, value in plan.settings.items():
-        arguments += ["--set", f"{key}={json.dumps(value)}"]
-    for name, limit in (("--minutes", plan.minutes), ("--images", plan.images)):
-        arguments += [] if limit is None else [name, str(limit)]
-    return [
-        *arguments,
-        *(["--until-converged"] if plan.until_converged else []),
-        *(["--dedupe"] if plan.dedupe else []),
-    ]
 
 
 def _checked(minutes: float | None, images: int | None, until_converged: bool) -> Limits:
@@ -458,21 +348,3 @@ def _checked(minutes: float | None, images: int | None, until_converged: bool) -
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise InputError(f"{first['loc'][0]} = {first['input']!r}: {first['msg']}") from None
-
-
-class _Configured(BaseModel):
-    preset: Annotated[str, Field(max_length=100)]
-
-
-def _preset_of(folder: Path) -> str:
-    """The preset that a run chose by itself."""
-    found = load_if_usable(folder / "config.json", _Configured)
-    return "" if found is None else found.preset
-
-
-def _complaint(log: Path, start: int) -> str:
-    """What the command line said last of why it ended, without the hint, which speaks of the command line."""
-    lines = read_tail(log, 8_192, start).decode("utf-8", "replace").splitlines()
-    said = [line.removeprefix("impasto: ") for line in lines if line.startswith("impasto: ")]
-    errors = [line for line in lines if re.match(r"(\w+\.)*(\w+Error|KeyboardInterrupt)\b", line)]
-    return (said or errors or [""])[-1][:500]

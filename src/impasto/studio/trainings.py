@@ -10,9 +10,9 @@ from fastapi.responses import StreamingResponse
 
 from impasto.studio import work
 from impasto.studio.api import Here, in_turn, pictures, problems
-from impasto.studio.jobs import Job
 from impasto.studio.journal import Journal
 from impasto.studio.problems import NotHere, Problem, Refused
+from impasto.studio.records import Job
 from impasto.studio.schemas import DatasetMade, DatasetSeen, JobSeen, Limits, Train
 from impasto.studio.studio import Studio
 

@@ -9,10 +9,11 @@ from typing import Any
 import gradio as gr
 
 from impasto.studio import work
-from impasto.studio.jobs import Job, Plan
 from impasto.studio.page import figures
 from impasto.studio.page.desk import Desk, Said
 from impasto.studio.problems import Refused
+from impasto.studio.records import Job
+from impasto.studio.schemas import Train as Plan
 
 PRESETS = ("default", "few-shot", "dcgan", "r3gan", "mlp")
 SIZES = (32, 64, 128)
