@@ -26,12 +26,16 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a job. `error` is empty where all went well; `skipped` where the target was there."""
+    """What became of a job. `error` is empty where all went well; `skipped` where the target was there.
+
+    `notes` say what of the picture did not stay as it was.
+    """
 
     job: Job
     size: tuple[int, int] | None = None
     error: str = ""
     skipped: bool = False
+    notes: tuple[str, ...] = ()
 
 
 @dataclass
@@ -187,8 +191,9 @@ def one_job(upscaler: PictureUpscaler, job: Job, *, existing: str = "refuse", **
     """Enlarge one picture, whatever is wrong with it; `settings` are those of `PictureUpscaler.file`."""
     if (outcome := already(job, existing)) is not None:
         return outcome
+    notes: list[str] = []
     try:
-        size = upscaler.file(job.source, job.target, **settings)
+        size = upscaler.file(job.source, job.target, note=notes.append, **settings)
     except ImageError as error:
         return Outcome(job, error=f"'{job.source}' {error.message}")
     except ImpastoError as error:
@@ -197,7 +202,7 @@ def one_job(upscaler: PictureUpscaler, job: Job, *, existing: str = "refuse", **
         return Outcome(job, error=f"'{job.target}': {error.strerror or error}")
     except MemoryError:
         return Outcome(job, error=f"'{job.source}' needs more memory than there is: --tile with less")
-    return Outcome(job, size)
+    return Outcome(job, size, notes=tuple(notes))
 
 
 def already(job: Job, existing: str) -> Outcome | None:
