@@ -166,7 +166,7 @@ def _at_hand(shard: Shard, expected: str | None) -> Iterator[tuple[Path, str]]:
             spool = cache_folder() / "pixels" / f".fetched.{secrets.token_hex(4)}.tmp"
             spool.mkdir(parents=True)
             path = spool / "shard.tar"
-            digest = fetch(shard.place, path)
+            digest = fetch(shard.place, path, shard.bytes)
         else:
             digest = checksum(path) if expected is not None else ""
         if expected is not None and digest != expected:
