@@ -6,6 +6,7 @@ What a file is, and how large, is known before a pixel of it is decoded. `shown.
 import contextlib
 import functools
 import io
+import logging
 import re
 import stat
 import struct
@@ -61,6 +62,8 @@ def vips() -> Any:
 
     # A cached operation would keep whole files alive and could hand out a picture that failed halfway.
     pyvips.cache_set_max(0)
+    # Its warnings are told as errors where they matter; without a handler Python prints them all.
+    logging.getLogger("pyvips").addHandler(logging.NullHandler())
     pyvips.operation_block_set("VipsForeignLoad", True)
     for name in (*_LOADERS, "Raw"):  # raw numbers: our own, see `collected`; no file is taken for them
         pyvips.operation_block_set(f"VipsForeignLoad{name}", False)
@@ -194,6 +197,8 @@ def _with_stated_colours(data: bytes, image: Any) -> Any:
     if name == "png":
         head = png_chunks.before_pixels(data)
         profile = profiles.stated_in_png(head, grey=image.bands < 3)
+        if profile is None and image.bands < 3 and not image.get_typeof("icc-profile-data"):
+            profile = png_chunks.profile(head)  # libpng passes over one for colour
         if (known := png_chunks.resolution(head)) is not None:
             image = image.copy(xres=known[0], yres=known[1])
             image.set_type(vips().GValue.gstr_type, "resolution-unit", "cm")

@@ -4,6 +4,7 @@ PNG specification, third edition: 5.3 chunks, 11.3 ancillary chunks.
 """
 
 import struct
+import zlib
 from collections.abc import Iterator
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -43,6 +44,17 @@ def texts(data: bytes) -> bytes:
                 break
             kept.append(data[start - 8 : stop + 4])
     return b"".join(kept)
+
+
+def profile(head: dict[bytes, bytes]) -> bytes | None:
+    """The colour profile in a file, whatever it is for."""
+    _, _, packed = head.get(b"iCCP", b"").partition(b"\0")
+    if not packed:
+        return None
+    try:
+        return zlib.decompressobj().decompress(packed[1:], _MOST_TEXT_BYTES) or None
+    except zlib.error:
+        return None
 
 
 def frames(head: dict[bytes, bytes]) -> int:

@@ -4,7 +4,6 @@ EXIF 3.0, 4.6.4 and 4.6.5 tags; JFIF 1.02; TIFF 6.0, section 8; XMP specificatio
 """
 
 import io
-import json
 import re
 import struct
 from collections.abc import Mapping
@@ -12,13 +11,13 @@ from pathlib import Path
 
 from PIL import Image
 
+from impasto.image_files import EXIF_IFD, USER_COMMENT, comment_of
+
 Resolution = tuple[float, float]
 """Pixels per millimetre, across and down."""
 
 _ORIENTATION, _ACROSS, _DOWN, _UNIT = 0x0112, 0x011A, 0x011B, 0x0128
 _SIZES, _EXIF_SIZES = (0x0100, 0x0101), (0xA002, 0xA003)
-_EXIF_IFD, _USER_COMMENT = 0x8769, 0x9286
-_ASCII = b"ASCII\0\0\0"
 _PREFIX = b"Exif\0\0"
 _MOST_SEGMENT = 65_533
 _MOST_COMMENT = 60_000
@@ -43,7 +42,7 @@ def exif_for(
     try:
         if exif:
             known.load(exif)
-        inner = dict(known.get_ifd(_EXIF_IFD))
+        inner = dict(known.get_ifd(EXIF_IFD))
         if _ORIENTATION in known:
             known[_ORIENTATION] = 1
         for tags, where in ((_SIZES, known), (_EXIF_SIZES, inner)):
@@ -53,12 +52,12 @@ def exif_for(
         if resolution and exif and _ACROSS not in known:
             known[_ACROSS], known[_DOWN] = (round(25.4 * value, 3) for value in resolution)
             known[_UNIT] = 2
-        if texts and _USER_COMMENT not in inner:
-            comment = _ASCII + json.dumps(dict(texts)).encode("ascii")
+        if texts and USER_COMMENT not in inner:
+            comment = comment_of(texts)
             if len(comment) <= _MOST_COMMENT:
-                inner[_USER_COMMENT] = comment
+                inner[USER_COMMENT] = comment
         if inner:
-            known[_EXIF_IFD] = inner
+            known[EXIF_IFD] = inner
         return known.tobytes() if len(known) else b""
     except Exception:  # Pillow raises nearly every kind there is
         return None

@@ -131,7 +131,7 @@ def _check_frames(found: Header, frames: int, max_pixels: int) -> None:
 
 def _about_frames(found: Header, frames: int, target: str | None) -> str:
     if found.format in ANIMATED:
-        return f"only the first of its {frames:,} frames is kept: a {target} holds one, a gif or webp all"
+        return f"only the first of its {frames:,} frames is kept: {target} holds one, gif and webp hold all"
     parts = {"tiff": "pages", "png": "frames"}.get(found.format, "pictures")
     hint = "; save an animated PNG as WebP to have all" if found.format == "png" else ""
     return f"only the first of its {frames:,} {parts} is read{hint}"

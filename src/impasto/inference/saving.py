@@ -28,11 +28,12 @@ def losses(picture: Picture, format_: str) -> list[str]:
     most = _DEEP_BITS.get(format_, 8)
     bits = picture.bits if 8 < picture.bits < 16 else 16
     if picture.image.format == "ushort" and bits > most:
-        told.append(f"its {bits} bits become {most}: a {format_} holds no more")
-    if format_ in _OPAQUE_FORMATS and picture.image.bands in (2, 4):
-        told.append(f"what is transparent becomes white: a {format_} has no alpha")
+        told.append(f"its {bits} bits become {most}: {format_} holds no more")
+    alpha = picture.image.bands in (2, 4) and picture.format != "gif"  # libvips says that every GIF has it
+    if alpha and format_ in _OPAQUE_FORMATS:
+        told.append(f"what is transparent becomes white: {format_} has no alpha")
     if format_ in _WITHOUT_EXIF and ("exif-data" in picture.kept or picture.texts):
-        told.append(f"its EXIF and texts are left out: they are not written into a {format_}")
+        told.append(f"its EXIF and texts are left out: they are not written into {format_}")
     return told
 
 

@@ -25,8 +25,8 @@ from impasto.studio.zips import is_zip, pictures_of
 ABOUT, THEMES = "dataset.json", "themes.json"
 _SUFFIXES = {
     "jpeg": ".jpg", "png": ".png", "webp": ".webp", "tiff": ".tif", "gif": ".gif", "bmp": ".bmp",
-    "avif": ".avif", "heic": ".heic", "qoi": ".qoi", "ppm": ".ppm",
-}  # fmt: skip
+    "avif": ".avif", "heic": ".heic", "ppm": ".ppm",
+}  # fmt: skip  # QOI and JPEG 2000 take seconds for each few megapixels: nobody may ask for that from afar
 MOST_REJECTED = 100  # told by name
 _LOOK_PX = 16
 
