@@ -11,7 +11,7 @@ import impasto
 
 SOURCE = Path(impasto.__file__).parent
 
-# Each layer may import those before it. `image_files` and `decoding` are halves of the picture door.
+# Each layer may import those before it. `images` is made of `decoding`, `image_files` and five others.
 LAYERS = [
     {
         "errors",
@@ -27,6 +27,11 @@ LAYERS = [
         "images",
         "decoding",
         "image_files",
+        "jpeg",
+        "pnm",
+        "png_chunks",
+        "profiles",
+        "shown",
         "oklab",
         "palettes",
         "draws",

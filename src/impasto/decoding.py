@@ -1,30 +1,44 @@
-"""Decoding: a file's bytes become a lazy libvips image, upright, in sRGB, with every failure explained.
+"""Decoding: a file's bytes become a lazy libvips image, with every failure explained.
 
-Only `images.py` uses this; it is apart to keep each of the two readable at one sitting.
+What a file is, and how large, is known before a pixel of it is decoded. `shown.py` says what it shows.
 """
 
 import contextlib
 import functools
 import io
+import logging
 import re
 import stat
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from impasto import jpeg, png_chunks, pnm, profiles
 from impasto.errors import ImageError
+
+if TYPE_CHECKING:
+    from PIL.ImageFile import ImageFile
 
 Source = Path | bytes
 
 MAX_PIXELS = 200_000_000
 
+MAX_FRAMES = 2_000  # of an animation: each costs a pass of the network, however small it is
+
+# Of libvips's loaders only these are open, and nothing is ever read by another: what it reads for its own
+# sake (tables, its own files, microscopes) was never meant for files of strangers.
+_LOADERS = ("Jpeg", "Png", "Webp", "Tiff", "Nsgif", "Heif", "Svg")
 _VIPS_FORMATS = frozenset(("jpeg", "png", "webp", "tiff", "gif", "heif", "svg"))
-_PILLOW_FORMATS = ("BMP", "DIB", "PPM", "JPEG2000", "QOI")  # what this libvips cannot read and Pillow can
+_PILLOW_FORMATS = ("BMP", "DIB", "JPEG2000", "QOI")  # what this libvips cannot read and Pillow can
+_SLOW_PIXELS = {"qoi": 16_000_000}  # decoded in Python, and nothing else runs meanwhile
 _TRUNCATED = ("premature end", "truncat", "unexpected end", "read error", "bad seek", "not enough data")
-_ENDS = {b"\x89PNG": b"IEND", b"\xff\xd8\xff": b"\xff\xd9"}
+_CHECKED_PIXELS = 100_000_000  # checking holds a picture's coefficients, up to 8 bytes for each pixel
+_BOXES_BYTES = 2**16  # where an AVIF or HEIC says what its pixels are
+_NUMBERS = "samples out of range"  # TIFF of 64-bit floats or complex numbers
 
 
 @dataclass(frozen=True)
@@ -48,6 +62,11 @@ def vips() -> Any:
 
     # A cached operation would keep whole files alive and could hand out a picture that failed halfway.
     pyvips.cache_set_max(0)
+    # Its warnings are told as errors where they matter; without a handler Python prints them all.
+    logging.getLogger("pyvips").addHandler(logging.NullHandler())
+    pyvips.operation_block_set("VipsForeignLoad", True)
+    for name in (*_LOADERS, "Raw"):  # raw numbers: our own, see `collected`; no file is taken for them
+        pyvips.operation_block_set(f"VipsForeignLoad{name}", False)
     return pyvips
 
 
@@ -91,6 +110,8 @@ def _reason(detail: str, data: bytes) -> str:
         return f"is truncated: {len(data)} of {int.from_bytes(data[4:8], 'little') + 8} bytes"
     if _has_no_end(data):  # libvips keeps one log for all threads: its words may be about another file
         return "is truncated"
+    if _NUMBERS in text:
+        return "holds 64-bit or complex numbers; save it with 16 bits or 32-bit floats"
     if any(sign in text for sign in _TRUNCATED):
         return "is truncated" if "seek" in first or "scanline" in first else f"is truncated: {first}"
     return f"cannot be decoded: {first}"
@@ -98,14 +119,21 @@ def _reason(detail: str, data: bytes) -> str:
 
 def _has_no_end(data: bytes) -> bool:
     """Whether the format says how it ends, and these bytes do not hold that end."""
-    return any(data.startswith(start) and end not in data for start, end in _ENDS.items())
+    if data.startswith(jpeg.SIGNATURE):
+        return not jpeg.has_end(data)
+    return data.startswith(png_chunks.SIGNATURE) and b"IEND" not in data
 
 
 def open_image(data: bytes, max_pixels: int = MAX_PIXELS, **options: Any) -> Any:
-    """A lazy vips image: no pixel is decoded, except through Pillow, which `max_pixels` bounds."""
+    """A lazy vips image: no pixel is decoded, except by Pillow and by hand, which `max_pixels` bounds."""
     pyvips = vips()
     if data[:2] == b"\x1f\x8b":  # svgz: a small file may unpack to gigabytes
         raise ImageError("is not a picture Impasto can read")
+    if (plain := pnm.read_header(data)) is not None:
+        check_size(Header("ppm", plain.width, plain.height), max_pixels, 1)
+        return _image_of(pnm.decode(data, plain), "ppm")
+    if data.startswith(jpeg.SIGNATURE):
+        data = jpeg.completed(data)
     try:
         # "error", not the default: half a picture must be refused, not read as grey. `thumbnail_buffer`
         # ignores this option, which is why it is not used here.
@@ -115,9 +143,72 @@ def open_image(data: bytes, max_pixels: int = MAX_PIXELS, **options: Any) -> Any
         # may be another file's or nothing.
         if error.message != "unable to load from buffer":
             raise
-        return _open_with_pillow(data, max_pixels)
-    if _format(image) not in _VIPS_FORMATS:  # libvips also takes its own files, tables and raw numbers
+        return _decoded_by_pillow(*_opened_by_pillow(data), max_pixels)
+    if _format(image) not in _VIPS_FORMATS:
         raise ImageError("is not a picture Impasto can read")
+    return _with_stated_colours(data, image)
+
+
+def read_header(data: bytes) -> Header:
+    """Format and size of a file, upright; no pixel of any format is decoded."""
+    if (plain := pnm.read_header(data)) is not None:
+        return Header("ppm", plain.width, plain.height)
+    pyvips = vips()
+    try:
+        image = pyvips.Image.new_from_buffer(data, "", access="sequential")
+    except pyvips.Error as error:
+        if error.message != "unable to load from buffer" or data[:2] == b"\x1f\x8b":
+            raise
+        picture, name = _opened_by_pillow(data)
+        return Header(name, *picture.size)
+    return header_of(data, image)
+
+
+def check_whole(data: bytes, found: Header) -> None:
+    """Refuse a JPEG that is damaged or cut, as far as libjpeg can see it. Raises `ImageError`.
+
+    The other formats have check sums, or their decoders see by themselves what is missing.
+    """
+    if found.format != "jpeg" or found.width * found.height > _CHECKED_PIXELS:
+        return
+    copy = jpeg.with_other_component(data)
+    if copy is None:
+        return
+    ended = jpeg.has_end(data)
+    shrink = 8 if min(found.width, found.height) >= 8 else 1
+    if not (_decodes(copy, shrink) or _decodes(jpeg.without_padding(copy), shrink)):
+        raise ImageError("is damaged: a part of its pixels is lost" if ended else "is truncated")
+    if not ended and not jpeg.has_all_scans(data):
+        raise ImageError("is truncated")
+
+
+def _decodes(copy: bytes, shrink: int) -> bool:
+    pyvips = vips()
+    try:
+        pyvips.Image.jpegload_buffer(copy, access="sequential", fail_on="warning", shrink=shrink).avg()
+    except pyvips.Error:
+        return False
+    return True
+
+
+def _with_stated_colours(data: bytes, image: Any) -> Any:
+    """`image` with a profile where the file states its colours in numbers, and with a PNG's resolution."""
+    name, profile = _format(image), None
+    if name == "png":
+        head = png_chunks.before_pixels(data)
+        profile = profiles.stated_in_png(head, grey=image.bands < 3)
+        if profile is None and image.bands < 3 and not image.get_typeof("icc-profile-data"):
+            profile = png_chunks.profile(head)  # libpng passes over one for colour
+        if (known := png_chunks.resolution(head)) is not None:
+            image = image.copy(xres=known[0], yres=known[1])
+            image.set_type(vips().GValue.gstr_type, "resolution-unit", "cm")
+    elif name == "heif" and not image.get_typeof("icc-profile-data"):
+        at = data.find(b"colrnclx", 0, _BOXES_BYTES)
+        if at >= 0 and at + 12 <= len(data):
+            profile = profiles.from_code_points(*struct.unpack_from(">HH", data, at + 8), grey=False)
+    if profile is not None:
+        image = image.copy()
+        image.set_type(vips().GValue.blob_type, "icc-profile-data", profile)
     return image
 
 
@@ -135,6 +226,13 @@ def _format(image: Any) -> str:
     return name
 
 
+def frames_of(data: bytes, image: Any) -> int:
+    """How many frames or pages the file of an opened image has."""
+    if _format(image) == "png":
+        return png_chunks.frames(png_chunks.before_pixels(data))
+    return int(image.get("n-pages")) if image.get_typeof("n-pages") else 1
+
+
 def _pillow_plugin(data: bytes) -> tuple[str, Any] | None:
     """The name and the plugin of a format that Pillow reads here, by the first bytes."""
     from PIL import Image
@@ -147,28 +245,42 @@ def _pillow_plugin(data: bytes) -> tuple[str, Any] | None:
     return None
 
 
-def _open_with_pillow(data: bytes, max_pixels: int) -> Any:
-    from PIL import Image
+def _opened_by_pillow(data: bytes) -> "tuple[ImageFile, str]":
+    """A picture that libvips cannot read, its pixels not decoded, and the name of its format."""
+    found = _pillow_plugin(data)
+    if found is None:
+        raise ImageError("is not a picture Impasto can read")
+    name, plugin = found
+    # The plugin itself and not `Image.open`, whose warning of large pictures is a process-wide setting.
+    return plugin(io.BytesIO(data), ""), name.lower()
 
-    if (found := _pillow_plugin(data)) is not None:
-        name, factory = found
-        # The plugin itself and not `Image.open`, whose warning of large pictures is a process-wide setting.
-        picture: Image.Image = factory(io.BytesIO(data), "")
-        check_size(Header(name.lower(), *picture.size), max_pixels, 1)
-        if picture.mode not in ("1", "L", "LA", "RGB", "RGBA", "I;16", "I;16B", "I"):
-            picture = picture.convert("RGBA" if "A" in picture.mode else "RGB")
-        pixels = np.asarray(picture.convert("L") if picture.mode == "1" else picture)
-        if pixels.dtype.kind == "i":  # mode I: 16 bits in 32
-            pixels = pixels.clip(0, 65535).astype(np.uint16)
-        image = vips().Image.new_from_array(
-            np.ascontiguousarray(pixels.astype(pixels.dtype.newbyteorder("=")))
-        )
-        image = image.copy(interpretation=_interpretation(image.bands, deep=pixels.dtype.itemsize > 1))
-        image.set_type(vips().GValue.gstr_type, "vips-loader", f"{name.lower()}load")
-        if profile := picture.info.get("icc_profile"):
-            image.set_type(vips().GValue.blob_type, "icc-profile-data", profile)
-        return image
-    raise ImageError("is not a picture Impasto can read")
+
+def _decoded_by_pillow(picture: "ImageFile", name: str, max_pixels: int) -> Any:
+    check_size(Header(name, *picture.size), min(max_pixels, _SLOW_PIXELS.get(name, max_pixels)), 1)
+    plain: Any = picture
+    if picture.mode not in ("1", "L", "LA", "RGB", "RGBA", "I;16", "I;16B", "I"):
+        plain = picture.convert("RGBA" if "A" in picture.mode else "RGB")
+    pixels = np.asarray(plain.convert("L") if plain.mode == "1" else plain)
+    if pixels.dtype.kind == "i":  # mode I: 16 bits in 32
+        pixels = pixels.clip(0, 65535).astype(np.uint16)
+    image = _image_of(pixels.astype(pixels.dtype.newbyteorder("=")), name)
+    if profile := picture.info.get("icc_profile"):
+        image.set_type(vips().GValue.blob_type, "icc-profile-data", profile)
+    across, down = picture.info.get("dpi", (0, 0))
+    if across > 0 and down > 0:
+        image = image.copy(xres=across / 25.4, yres=down / 25.4)
+        image.set_type(vips().GValue.gstr_type, "resolution-unit", "in")
+    return image
+
+
+def _image_of(pixels: "np.ndarray[Any, Any]", name: str) -> Any:
+    image = vips().Image.new_from_array(np.ascontiguousarray(pixels))
+    if pixels.dtype.kind == "u":
+        image = image.copy(interpretation=interpretation(image.bands, deep=pixels.dtype.itemsize > 1))
+    else:
+        image = image.copy(interpretation="b-w" if image.bands < 3 else "srgb")
+    image.set_type(vips().GValue.gstr_type, "vips-loader", f"{name}load")
+    return image
 
 
 def header_of(data: bytes, image: Any) -> Header:
@@ -176,7 +288,7 @@ def header_of(data: bytes, image: Any) -> Header:
     name = _format(image)
     if name == "heif":
         name = "avif" if data[8:12] in (b"avif", b"avis") else "heic"
-    turned = _orientation(image) >= 5
+    turned = orientation(image) >= 5
     width, height = (image.height, image.width) if turned else (image.width, image.height)
     return Header(name, width, height)
 
@@ -195,72 +307,17 @@ def check_size(found: Header, max_pixels: int, min_side_px: int) -> None:
         )
 
 
-def _orientation(image: Any) -> int:
+def orientation(image: Any) -> int:
+    """1 to 8, as EXIF has it."""
     return int(image.get("orientation")) if image.get_typeof("orientation") else 1
 
 
 def upright(image: Any) -> Any:
     """Turned and mirrored as the camera's rotation flag says."""
     # Turning reads out of order, which a sequential decoder cannot do.
-    return image.copy_memory().autorot() if _orientation(image) > 1 else image
+    return image.copy_memory().autorot() if orientation(image) > 1 else image
 
 
-def _interpretation(bands: int, deep: bool) -> str:
+def interpretation(bands: int, deep: bool) -> str:
+    """What libvips calls grey or colour of 8 bits, or of 16 (`deep`)."""
     return ("grey16" if deep else "b-w") if bands < 3 else ("rgb16" if deep else "srgb")
-
-
-def to_srgb(image: Any) -> Any:
-    """8-bit sRGB with three bands, or four when there is alpha."""
-    profiled = bool(image.get_typeof("icc-profile-data"))
-    if image.format == "uchar" and image.interpretation == "srgb" and image.bands in (3, 4) and not profiled:
-        return image  # by far the most common, and each libvips operation costs Python 0.1 ms
-    image = _as_integers(image)
-    name = image.interpretation
-    bands = {"b-w": 1, "grey16": 1, "cmyk": 4}.get(name, 3)
-    colour = image.extract_band(0, n=bands) if image.bands > bands else image
-    alpha = image.extract_band(bands) if image.bands > bands else None
-    deep = image.format == "ushort"
-    converted = None
-    if profiled:
-        with contextlib.suppress(vips().Error):  # a broken profile is no reason to lose the picture
-            converted = colour.icc_transform("srgb", embedded=True, intent="relative", depth=8)
-    if converted is None and deep and name in ("grey16", "rgb16"):
-        converted = _halved(colour).copy(interpretation=_interpretation(bands, deep=False))
-    colour = (converted or colour).colourspace("srgb")
-    if colour.bands == 1:
-        colour = colour.bandjoin([colour, colour])
-    colour = colour.cast("uchar").copy(interpretation="srgb")
-    if alpha is None:
-        return colour
-    return colour.bandjoin(_halved(alpha) if deep else alpha.cast("uchar"))
-
-
-def _halved(image: Any) -> Any:
-    """16 bits to 8, rounding: 65535 is 255 and 257 is 1."""
-    return (image * (1 / 257)).rint().cast("uchar")
-
-
-def _as_integers(image: Any) -> Any:
-    """8 or 16 bits in a colour space that libvips can convert; wider numbers are scaled, never clipped."""
-    if "complex" in image.format:
-        raise ImageError("holds complex numbers")
-    if image.interpretation in ("lab", "labs", "labq", "xyz", "lch", "yxy", "hsv"):
-        return image.colourspace("srgb")
-    known = image.interpretation in ("b-w", "srgb", "cmyk", "grey16", "rgb16")
-    if image.format == "uchar":
-        return image if known else image.copy(interpretation=_interpretation(image.bands, deep=False))
-    if image.format != "ushort":
-        numbers = np.asarray(image.numpy())
-        if not np.isfinite(numbers).all():
-            raise ImageError("holds numbers that are not finite")
-        # What white is worth is not written in such files: 1 for floats, else the next usual maximum.
-        usual = (1.0, 255.0, 65535.0) if numbers.dtype.kind == "f" else (255.0, 65535.0)
-        white = next((maximum for maximum in usual if numbers.max() <= maximum), 2.0**32 - 1)
-        numbers = np.rint(numbers * np.float32(65535.0 / white)).clip(0, 65535).astype(np.uint16)
-        scaled = vips().Image.new_from_array(numbers.reshape(image.height, image.width, image.bands))
-        if image.get_typeof("icc-profile-data"):
-            scaled.set_type(vips().GValue.blob_type, "icc-profile-data", image.get("icc-profile-data"))
-        image = scaled.copy(interpretation=image.interpretation)
-    if image.interpretation == "cmyk":
-        return image
-    return image.copy(interpretation=_interpretation(image.bands, deep=True))

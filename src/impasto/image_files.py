@@ -19,7 +19,7 @@ Pixels = npt.NDArray[np.uint8]
 _FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 _ANIMATIONS = {".webp": "WEBP", ".gif": "GIF"}
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
-_EXIF_IFD, _USER_COMMENT = 0x8769, 0x9286
+EXIF_IFD, USER_COMMENT = 0x8769, 0x9286
 _ASCII = b"ASCII\0\0\0"
 
 
@@ -53,20 +53,25 @@ def encode(
 
 
 def read_metadata(path: Path) -> dict[str, str]:
-    """What `save` put inside the file; empty for a picture that carries nothing. Raises `ImageError`."""
+    """What `save` put inside the file, enlarged or not; empty for a picture that carries nothing.
+
+    Raises `ImageError`.
+    """
     data = path.read_bytes() if path.is_file() else b""
     try:
         # The plugins themselves and not `Image.open`, whose warning of large pictures is process-wide.
         if data[:8] == b"\x89PNG\r\n\x1a\n":
             png = PngImagePlugin.PngImageFile(io.BytesIO(data))
-            return {str(key): str(value) for key, value in png.text.items()}
+            texts = {str(key): str(value) for key, value in png.text.items()}
+            # What was a JPEG or WebP has it in its EXIF.
+            return _mapping(png.getexif().get_ifd(EXIF_IFD).get(USER_COMMENT)) | texts
         if data[:3] == b"\xff\xd8\xff":
             exif = JpegImagePlugin.JpegImageFile(io.BytesIO(data)).getexif()
         elif data[:4] == b"RIFF":
             exif = WebPImagePlugin.WebPImageFile(io.BytesIO(data)).getexif()
         else:
             raise ImageError("is not a PNG, JPEG or WebP picture" if path.is_file() else "does not exist")
-        comment = exif.get_ifd(_EXIF_IFD).get(_USER_COMMENT, b"")
+        comment = exif.get_ifd(EXIF_IFD).get(USER_COMMENT, b"")
     except ImageError:
         raise
     except Exception as error:  # Pillow's plugins raise nearly every kind there is
@@ -125,8 +130,13 @@ def _embedded(kind: str, metadata: Mapping[str, str]) -> dict[str, Any]:
             chunks.add_itxt(key, value)
         return {"pnginfo": chunks}
     exif = Image.Exif()
-    exif[_EXIF_IFD] = {_USER_COMMENT: _ASCII + json.dumps(dict(metadata)).encode("ascii")}
+    exif[EXIF_IFD] = {USER_COMMENT: comment_of(metadata)}
     return {"exif": exif}
+
+
+def comment_of(metadata: Mapping[str, str]) -> bytes:
+    """The EXIF comment that holds a mapping, as `read_metadata` reads it."""
+    return _ASCII + json.dumps(dict(metadata)).encode("ascii")
 
 
 def _kind(name: str, kinds: Mapping[str, str]) -> str:

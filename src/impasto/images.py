@@ -15,14 +15,16 @@ from impasto.decoding import (
     MAX_PIXELS,
     Header,
     check_size,
+    check_whole,
     explaining,
     header_of,
     open_image,
     read_bytes,
-    to_srgb,
+    read_header,
     upright,
 )
 from impasto.image_files import encode, grid, read_metadata, save, save_animation
+from impasto.shown import to_srgb
 
 if TYPE_CHECKING:
     import torch
@@ -58,7 +60,7 @@ def header(source: Source) -> Header:
     """Format and size, without decoding the pixels. Raises `ImageError`."""
     data = read_bytes(source)
     with explaining(data):
-        return header_of(data, open_image(data))
+        return read_header(data)
 
 
 def read(
@@ -74,6 +76,7 @@ def read(
         image = open_image(data, max_pixels)
         found = header_of(data, image)
         check_size(found, max_pixels, 1)
+        check_whole(data, found)
         return _pixels(to_srgb(upright(image)), channels, background, None)
 
 
@@ -160,6 +163,7 @@ def _load_for(data: bytes, size: int, by_short_side: bool, max_pixels: int, min_
         check_size(Header("svg", round(found.width * scale), round(found.height * scale)), max_pixels, 1)
         return to_srgb(open_image(data, scale=scale))
     check_size(found, max_pixels, min_side_px)
+    check_whole(data, found)
     # The decoder's own reduction is a box filter: leave it at least twice the size for a good one to finish.
     shrink = next((s for s in (8, 4, 2) if min(found.width, found.height) >= 2 * s * size), 1)
     if found.format == "jpeg" and shrink > 1:

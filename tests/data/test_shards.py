@@ -274,3 +274,110 @@ def test_few_shards_are_open_at_a_time(packed: Path, monkeypatch) -> None:
     dataset.train_array()
     assert len(dataset.pixels.store._open) == 2
     assert dataset.pixels.whole(95).shape == (16, 16, 3)
+
+
+def member(name: str, size: int, kind: bytes = b"0", sparse: bytes = b"") -> bytes:
+    """A tar header, written out by hand (POSIX.1-2001, pax; GNU tar's manual for large numbers and holes)."""
+    number = b"%011o\0" % size
+    if not 0 <= size < 8**11:
+        number = size.to_bytes(12, "big", signed=True) if size < 0 else b"\x80" + size.to_bytes(11, "big")
+    head = bytearray(512)
+    head[: len(name)] = name.encode()
+    head[100:148] = b"0000644\0" + b"0000000\0" * 2 + number + b"%011o\0" % 0
+    head[156:157] = kind
+    head[257:265] = b"ustar  \0" if sparse else b"ustar\x0000"
+    head[386 : 386 + len(sparse)] = sparse
+    head[148:156] = b" " * 8
+    head[148:156] = b"%06o\0 " % sum(head)
+    return bytes(head)
+
+
+def pax(**records: str) -> bytes:
+    """A header of records for the member behind it."""
+    body = b""
+    for key, value in records.items():
+        line = f" {key}={value}\n".encode()
+        length = len(line) + len(str(len(line) + 3))
+        length = next(n for n in (length - 1, length, length + 1) if n == len(str(n)) + len(line))
+        body += str(length).encode() + line
+    return member("PaxHeader", len(body), b"x") + body + bytes(-len(body) % 512)
+
+
+GNU_SPARSE = b"00000000000\0" + b"00000000001\0" + bytes(72) + b"\0" + b"\x80" + (10**11).to_bytes(11, "big")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (member("a.png", 512, b"S", GNU_SPARSE) + bytes(512), "sparse"),
+        (
+            pax(**{"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": str(10**11)})
+            + member("a.png", 512)
+            + b"0\n".ljust(512, b"\0"),
+            "sparse|cannot be read",
+        ),
+        (pax(**{"GNU.sparse.map": "0,x"}) + member("a.png", 512) + bytes(512), "cannot be read"),
+        (pax(size=str(10**11)) + member("a.png", 512) + bytes(512), "claims 100,000,000,000 bytes"),
+        (member("a.png", 10**11) + bytes(512), "claims 100,000,000,000 bytes"),
+        (member("a.png", -512) + bytes(512), "cannot be read"),
+        (pax(size="-1024") + member("a.png", 512) + bytes(512), "cannot be read"),
+        (member("PaxHeader", 10**11, b"x") + bytes(512), "claims 100,000,000,"),
+        (member("@LongLink", 10**11, b"L") + bytes(512), "claims 100,000,000,"),
+        (pax(size="many") + member("a.png", 512) + bytes(512), ""),
+    ],
+)
+def test_a_tar_that_lies_about_its_size_is_refused(tmp_path: Path, content: bytes, words: str) -> None:
+    path = tmp_path / "x.tar"
+    path.write_bytes(content + bytes(8192))
+    if not words:  # tarfile takes what is no number for none
+        assert len(list(samples_in(path, "x.tar"))) == 1
+        return
+    with pytest.raises(DataError, match=words):
+        list(samples_in(path, "x.tar"))
+
+
+def test_only_what_belongs_to_a_picture_is_read_from_a_tar(tmp_path: Path) -> None:
+    path = tmp_path / "x.tar"
+    with tarfile.open(path, "w") as tar:
+        for suffix in ("png", "json", *(f"s{i}" for i in range(5))):
+            entry = tarfile.TarInfo(f"a.{suffix}")
+            entry.size = 4
+            tar.addfile(entry, io.BytesIO(b"null"))
+    (sample,) = samples_in(path, "x.tar")
+    assert (sample.picture, sample.themes) == (b"null", ())
+    nested = tmp_path / "nested.tar"
+    about = b"[" * 100_000
+    with tarfile.open(nested, "w") as tar:
+        for suffix, raw in (("png", b"null"), ("json", about)):
+            entry = tarfile.TarInfo(f"a.{suffix}")
+            entry.size = len(raw)
+            tar.addfile(entry, io.BytesIO(raw))
+    assert [s.themes for s in samples_in(nested, "nested.tar")] == [()]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"pictures": 10**30},
+        {"pictures": -1},
+        {"pictures": 1e400},
+        {"bytes": 10, "pictures": 10},
+        {"pictures": 10**12, "bytes": 10**18},
+        {"name": "../x.tar"},
+    ],
+)
+def test_an_index_of_impossible_numbers_is_refused(packed: Path, change: dict[str, object]) -> None:
+    index = json.loads((packed / INDEX).read_text())
+    index["shards"][0] |= change
+    (packed / INDEX).write_text(json.dumps(index))
+    with pytest.raises(DataError, match="not one of Impasto's"):
+        read_index(packed / INDEX, "x")
+
+
+def test_an_index_or_a_pattern_without_end_is_refused(tmp_path: Path) -> None:
+    (tmp_path / INDEX).write_bytes(b'{"format":' + b"[" * 100_000)
+    assert not names_shards(str(tmp_path))
+    with pytest.raises(DataError, match="more than 1,000,000 shards"):
+        expand("x-{0..999999999999}.tar")
+    with pytest.raises(DataError, match="more than 1,000,000 shards"):
+        expand("x-{0..9999}-{0..9999}.tar")

@@ -1,6 +1,7 @@
 """PNG by rows: what other readers make of it, and the check sum of parts."""
 
 import io
+import struct
 import zlib
 
 import numpy as np
@@ -35,9 +36,12 @@ def read(data):
 def test_compressed_rows_are_read_back(monkeypatch, bands, threads, part_bytes):
     monkeypatch.setattr(png, "PART_BYTES", part_bytes)
     pixels = np.random.default_rng(0).integers(0, 256, (23, 9, bands), np.uint8)
-    made, info = read(compressed(rows_of(pixels, 1, 7, 20), (9, 23), like(pixels, dpi=(300, 300)), threads))
+    about = png.chunk(b"pHYs", struct.pack(">IIB", 11811, 11811, 1))
+    kept = like(pixels, dpi=(72, 72), icc_profile=b"a profile")
+    made, info = read(compressed(rows_of(pixels, 1, 7, 20), (9, 23), kept, threads, about))
     assert np.array_equal(made.reshape(pixels.shape), pixels)
-    assert info["dpi"] == pytest.approx((300, 300), abs=0.01)  # taken over
+    assert info["dpi"] == pytest.approx((300, 300), abs=0.01)  # not that of the picture it is like
+    assert info["icc_profile"] == b"a profile"  # taken over
 
 
 @pytest.mark.parametrize("how", ["compressed", "uncompressed"])

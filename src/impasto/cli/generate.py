@@ -199,20 +199,24 @@ def _again(
 
 
 def _compare(file: Path, picture: "Image", engine: str, generator: "Model") -> str:
-    """What there is to say of a picture beside the one in a file; nothing where that is not lossless."""
+    """What there is to say of a picture beside the one in a file; of one with loss, whether sizes differ."""
     from impasto.errors import ImageError
     from impasto.image_files import from_pil
-    from impasto.images import read
+    from impasto.images import header, read
 
-    if file.suffix.lower() != ".png":
-        return ""
+    made = from_pil(picture)
     try:
+        found = header(file)
+        if (found.height, found.width) != made.shape[:2]:
+            return (
+                f"It has {made.shape[1]} x {made.shape[0]} px, the picture given {found.width} x "
+                f"{found.height}: that was enlarged, or changed otherwise, after it was made."
+            )
+        if found.format != "png":
+            return ""
         shown = read(file, channels=generator.info.config.image.channels)
     except ImageError:
         return ""
-    made = from_pil(picture)
-    if shown.shape != made.shape:
-        return "It is not the size of the picture given: that was changed after it was made."
     if (shown == made).all():
         return "It is the picture given, bit for bit."
     levels = abs(shown.astype(int) - made.astype(int)).max()

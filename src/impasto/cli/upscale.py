@@ -171,6 +171,7 @@ def _report(console: "Console", outcomes: "list[Outcome]", out: str) -> None:
     failed = [o.error for o in outcomes if o.error]
     rest = f", {skipped} were there already" if skipped else ""
     console.print(f"{_some(len(made))} in {out}{rest}", soft_wrap=True)
+    _report_notes(console, outcomes)
     if failed:
         console.print(f"{_some(len(failed))} could not be enlarged:")
         for line in failed[:_SHOWN]:
@@ -178,6 +179,18 @@ def _report(console: "Console", outcomes: "list[Outcome]", out: str) -> None:
         if len(failed) > _SHOWN:
             console.print(f"  and {len(failed) - _SHOWN} more")
         raise typer.Exit(2)
+
+
+def _report_notes(console: "Console", outcomes: "list[Outcome]") -> None:
+    """What of the pictures did not stay as it was; the same words are said once, with the first file."""
+    files: dict[str, list[Path]] = {}
+    for outcome in outcomes:
+        for words in outcome.notes:
+            files.setdefault(words, []).append(outcome.job.source)
+    for words, sources in files.items():
+        more = f" (and of {len(sources) - 1:,} more)" if len(sources) > 1 else ""
+        line = f"impasto: of '{sources[0]}'{more}: {words}"
+        console.print(line, soft_wrap=True)
 
 
 @dataclass(frozen=True)

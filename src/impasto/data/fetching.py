@@ -24,18 +24,19 @@ def is_remote(place: str) -> bool:
     return place.startswith(("http://", "https://", PIPE))
 
 
-def fetch(place: str, path: Path) -> str:
+def fetch(place: str, path: Path, most_bytes: int | None = None) -> str:
     """Write what is at a place to `path`; returns its SHA-256, in hexadecimal.
 
-    A connection that breaks is tried again. Raises `DataError` where the place gives nothing, and `OSError`
-    where the disk does not take it.
+    More than `most_bytes` is refused: whoever sends without end would fill the disk. A connection that
+    breaks is tried again. Raises `DataError` where the place gives nothing, and `OSError` where the disk
+    does not take it.
     """
     if place.startswith(PIPE):
         return _printed(place.removeprefix(PIPE), path)
     for seconds in (*RETRIES_AFTER_SECONDS, None):
         try:
             with urllib.request.urlopen(_request(place), timeout=_TIMEOUT_SECONDS) as answer:
-                return _received(answer, path, answer.headers.get("Content-Length"))
+                return _received(answer, path, answer.headers.get("Content-Length"), most_bytes, place)
         except urllib.error.HTTPError as error:
             error.close()
             if seconds is None or error.code not in _PASSING:
@@ -71,13 +72,18 @@ def _request(place: str) -> urllib.request.Request:
     return urllib.request.Request(place, headers={"User-Agent": "impasto"})
 
 
-def _received(answer: BinaryIO, path: Path, length: str | None) -> str:
+def _received(answer: BinaryIO, path: Path, length: str | None, most_bytes: int | None, place: str) -> str:
     digest, size = hashlib.sha256(), 0
     with path.open("wb") as file:
         while chunk := answer.read(_CHUNK):
             file.write(chunk)
             digest.update(chunk)
             size += len(chunk)
+            if most_bytes is not None and size > most_bytes:
+                raise DataError(
+                    f"'{place}' sends more than the {most_bytes:,} bytes that the index says",
+                    "the shard or its index is another one: pack the folder again",
+                )
     if length is not None and size != int(length):
         raise ConnectionError(f"{size} bytes came of {length}")
     return digest.hexdigest()

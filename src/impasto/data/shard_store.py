@@ -163,7 +163,7 @@ def _at_hand(shard: Shard, expected: str | None) -> Iterator[tuple[Path, str]]:
             if is_remote(shard.place):
                 place = cache_folder() / "pixels" / "fetched"
                 path = stack.enter_context(temporary_folder(place)) / "shard.tar"
-                digest = fetch(shard.place, path)
+                digest = fetch(shard.place, path, shard.bytes)
             else:
                 digest = checksum(path) if expected is not None else ""
             if expected is not None and digest != expected:

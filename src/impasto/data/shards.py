@@ -8,13 +8,14 @@ import contextlib
 import hashlib
 import io
 import json
+import math
 import re
 import tarfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from impasto import images
 from impasto.data.fetching import PIPE, fetch_if_there, is_remote
@@ -24,6 +25,11 @@ INDEX = "index.json"
 FORMAT, VERSION = "impasto-shards", 1
 _MOST_ABOUT_BYTES = 4 * 2**20  # of what is said of one picture
 _MOST_INDEX_BYTES = 2**28
+_MOST_FILE_BYTES = 2**30  # of one picture in a shard
+_MOST_SHARDS = 1_000_000
+_MOST_PICTURES = 10**9  # an index that says more is no index
+_LEAST_BYTES = 1024  # that a picture takes in a tar: a block for its name, one for itself
+_READ = images.SUFFIXES | {".json", ".cls"}
 _BRACES = re.compile(r"\{([^{}]*)\}")
 
 Entry = tuple[str, str, bytes, Mapping[str, Any]]
@@ -169,8 +175,10 @@ def _find_remote(place: str) -> ShardSet:
 def _is_ours(index: Path) -> bool:
     """Whether a file is an index of ours, of any version, and not another program's."""
     try:
+        if index.stat().st_size > _MOST_INDEX_BYTES:
+            return False
         found = json.loads(index.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return False
     return isinstance(found, dict) and found.get("format") == FORMAT
 
@@ -191,45 +199,56 @@ def parse_index(text: bytes, place: str, folder: str) -> ShardSet:
             raise ValueError
         if int(found["version"]) > VERSION:
             raise DataError(f"the shards of '{place}' are of a newer version of Impasto", "update Impasto")
-        shards = tuple(
-            Shard(
-                f"{folder}/{entry['name']}",
-                int(entry["pictures"]),
-                int(entry["bytes"]),
-                str(entry["sha256"]),
-                str(entry["contents"]),
-            )
-            for entry in found["shards"]
-        )
-        if any("/" in entry["name"] or "\\" in entry["name"] for entry in found["shards"]):
+        shards = tuple(_shard_of(entry, folder) for entry in found["shards"])
+        if sum(shard.pictures or 0 for shard in shards) > _MOST_PICTURES:
             raise ValueError
         return ShardSet(
             place,
             shards,
             True,
-            {str(name): int(count) for name, count in found["themes"].items()},
+            {str(name): _counted(count) for name, count in found["themes"].items()},
             tuple(float(c) for c in found["mean_colour"]),
-            int(found["shortest_side_px"]),
+            _counted(found["shortest_side_px"]),
         )
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         raise DataError(
             f"the index of '{place}' is not one of Impasto's", "`impasto pack` writes it; or leave it out"
         ) from None
 
 
+def _shard_of(entry: Mapping[str, Any], folder: str) -> Shard:
+    """A shard by its entry in an index. Raises `ValueError` and the like for what cannot be."""
+    name, pictures, size = str(entry["name"]), _counted(entry["pictures"]), _counted(entry["bytes"])
+    if "/" in name or "\\" in name or pictures * _LEAST_BYTES > size:
+        raise ValueError
+    return Shard(f"{folder}/{name}", pictures, size, str(entry["sha256"]), str(entry["contents"]))
+
+
+def _counted(value: Any) -> int:
+    number = int(value)
+    if not 0 <= number < 2**63:
+        raise ValueError
+    return number
+
+
 def expand(pattern: str) -> list[str]:
-    """`x-{00..11}.tar` -> x-00.tar ... x-11.tar; `{a,b}` is either; several braces multiply."""
+    """`x-{00..11}.tar` -> x-00.tar ... x-11.tar; `{a,b}` is either; several braces multiply.
+
+    Raises `DataError` for more than a million.
+    """
     parts = _BRACES.split(pattern)
     choices = [_alternatives(part) if odd % 2 else [part] for odd, part in enumerate(parts)]
+    if math.prod(map(len, choices)) > _MOST_SHARDS:
+        raise DataError(f"'{pattern}' means more than {_MOST_SHARDS:,} shards", "name fewer")
     return ["".join(chosen) for chosen in product(*choices)]
 
 
-def _alternatives(inside: str) -> list[str]:
-    span = re.fullmatch(r"(\d+)\.\.(\d+)", inside)
+def _alternatives(inside: str) -> Sequence[str]:
+    span = re.fullmatch(r"(\d{1,18})\.\.(\d{1,18})", inside)
     if span is None:
         return inside.split(",")
-    first, last = span.groups()
-    return [str(number).zfill(len(first)) for number in range(int(first), int(last) + 1)]
+    first, last = int(span[1]), min(int(span[2]), int(span[1]) + _MOST_SHARDS)  # one too many is refused
+    return [str(number).zfill(len(span[1])) for number in range(first, last + 1)]
 
 
 def checksum(path: Path) -> str:
@@ -258,26 +277,47 @@ def add_sample(tar: tarfile.TarFile, entry: Entry) -> None:
 def samples_in(path: Path, place: str) -> Iterator[Sample]:
     """The pictures of a tar file, one in memory at a time. Raises `DataError` for what is no tar."""
     try:
-        with tarfile.open(path, "r:") as tar:
-            for name, files in _grouped(tar):
+        size = path.stat().st_size
+        with path.open("rb") as file, tarfile.open(fileobj=cast(BinaryIO, _Bounded(file)), mode="r:") as tar:
+            for name, files in _grouped(tar, size):
                 picture = next((raw for suffix, raw in files.items() if suffix in images.SUFFIXES), None)
                 if picture is not None:
                     yield Sample(name, picture, _themes(files))
-    except (tarfile.TarError, EOFError, OSError) as error:
+    # Numbers in headers that are none: tarfile lets `ValueError` and the like through.
+    except (tarfile.TarError, EOFError, OSError, ValueError, OverflowError, MemoryError) as error:
         raise DataError(
             f"the shard '{place}' cannot be read: {error}", "it may be cut off: make or fetch it again"
         ) from None
 
 
-def _grouped(tar: tarfile.TarFile) -> Iterator[tuple[str, dict[str, bytes]]]:
-    """Name of each sample, and its files by their last suffix."""
-    current, files = "", dict[str, bytes]()
+class _Bounded:
+    """A file of which tarfile reads no more at once than a picture may have, whatever a header says."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.seek, self.tell, self.name = file.seek, file.tell, file.name
+
+    def read(self, size: int = -1) -> bytes:
+        if not 0 <= size <= _MOST_FILE_BYTES:
+            raise tarfile.ReadError(f"a part of it claims {size:,} bytes")
+        return self._file.read(size)
+
+
+def _grouped(tar: tarfile.TarFile, size: int) -> Iterator[tuple[str, dict[str, bytes]]]:
+    """Name of each sample, and its files by their last suffix; `size` is the tar file's."""
+    current, files, before = "", dict[str, bytes](), -1
     for member in tar:
         folder, _, file = member.name.rpartition("/")
         stem, _, suffixes = file.partition(".")
         suffix = f".{suffixes.rpartition('.')[2].lower()}"
         tar.members = []  # type: ignore[attr-defined]  # or a list of all files would be kept
-        if not member.isfile() or not stem or (suffix == ".json" and member.size > _MOST_ABOUT_BYTES):
+        if member.offset <= before:  # a header of negative size leads back to itself
+            raise tarfile.ReadError(f"'{member.name}' is out of order")
+        before = member.offset
+        if not member.isfile() or not stem or suffix not in _READ:
+            continue
+        _check_member(member, size)
+        if suffix == ".json" and member.size > _MOST_ABOUT_BYTES:
             continue
         name = f"{folder}/{stem}" if folder else stem
         if name != current and files:
@@ -291,9 +331,17 @@ def _grouped(tar: tarfile.TarFile) -> Iterator[tuple[str, dict[str, bytes]]]:
         yield current, files
 
 
+def _check_member(member: tarfile.TarInfo, size: int) -> None:
+    """Refuse a file that cannot be in a tar of that size, or that no picture is as large as."""
+    if member.issparse():
+        raise tarfile.ReadError(f"'{member.name}' is stored with holes (sparse), which no picture is")
+    if not 0 <= member.size <= min(size, _MOST_FILE_BYTES):
+        raise tarfile.ReadError(f"'{member.name}' claims {member.size:,} bytes")
+
+
 def _themes(files: Mapping[str, bytes]) -> tuple[str, ...]:
     """Of a sample: `themes`, `theme`, `label` or `class` of its JSON, else what its `.cls` says."""
-    with contextlib.suppress(ValueError):
+    with contextlib.suppress(ValueError, RecursionError):
         about = json.loads(files.get(".json", b"{}"))
         if isinstance(about, dict):
             found = next((about[key] for key in ("themes", "theme", "label", "class") if key in about), ())

@@ -30,12 +30,16 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a job. `error` is empty where all went well; `skipped` where the target was there."""
+    """What became of a job. `error` is empty where all went well; `skipped` where the target was there.
+
+    `notes` say what of the picture did not stay as it was.
+    """
 
     job: Job
     size: tuple[int, int] | None = None
     error: str = ""
     skipped: bool = False
+    notes: tuple[str, ...] = ()
 
 
 @dataclass
@@ -69,8 +73,8 @@ def plan_jobs(
     """The jobs that files, folders and patterns mean, in order; a folder's structure is kept below `out`.
 
     For one picture `out` may be the name of a file. What is left out of a folder or a pattern is told to
-    `warn`; a file that is named is taken. Raises `InputError` for what matches nothing, an unknown format, and
-    two pictures with one target.
+    `warn`; a file that is named is taken. Raises `InputError` for what matches nothing, an unknown format,
+    and two pictures with one target.
     """
     if format_ is not None and format_ not in FORMATS:
         raise InputError(f"pictures cannot be written as '{format_}'", f"one of: {', '.join(FORMATS)}")
@@ -253,8 +257,9 @@ def one_job(upscaler: PictureUpscaler, job: Job, *, existing: str = "refuse", **
     """Enlarge one picture, whatever is wrong with it; `settings` are those of `PictureUpscaler.file`."""
     if (outcome := already(job, existing)) is not None:
         return outcome
+    notes: list[str] = []
     try:
-        size = upscaler.file(job.source, job.target, **settings)
+        size = upscaler.file(job.source, job.target, note=notes.append, **settings)
         note(job.target)
     except ImageError as error:
         return Outcome(job, error=f"'{job.source}' {error.message}")
@@ -264,7 +269,7 @@ def one_job(upscaler: PictureUpscaler, job: Job, *, existing: str = "refuse", **
         return Outcome(job, error=f"'{job.target}': {error.strerror or error}")
     except MemoryError:
         return Outcome(job, error=f"'{job.source}' needs more memory than there is: --tile with less")
-    return Outcome(job, size)
+    return Outcome(job, size, notes=tuple(notes))
 
 
 def already(job: Job, existing: str) -> Outcome | None:

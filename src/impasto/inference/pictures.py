@@ -1,4 +1,4 @@
-"""Pictures as they are, for enlarging: 8 or 16 bits, grey or colour, alpha, profile, EXIF; and written again.
+"""Pictures as they are, for enlarging: 8 or 16 bits, grey or colour, alpha, profile, EXIF; by rows.
 
 Pixels stream through libvips row by row: neither what is read nor what is written must fit in memory.
 """
@@ -16,33 +16,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 from impasto.decoding import (
+    MAX_FRAMES,
     MAX_PIXELS,
+    Header,
     Source,
     check_size,
+    check_whole,
     explaining,
+    frames_of,
     header_of,
     open_image,
+    orientation,
     read_bytes,
-    to_srgb,
     upright,
     vips,
 )
-from impasto.errors import ImageError, InputError
-from impasto.files import replacing, temporary_folder
-from impasto.inference.png import compressed, uncompressed
+from impasto.errors import ImageError
+from impasto.files import temporary_folder
+from impasto.inference.metadata import Resolution
+from impasto.inference.png import uncompressed
+from impasto.shown import as_it_is
 
 IN_MEMORY_BYTES = 128 * 2**20  # of an enlarged picture; a larger one goes through a pipe or a file
 _KEPT = ("exif-data", "xmp-data", "iptc-data", "icc-profile-data")
 _PAGES = ("delay", "loop", "n-pages")
-_AS_THEY_ARE = ("b-w", "srgb", "grey16", "rgb16")
+_TEXT = "png-comment-"
 FORMATS = {"png": "png", "jpg": "jpg", "jpeg": "jpg", "webp": "webp", "tif": "tif", "tiff": "tif"} | {
     "avif": "avif",
     "gif": "gif",
 }
-_DEEP_FORMATS = ("png", "tif")
-_MOST_SIDE_PX = {"jpg": 65_500, "webp": 16_383, "avif": 16_384, "gif": 65_535}
-_OPAQUE_FORMATS = ("jpg",)
-_ANIMATED = ("gif", "webp")
+_WITHOUT_PROFILE = ("gif",)
+ANIMATED = ("gif", "webp")
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,8 @@ class Picture:
     """One picture, or one frame after the other where `frames` is more than 1.
 
     `image` is a libvips image of 8 or 16 bits with 1 or 3 bands of colour and perhaps one of alpha; an
-    animation's frames lie below each other. `kept` are profile, EXIF and the like, by libvips's names.
+    animation's frames lie below each other. `kept` are profile, EXIF and the like, by libvips's names, and
+    `texts` those of a PNG. `notes` say what of the file is not as it was.
     """
 
     image: Any
@@ -58,6 +63,11 @@ class Picture:
     format: str
     frames: int = 1
     kept: dict[str, Any] = field(default_factory=dict)
+    texts: dict[str, str] = field(default_factory=dict)
+    resolution: Resolution | None = None
+    turned: bool = False
+    bits: int = 8
+    notes: tuple[str, ...] = ()
 
     @property
     def width(self) -> int:
@@ -70,29 +80,62 @@ class Picture:
         return int(self.image.height) // self.frames
 
 
-def opened(source: Source, max_pixels: int = MAX_PIXELS) -> Picture:
-    """A picture to read from, upright. Raises `ImageError`, here or while its rows are read."""
+def opened(source: Source, max_pixels: int = MAX_PIXELS, target: str | None = None) -> Picture:
+    """A picture to read from, upright; only the first of several frames where `target` holds but one.
+
+    `target` is the format that it will be written in. Raises `ImageError`, here or while rows are read.
+    """
     data = read_bytes(source)
     with explaining(data):
         image = open_image(data, max_pixels)
         found = header_of(data, image)
-        frames = int(image.get("n-pages")) if image.get_typeof("n-pages") else 1
-        if frames > 1 and found.format in _ANIMATED:
-            image = open_image(data, max_pixels, n=-1)
-        else:
-            frames = 1
         check_size(found, max_pixels, 1)
-        if image.width * image.height > max_pixels:
-            raise ImageError(f"is too large: its {frames} frames have {image.width * image.height:,} pixels")
+        frames, notes = frames_of(data, image), list[str]()
+        if frames > 1 and found.format in ANIMATED and (target is None or target in ANIMATED):
+            _check_frames(found, frames, max_pixels)
+            image = open_image(data, max_pixels, n=-1)
+        elif frames > 1:
+            notes.append(_about_frames(found, frames, target))
+            frames = 1
+        check_whole(data, found)
         kept = {name: image.get(name) for name in _KEPT if image.get_typeof(name)}
         kept |= {name: image.get(name) for name in _PAGES if frames > 1 and image.get_typeof(name)}
-        image = upright(image)
-        if image.format not in ("uchar", "ushort") or image.interpretation not in _AS_THEY_ARE:
-            image = to_srgb(image)
+        texts = {
+            name.split("-", 3)[3]: image.get(name) for name in image.get_fields() if name.startswith(_TEXT)
+        }
+        known = (image.xres, image.yres) if image.get_typeof("resolution-unit") else None
+        turn, bits = orientation(image), _bits(image)
+        if known and turn >= 5:
+            known = known[1], known[0]
+        image, changed = as_it_is(upright(image), keep_profile=target not in _WITHOUT_PROFILE)
+        if not image.get_typeof("icc-profile-data"):
             kept.pop("icc-profile-data", None)
-        if image.bands > 4 or (image.bands == 2 and image.interpretation in ("srgb", "rgb16")):
-            image = image.extract_band(0, n=3 if image.bands > 4 else 1)
-    return Picture(image, data, found.format, frames, kept)
+        notes += changed
+    about = (kept, texts, known, turn > 1, bits, tuple(notes))
+    return Picture(image, data, found.format, frames, *about)
+
+
+def _bits(image: Any) -> int:
+    """Of each number in the file."""
+    usual = 8 if image.format == "uchar" else 16
+    return int(image.get("bits-per-sample")) if image.get_typeof("bits-per-sample") else usual
+
+
+def _check_frames(found: Header, frames: int, max_pixels: int) -> None:
+    if frames > MAX_FRAMES:
+        raise ImageError(f"is too long: {frames:,} frames, the limit is {MAX_FRAMES:,}")
+    if found.width * found.height * frames > max_pixels:
+        raise ImageError(
+            f"is too large: its {frames:,} frames have {found.width * found.height * frames:,} pixels"
+        )
+
+
+def _about_frames(found: Header, frames: int, target: str | None) -> str:
+    if found.format in ANIMATED:
+        return f"only the first of its {frames:,} frames is kept: {target} holds one, gif and webp hold all"
+    parts = {"tiff": "pages", "png": "frames"}.get(found.format, "pictures")
+    hint = "; save an animated PNG as WebP to have all" if found.format == "png" else ""
+    return f"only the first of its {frames:,} {parts} is read{hint}"
 
 
 class RowReader:
@@ -233,85 +276,3 @@ def resized(image: Any, width: int, height: int) -> Any:
     if alpha:
         image = image.unpremultiply(max_alpha=top)
     return image.rint().cast(kind).copy(interpretation=space)
-
-
-def write(picture: Picture, image: Any, path: Path, format_: str, quality: int) -> None:
-    """Write `image` with what `picture` kept; the file is complete or absent.
-
-    Raises `InputError` for what the format cannot hold, and `OSError` where the disk cannot.
-    """
-    most = _MOST_SIDE_PX.get(format_)
-    longest = max(image.width, image.height // picture.frames)
-    if most and longest > most:
-        raise InputError(
-            f"a {format_} can be {most:,} px long, and this would have {longest:,}", "--format png or tif"
-        )
-    if image.format == "ushort" and format_ not in _DEEP_FORMATS:
-        grey = image.bands < 3
-        image = (image * (1 / 257)).rint().cast("uchar").copy(interpretation="b-w" if grey else "srgb")
-    if format_ in _OPAQUE_FORMATS and image.bands in (2, 4):
-        image = image.flatten(background=255)
-    image = _dressed(picture, image)
-    pyvips = vips()
-    if picture.frames > 1 and format_ in _ANIMATED:
-        image.set_type(pyvips.GValue.gint_type, "page-height", image.height // picture.frames)
-        if "delay" in picture.kept:
-            image.set_type(pyvips.GValue.array_int_type, "delay", picture.kept["delay"])
-        image.set_type(pyvips.GValue.gint_type, "loop", int(picture.kept.get("loop", 0)))
-    try:
-        with replacing(path) as temporary:
-            _save(image, os.fsencode(temporary), format_, quality)  # a name need not be UTF-8
-    except pyvips.Error as error:
-        words = " ".join(error.detail.split()) or str(error)
-        raise OSError(f"'{path}' cannot be written: {words}") from None
-
-
-def write_png(
-    picture: Picture, rows: Iterator[NDArray[Any]], width: int, height: int, path: Path, threads: int
-) -> None:
-    """Write `rows`, (n, width, bands) each, as a PNG with what `picture` kept, while they are made.
-
-    libvips compresses in one thread, after the last row; here so many `threads` do it beside the network.
-    The file is complete or absent. Raises `OSError` where the disk cannot.
-    """
-    pixel = vips().Image.black(1, 1, bands=picture.image.bands).cast(picture.image.format)
-    pixel = pixel.copy(interpretation=picture.image.interpretation)
-    like = _dressed(picture, pixel).pngsave_buffer()
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        for data in compressed(rows, (width, height), like, threads):
-            file.write(data)
-
-
-def _dressed(picture: Picture, image: Any) -> Any:
-    """`image` with the profile, EXIF and the like that `picture` kept."""
-    image, pyvips = image.copy(), vips()
-    for name, value in picture.kept.items():
-        if isinstance(value, bytes):
-            image.set_type(pyvips.GValue.blob_type, name, value)
-    if "exif-data" in picture.kept:  # its pixels are upright now, and it must not say otherwise
-        image.set_type(pyvips.GValue.gint_type, "orientation", 1)
-    return image
-
-
-def _save(image: Any, path: bytes, format_: str, quality: int) -> None:
-    match format_:
-        case "png":
-            image.pngsave(path, compression=3, filter="up")  # half the size of no filter, in half the time
-        case "jpg":
-            image.jpegsave(
-                path, Q=quality, optimize_coding=True, subsample_mode="off" if quality > 89 else "auto"
-            )
-        case "webp":
-            image.webpsave(path, Q=quality, effort=4)
-        case "tif":
-            image.tiffsave(path, compression="deflate", predictor="horizontal", bigtiff=_is_huge(image))
-        case "avif":
-            image.heifsave(path, Q=quality, compression="av1", effort=4)
-        case "gif":
-            image.gifsave(path)
-        case other:
-            raise InputError(f"pictures cannot be written as '{other}'", f"one of: {', '.join(FORMATS)}")
-
-
-def _is_huge(image: Any) -> bool:
-    return bool(image.width * image.height * image.bands * 2 > 2**31)

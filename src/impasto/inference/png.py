@@ -14,13 +14,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
+from impasto.png_chunks import SIGNATURE, chunks
+
 LEVEL = 2  # a few hundredths more bytes than libvips's 3, and less time than zlib's 3
 ABOVE = 2  # the filter: what each byte is more than the one above it
 PART_BYTES = 2**20  # of rows that one thread compresses by itself
 _ZLIB_HEADER = b"\x78\x01"
 _ZLIB_END = b"\x03\x00"  # an empty last block
 _ADLER = 65521
+_OF_LIKE = (b"pHYs", b"eXIf")  # what holds for a picture of one pixel alone
 
 
 def uncompressed(
@@ -38,16 +40,16 @@ def uncompressed(
 
 
 def compressed(
-    rows: Iterator[NDArray[Any]], size: tuple[int, int], like: bytes, threads: int
+    rows: Iterator[NDArray[Any]], size: tuple[int, int], like: bytes, threads: int, about: bytes = b""
 ) -> Iterator[bytes]:
     """The bytes of a PNG of `rows`, (n, width, bands) each, of `size` (width, height).
 
-    `like` is a PNG of the same bands and bits: all but its size and its pixels is taken over, profile and
-    EXIF with it. Parts are compressed by themselves, `threads` at a time, while more rows are made; zlib
-    reads them as one.
+    `like` is a PNG of the same bands and bits: its profile and the like are taken over, what it says of its
+    resolution and its EXIF is not. `about` are chunks that go beside them. Parts are compressed by
+    themselves, `threads` at a time, while more rows are made; zlib reads them as one.
     """
     before, after = _around_pixels(like)
-    yield _resized_header(before, size)
+    yield _resized_header(before, size) + about
     yield chunk(b"IDAT", _ZLIB_HEADER)
     check = zlib.adler32(b"")
     with ThreadPoolExecutor(threads) as pool:
@@ -112,16 +114,13 @@ def chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def _around_pixels(png: bytes) -> tuple[bytes, bytes]:
-    """What a PNG has before its pixels and after them."""
-    starts: list[tuple[bytes, int]] = []
-    at = len(SIGNATURE)
-    while at < len(png):
-        (length,) = struct.unpack_from(">I", png, at)
-        starts.append((png[at + 4 : at + 8], at))
-        at += 12 + length
-    first = next(start for kind, start in starts if kind == b"IDAT")
-    after = next(start for kind, start in starts if start > first and kind != b"IDAT")
-    return png[:first], png[after:]
+    """What a PNG has before its pixels and after them, `_OF_LIKE` apart."""
+    before, after, seen = [SIGNATURE], [], False
+    for kind, start, stop in chunks(png):
+        seen = seen or kind == b"IDAT"
+        if kind != b"IDAT" and kind not in _OF_LIKE:
+            (after if seen else before).append(png[start - 8 : stop + 4])
+    return b"".join(before), b"".join(after)
 
 
 def _resized_header(before: bytes, size: tuple[int, int]) -> bytes:

@@ -30,9 +30,8 @@ from impasto.inference.pictures import (
     opened,
     piped,
     resized,
-    write,
-    write_png,
 )
+from impasto.inference.saving import losses, write, write_png
 from impasto.inference.strips import Strip, as_levels
 from impasto.inference.tiles import Plan, good_tile, plan, smallest_tile
 from impasto.models.upscaler import Upscaler
@@ -46,6 +45,7 @@ Check = Callable[[], None]
 STRIP_BYTES = 104 * 2**20  # of one row of tiles, enlarged
 MOST_SCALE = 64.0
 _PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
+_TIFF_MODES = ("I", "F", "CMYK", "LAB")
 MOST_OUTPUT_PIXELS = 2**34
 
 
@@ -68,17 +68,16 @@ class PictureUpscaler:
         self._turn = threading.BoundedSemaphore(self.engine.at_once)
 
     def __call__(self, picture: "str | Source | Image.Image", scale: float | None = None) -> Image.Image:
-        """The picture `scale` times larger (the network's own scale when left out), 8 bits, as RGB or grey.
+        """The picture `scale` times larger (the network's own scale when left out), as RGB or grey.
 
-        Raises `ImageError` for what cannot be read, `InputError` for a scale out of range.
+        A Pillow picture is taken for what its file would be: turned as its EXIF says, in the colours of its
+        profile. Raises `ImageError` for what cannot be read, `InputError` for a scale out of range.
         """
         with temporary_folder() as folder:
             path = folder / "picture.png"
             source = Path(picture) if isinstance(picture, str) else picture
             if isinstance(source, Image.Image):
-                given = source if source.mode in _PNG_MODES else source.convert("RGB")
-                source = folder / "given.png"
-                given.save(source)
+                source = saved(source, folder)
             self.file(source, path, scale=scale)
             with Image.open(path) as made:
                 made.load()
@@ -96,22 +95,26 @@ class PictureUpscaler:
         max_pixels: int = MAX_PIXELS,
         progress: Progress | None = None,
         check: Check | None = None,
+        note: Callable[[str], None] | None = None,
     ) -> tuple[int, int]:
         """Write the enlarged picture to `target`, which it replaces; returns its width and height.
 
-        `fit` is the box to fill in place of a scale. The format is that of the suffix unless given. Raises
+        `fit` is the box to fill in place of a scale. The format is that of the suffix unless given. `note` is
+        told, in words, what of the picture cannot stay as it is (`warn` when left out). Raises
         `ImageError` for what cannot be read, `InputError` for what cannot be done, `OSError` for the disk.
         """
         kind = FORMATS.get(format_ or target.suffix.lower().removeprefix("."))
         if kind is None:
             raise InputError(f"'{target.name}' cannot be written", f"end it in one of: {', '.join(FORMATS)}")
-        picture = opened(source, max_pixels)
+        picture = opened(source, max_pixels, kind)
         width, height = wanted_size(picture, self.network.scale, scale, fit)
+        for words in (*picture.notes, *losses(picture, kind)):
+            (note or self.warn)(words)
         passes = max(1, math.ceil(math.log(width / picture.width, self.network.scale) - 1e-6))
 
         def save(image: Any) -> None:
             image = resized_frames(image, width, height, picture.frames)
-            write(picture, image, target, kind, quality)
+            write(picture, image, target, kind, quality, self.engine.at_once)
 
         with ExitStack() as stack:
             image = picture.image
@@ -251,6 +254,23 @@ def ending_early(pool: ThreadPoolExecutor) -> Iterator[ThreadPoolExecutor]:
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def saved(picture: Image.Image, folder: Path) -> Path:
+    """A file with the picture, its profile and its EXIF. Raises `InputError` for a kind that has none."""
+    plain = {"La": "LA", "RGBa": "RGBA", "PA": "RGBA"}.get(picture.mode)
+    tiff = picture.mode in _TIFF_MODES
+    path = folder / ("given.tif" if tiff else "given.png")
+    try:
+        if plain or not (tiff or picture.mode in _PNG_MODES):
+            picture = picture.convert(plain or "RGB")
+        kept = {"exif": picture.getexif(), "icc_profile": picture.info.get("icc_profile")}
+        picture.save(path, **{name: value for name, value in kept.items() if value})
+    except (ValueError, KeyError, OSError) as error:
+        raise InputError(
+            f"a Pillow picture of mode {picture.mode} cannot be enlarged: {error}", "convert('RGB') it first"
+        ) from None
+    return path
 
 
 def emptied(made: list[NDArray[Any]]) -> Iterator[NDArray[Any]]:

@@ -97,7 +97,9 @@ def texture_and_structure(net: FeatureMaps, made: Tensor, meant: Tensor) -> tupl
     textures, structures = [], []
     for i in range(len(made)):
         of_maps = []
-        for a, b, mean_b, square_b in zip(net(made[i : i + 1]), meant_maps, meant_means, meant_squares, strict=True):
+        for a, b, mean_b, square_b in zip(
+            net(made[i : i + 1]), meant_maps, meant_means, meant_squares, strict=True
+        ):
             at = slice(i, i + 1) if len(meant) > 1 else slice(None)
             of_maps.append(_map_distances(a, b[at], mean_b[at], square_b[at]))
         texture, structure = torch.stack(of_maps).mean(0)

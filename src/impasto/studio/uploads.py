@@ -33,7 +33,7 @@ ABOUT, THEMES = "dataset.json", "themes.json"
 _SUFFIXES = {
     "jpeg": ".jpg", "png": ".png", "webp": ".webp", "tiff": ".tif", "gif": ".gif", "bmp": ".bmp",
     "avif": ".avif", "heic": ".heic", "ppm": ".ppm",
-}  # fmt: skip
+}  # fmt: skip  # QOI and JPEG 2000 take seconds for each few megapixels: nobody may ask for that from afar
 MOST_REJECTED = 100  # told by name
 _LOOK_PX = 16
 _ID = re.compile(r"[0-9a-f]{12}")

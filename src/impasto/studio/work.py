@@ -83,8 +83,9 @@ def upscale(
     limits: Limits,
     check: Callable[[], None],
     tell: Callable[[int, int], None] = lambda done, total: None,
+    note: Callable[[str], None] = lambda words: None,
 ) -> Answer:
-    """A picture made larger; `tell` hears how many of its pixels are done.
+    """A picture made larger; `tell` hears how many of its pixels are done, `note` what of it is not kept.
 
     Raises `Refused` (413) where it, or all its frames, would be too large.
     """
@@ -93,7 +94,7 @@ def upscale(
     from impasto.inference.upscale import wanted_size
 
     try:
-        source = opened(picture, limits.picture_pixels)
+        source = opened(picture, limits.picture_pixels, format_)
         if source.frames > limits.frames:
             raise Refused(413, f"the picture has {source.frames:,} frames", f"at most {limits.frames}")
         width, height = wanted_size(source, upscaler.network.scale, scale, None)
@@ -111,7 +112,8 @@ def upscale(
                 check()
                 tell(done, total)
 
-            upscaler.file(picture, path, scale=scale, progress=progress)
+            settings = {"scale": scale, "max_pixels": limits.picture_pixels}
+            upscaler.file(picture, path, progress=progress, note=note, **settings)
             return path.read_bytes(), MEDIA_TYPES[format_]
     except ImageError as error:
         raise Refused(415, f"the picture {error.message}", "send a JPEG, PNG, WebP, TIFF ...") from None
