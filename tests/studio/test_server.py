@@ -11,9 +11,14 @@ from impasto.studio.server import listen
 from tests.studio.conftest import wait_for
 
 
+def connect(port):
+    """A connection on which nothing is said yet."""
+    return socket.create_connection(("127.0.0.1", port), timeout=30)
+
+
 def send(server, path, body, length=None):
     """A socket on which a request was begun."""
-    connection = socket.create_connection(("127.0.0.1", urlsplit(server.url).port), timeout=200)
+    connection = connect(urlsplit(server.url).port)
     head = (
         f"POST /api/v1/{path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
         f"Content-Length: {len(body) if length is None else length}\r\n\r\n"

@@ -65,7 +65,12 @@ class Connections:
         found = next((one for one in self._waiting if peer in (None, one.peer)), None)
         if found is not None:
             self.lost(found)
-            found.transport.abort()
+            # In the usual way where nothing is left to send: a client that meant to use it again sees that
+            # it is closed, and takes another.
+            if found.transport.get_write_buffer_size():
+                found.transport.abort()
+            else:
+                found.transport.close()
 
 
 class Connection(H11Protocol):

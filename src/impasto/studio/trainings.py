@@ -56,7 +56,7 @@ async def upload(
     )  # fmt: skip
 
 
-@routes.get("/datasets/{name:path}", responses=problems(404, 429, 503), tags=["data sets"])
+@routes.get("/datasets/{name:path}", responses=problems(404, 409, 429, 503), tags=["data sets"])
 async def inspect(
     request: Request, studio: Here, name: str, size: Annotated[int, Query(ge=16, le=256)] = 64
 ) -> dict[str, Any]:
