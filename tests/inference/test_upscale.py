@@ -400,7 +400,7 @@ def test_a_folder_keeps_its_structure(upscaler, folder, tmp_path):
     outcomes = upscale_all(
         upscaler, jobs, watch=lambda tally, outcome: seen.append((tally.pixels_done, outcome))
     )
-    made = sorted(str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*.*"))
+    made = sorted(str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("[!.]*.*"))
     assert made == ["a.png", "b.jpg", "sub/a.png", "sub/c.webp"]
     (bad,) = (o for o in outcomes if o.error)
     assert bad.job.source.name == "bad.png"
@@ -592,3 +592,52 @@ def test_bytes_are_a_picture_too(upscaler):
     buffer = io.BytesIO()
     Image.fromarray(painting(6, 5)).save(buffer, "PNG")
     assert upscaler(buffer.getvalue()).size == (20, 24)
+
+
+class Counting:
+    """An engine that counts its tiles."""
+
+    def __init__(self, engine):
+        self.engine, self.tiles = engine, 0
+        self.name, self.tile_pixels, self.at_once = engine.name, engine.tile_pixels, engine.at_once
+
+    def __call__(self, pictures):
+        self.tiles += 1
+        return self.engine(pictures)
+
+
+@pytest.mark.parametrize("suffix", ["png", "webp"])
+def test_work_that_is_cancelled_ends_at_the_next_tile(tiny, tmp_path, suffix):
+    upscaler = load_upscaler(tiny, engine="torch", tile=40)
+    upscaler.engine = Counting(upscaler.engine)
+    Image.fromarray(painting(400, 400)).save(tmp_path / "a.png")
+
+    def check():
+        if upscaler.engine.tiles > 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        upscaler.file(tmp_path / "a.png", tmp_path / "out" / f"a.{suffix}", check=check)
+    assert upscaler.engine.tiles < 12  # of some 400: those that were in work or ahead
+    assert list(tmp_path.glob("out/*")) == []
+
+
+def test_ctrl_c_in_python_ends_pictures_in_work_at_their_next_tile(tiny, tmp_path, monkeypatch):
+    from impasto.inference import batch
+
+    upscaler = load_upscaler(tiny, engine="torch", tile=40)
+    upscaler.engine = Counting(upscaler.engine)
+    for name in "abc":
+        Image.fromarray(painting(400, 400)).save(tmp_path / f"{name}.png")
+
+    def interrupted(*_, **__):
+        while upscaler.engine.tiles < 3:
+            time.sleep(0.01)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(batch, "wait", interrupted)
+    jobs = plan_jobs([str(tmp_path)], tmp_path / "out")
+    with pytest.raises(KeyboardInterrupt):
+        upscale_all(upscaler, jobs)
+    assert upscaler.engine.tiles < 200  # of some 1,200
+    assert list((tmp_path / "out").glob("*")) == []
