@@ -48,6 +48,13 @@ def test_a_file_that_is_there_and_not_used(tmp_path: Path) -> None:
     assert Finder(tmp_path, ["a.png"], (tmp_path,)).find("./notes.txt") == "notes.txt"
 
 
+def test_a_path_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "x.png").touch()
+    (tmp_path / "alias").symlink_to("a", target_is_directory=True)
+    assert Finder(tmp_path, ["a/x.png"], (tmp_path,)).find("alias/x.png") == "a/x.png"
+
+
 def test_a_root_behind_a_link(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "real", target_is_directory=True)

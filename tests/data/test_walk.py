@@ -96,6 +96,8 @@ def test_a_folder_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.Monke
     assert describe(found.left_out) == "Left out: 1 folder that cannot be opened ('b': permission denied)."
     with pytest.raises(DataError, match="cannot be opened: permission denied"):
         walk(tmp_path / "b")
+    with pytest.raises(DataError, match="cannot be opened: file name too long"):
+        walk(tmp_path / ("x" * 300))
 
 
 def test_a_file_that_may_not_be_read_is_looked_at_again(
@@ -147,6 +149,9 @@ def test_a_run_among_the_pictures_it_learns_from(tmp_path: Path) -> None:
     a_run(tmp_path)
     assert paths(tmp_path) == ["cats/x.jpg", "mine.jpg"]
     assert left(tmp_path) == {"best": "run", "samples": "run", "history.webp": "run"}
+    touch(tmp_path / "models", "model.json", "model.safetensors", "samples/y.jpg")
+    assert paths(tmp_path / "models") == ["samples/y.jpg"]  # no part of a model
+    assert left(tmp_path)["models"] == "run"
 
 
 def test_where_results_go_is_not_read(tmp_path: Path) -> None:
@@ -168,6 +173,11 @@ def test_matches_of_a_pattern(tmp_path: Path) -> None:
     assert meant == files[:1]
     assert [item.kind for item in dropped] == ["system", "run", "own"]
     assert among_matches(files[2:3], tmp_path) == (files[2:3], [])
+    assert [item.kind for item in among_matches(files, tmp_path, files[2].parent)[1]] == [
+        "system",
+        "out",
+        "run",
+    ]
     assert among_matches(files[1:2], files[1].parent) == (files[1:2], [])  # named on purpose
 
 

@@ -97,7 +97,7 @@ class Finder:
                 return same
             full = os.path.join(self._roots[0], path)  # noqa: PTH118
             if there is None and os.path.isfile(full):  # noqa: PTH113
-                there = self._in_other_case(path, full) or path
+                there = self._behind_link(full) or self._in_other_case(path, full) or path
         return there
 
     def _below(self, name: str) -> Iterable[str]:
@@ -108,6 +108,12 @@ class Finder:
                 for root in self._roots:
                     if full.startswith(root.rstrip(os.sep) + os.sep):
                         yield os.path.relpath(full, root).replace(os.sep, "/")
+
+    def _behind_link(self, full: str) -> str | None:
+        """The known file that a path through links leads to."""
+        real = os.path.realpath(full)
+        path = os.path.relpath(real, self._roots[-1]).replace(os.sep, "/")
+        return path if path in self._known else None
 
     def _in_other_case(self, path: str, full: str) -> str | None:
         """The known file of this name in other letters, where the file system makes no difference."""

@@ -5,7 +5,7 @@ Only names and sizes are looked at here; whether a file can be read as a picture
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -99,10 +99,14 @@ def walk(root: Path, out: Path | None = None) -> Walk:
     `root`. Raises `DataError` where `root` is no folder that can be opened, or is a run or a model and holds
     nothing else.
     """
-    if not root.exists():
-        raise DataError(f"there is no folder '{root}'", "give a folder of pictures")
-    if not root.is_dir():
-        raise DataError(f"'{root}' is a file", "give the folder that holds the pictures")
+    try:
+        if not root.exists():
+            raise DataError(f"there is no folder '{root}'", "give a folder of pictures")
+        if not root.is_dir():
+            raise DataError(f"'{root}' is a file", "give the folder that holds the pictures")
+    except OSError as error:  # a folder above it is closed, or the name is too long
+        why = (error.strerror or str(error)).lower()
+        raise DataError(f"the folder '{root}' cannot be opened: {why}") from None
     walker = _Walker(root, out)
     walker.go()
     if walker.is_run and not walker.pictures:
@@ -177,7 +181,7 @@ class _Walker:
         if below and names & {"config.json", "model.json"} and outputs.is_run_or_model(Path(place)):
             self.left_out.append(LeftOut(below, "run"))
             return None
-        if not below and self.is_run:
+        if not below and {"config.json", "events.jsonl"} <= names:  # a run among the pictures it learns from
             self.left_out += [LeftOut(name, "run") for name in sorted(names & _RUN_PARTS)]
             entries = [entry for entry in entries if entry.name not in _RUN_PARTS]
         return _sorted_out(entries, prefix, place)
@@ -188,18 +192,15 @@ def _entries(place: str) -> list[os.DirEntry[str]]:
         return sorted(entries, key=lambda entry: entry.name)
 
 
-def _identity(place: str | Path | None) -> tuple[int, int] | None:
+def _identity(place: str | Path) -> tuple[int, int] | None:
     """What tells a folder from all others, under whatever name; None on file systems that do not say."""
-    if place is None:
-        return None
     status = os.stat(place)  # noqa: PTH116 - a name from `scandir` is a string
     return (status.st_dev, status.st_ino) if status.st_ino else None
 
 
-def _sorted_out(entries: Iterable[os.DirEntry[str]], prefix: str, place: str) -> _Listing:
+def _sorted_out(entries: Sequence[os.DirEntry[str]], prefix: str, place: str) -> _Listing:
     """The entries of one folder by what is to be done with each."""
     found = _Listing()
-    entries = list(entries)
     listed = any(entry.name == outputs.LIST_NAME for entry in entries)
     own = outputs.written_in(Path(place)) if listed else frozenset[str]()
     for entry in entries:
@@ -255,35 +256,35 @@ def _measured(entry: os.DirEntry[str], prefix: str) -> File:
     return File(path, status.st_size, status.st_mtime_ns)
 
 
-def among_matches(paths: Sequence[Path], base: Path) -> tuple[list[Path], list[LeftOut]]:
+def among_matches(
+    paths: Sequence[Path], base: Path, out: Path | None = None
+) -> tuple[list[Path], list[LeftOut]]:
     """Which of the files that a pattern below `base` matched are meant, by the same rules as in `walk`."""
-    is_run, written_in = cache(outputs.is_run_or_model), cache(outputs.written_in)
+
+    @cache
+    def kind_of(folder: Path) -> Kind | None:
+        """Why what lies in a folder below `base` is left out."""
+        if (kind := private_kind(folder.name)) is not None:
+            return kind
+        if outputs.is_run_or_model(folder):
+            return "run"
+        return "out" if out is not None and out.is_dir() and folder.samefile(out) else None
+
+    written_in = cache(outputs.written_in)
     meant: list[Path] = []
     own: list[Path] = []
-    left: list[LeftOut] = []
+    left: dict[Path, LeftOut] = {}
     for path in paths:
-        kind = _kind_of_match(path, base, is_run)
-        if kind is not None:
-            left.append(LeftOut(str(path), kind))
+        parents = [folder for folder in path.parents if folder != base and folder.is_relative_to(base)]
+        for folder in reversed(parents):
+            if (kind := kind_of(folder)) is not None:
+                left[folder] = LeftOut(str(folder), kind)
+                break
         else:
             (own if path.name in written_in(path.parent) else meant).append(path)
     if not meant:
-        return own, left
-    return meant, [*left, *(LeftOut(str(path), "own") for path in own)]
-
-
-def _kind_of_match(path: Path, base: Path, is_run: Callable[[Path], bool]) -> Kind | None:
-    """Why a file is left out for a folder between `base` and it."""
-    if not path.is_relative_to(base):
-        return None
-    folder = base
-    for name in path.relative_to(base).parts[:-1]:
-        folder /= name
-        if (kind := private_kind(name)) is not None:
-            return kind
-        if is_run(folder):
-            return "run"
-    return None
+        return own, list(left.values())
+    return meant, [*left.values(), *(LeftOut(str(path), "own") for path in own)]
 
 
 def describe(left_out: Sequence[LeftOut], rejected: Sequence[tuple[str, str]] = ()) -> str:

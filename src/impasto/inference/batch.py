@@ -160,7 +160,7 @@ def _found(inputs: Sequence[str], out: Path, left_out: list[LeftOut]) -> Iterato
         elif path.exists():
             yield path, Path(path.name)
         elif matches := _matching(text):
-            meant, left = among_matches(matches, _fixed_part(path))
+            meant, left = among_matches(matches, _fixed_part(path), out)
             if not meant:
                 raise InputError(f"no file that '{text}' matches is taken", describe(left))
             left_out += left
