@@ -49,6 +49,13 @@ def test_the_states_of_health():
     assert summarise([*ill, stopped, start]).words == "in trouble: mode collapse"  # resumed
 
 
+def test_nothing_is_called_healthy_that_covers_hardly_any_pictures():
+    found = summarise([at(36_000, {**EVALUATED, "coverage": 0.06})])
+    assert found.state == "notice"
+    assert found.words == "no verdict, but the samples cover only 6% of the held-out pictures"
+    assert summarise([at(36_000, {**EVALUATED, "coverage": 0.11})]).state == "healthy"
+
+
 def test_words():
     assert in_words(VERDICT) == "TROUBLE: mode collapse. All 16 are alike. Raise loss.r1_weight."
     assert in_words(REPAIRED) == (

@@ -242,6 +242,121 @@ def test_evaluations_at_the_end_of_a_run_do_not_count():
     assert health.examined([{"images_seen": 1, "distance": 2.0}]) == []  # of an older version
 
 
+# --- collapse in one respect alone, and getting worse
+
+# The run that was called healthy to its end: one shape in many colours, an evaluation every 5,000 images.
+ROW_40 = {
+    "coverage": (0.54, 0.46, 0.38, 0.28, 0.18, 0.10, 0.06),
+    "distance": (0.90, 1.20, 1.60, 2.10, 2.70, 3.30, 3.90),
+}
+
+
+def row_40(count, **more):
+    """Its first evaluations, with the signs of version 0.1, or `more`."""
+    return evaluations(
+        *[{"coverage": c, "diversity": 0.74, "holdout": 136, **more} for c in ROW_40["coverage"][:count]],
+        distances=ROW_40["distance"],
+        first=5_000,
+    )
+
+
+def test_the_run_of_one_shape_in_many_colours_is_told_that_it_gets_worse():
+    assert [verdict(STEADY, row_40(n)) for n in range(1, 8)] == [
+        None,
+        None,
+        None,
+        ("worse", "notice"),
+        ("worse", "notice"),
+        ("worse", "trouble"),
+        ("worse", "trouble"),
+    ]
+    (found,) = judge(STEADY, row_40(7), LATE)
+    assert "5,000 images (KID-lite0 0.900, held-out pictures covered 0.54)" in found.evidence
+    assert "now KID-lite0 3.900, held-out pictures covered 0.06" in found.evidence
+    for what in ("--from RUN/best", "optimizer.generator_lr", "augment.*"):
+        assert what in found.advice
+
+
+def test_and_in_its_shapes_it_is_seen_at_once():
+    found = judge(STEADY, row_40(2, shape_variety=0.04, colour_variety=1.2), LATE)
+    assert [(v.kind, v.severity) for v in found] == [("shape", "trouble")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [("shape", "shape_variety"), ("colour", "colour_variety"), ("theme", "theme_variety")],
+)
+def test_collapse_in_one_respect(kind, name):
+    def seen(*values):
+        changes = [{name: v, "top_theme": "flags", "top_theme_share": 0.99} for v in values]
+        return verdict(STEADY, evaluations(*changes))
+
+    assert seen(0.09, 0.09) == (kind, "trouble")
+    assert seen(0.09, 0.11) is None  # both must be
+    assert seen(0.09) is None
+    assert seen(None, None) is None  # real pictures have none of it
+    # Much less than it was, and little.
+    assert seen(0.8, 0.8, 0.27, 0.27) == (kind, "trouble")
+    assert seen(0.8, 0.8, 0.29, 0.29) is None
+    assert seen(0.3, 0.8, 0.27, 0.27) is None  # one high value is luck
+    assert seen(1.6, 1.6, 0.41, 0.41) is None  # more than real pictures, and now still much
+    early = evaluations({name: 0.0}, {name: 0.0}, first=-3_000)
+    assert verdict(STEADY, early, 3_000) is None  # the grace period
+
+
+def test_the_share_of_the_theme_is_in_the_evidence():
+    ill = {"theme_variety": 0.01, "top_theme": "flags", "top_theme_share": 0.98}
+    (found,) = judge(STEADY, evaluations(ill, ill), LATE)
+    assert found.evidence.startswith("98% of the samples look like 'flags'; their themes vary 0.01 times")
+
+
+def test_colours_that_drift_away_are_getting_worse():
+    """KID-lite0 falls all the time: the judge hardly sees colours."""
+    colours = [0.05, 0.5, 0.9, 1.0]
+    distances = [0.5, 0.48, 0.46, 0.44]
+    examined = evaluations(*[{"colour_distance": c} for c in colours], distances=distances)
+    assert verdict(STEADY, examined) == ("worse", "notice")
+    (found,) = judge(STEADY, examined, LATE)
+    assert "distance of colours 0.050" in found.evidence
+    assert "distance of colours 1.000" in found.evidence
+    # Evaluations of an older version do not count beside them.
+    older = [
+        dataclasses.replace(e, signs=dataclasses.replace(e.signs, colour_distance=None)) for e in examined
+    ]
+    assert verdict(STEADY, [*older[:1], *examined[1:]]) is None
+
+
+def test_few_pictures_covered_is_a_notice():
+    assert verdict(STEADY, evaluations({"coverage": 0.09}, {"coverage": 0.06})) == ("coverage", "notice")
+    assert verdict(STEADY, evaluations({"coverage": 0.11}, {"coverage": 0.06})) is None
+    assert verdict(STEADY, evaluations({"coverage": 0.06})) is None
+    assert verdict(STEADY, evaluations({"coverage": None}, {"coverage": 0.06})) is None
+
+
+def test_signs_of_an_older_version_load():
+    new = (
+        "shape_variety",
+        "colour_variety",
+        "theme_variety",
+        "top_theme",
+        "top_theme_share",
+        "colour_distance",
+    )
+    stored = {k: v for k, v in WELL.to_dict().items() if k not in new}
+    assert Signs.of(json.loads(json.dumps(stored))) == WELL
+    full = dataclasses.replace(WELL, shape_variety=0.9, top_theme="flags", colour_distance=0.1)
+    assert Signs.of(json.loads(json.dumps(full.to_dict()))) == full
+
+
+def test_every_kind_of_verdict_has_a_name_and_a_repair():
+    from typing import get_args
+
+    from impasto.training import repairs
+    from impasto.training.checkup import NAMES
+
+    assert set(get_args(health.Kind)) == NAMES.keys() == repairs.CURE.keys()
+
+
 # --- the running statistics
 
 

@@ -17,6 +17,7 @@ from impasto.training import events, generation, health, repairs, vitals
 from impasto.training import state as states
 from impasto.training.checkup import check_up
 from impasto.training.engine import Engine
+from impasto.training.evaluation import Signs
 from tests.training.test_run import NETWORKS, SMALL
 
 QUICK = {**SMALL, "train.batch_size": 16, "train.snapshot_every_images": 10_000}
@@ -243,6 +244,50 @@ def test_the_clock_never_goes_back_and_the_best_is_kept(shapes, tmp_path, monkey
     assert [(e["images_seen"], e["distance"]) for e in run.evaluations] == [
         (160, 0.9), (320, 0.5), (480, 0.6), (640, 0.7),
     ]  # fmt: skip
+
+
+def test_a_run_that_gets_worse_goes_back_to_its_best(shapes, tmp_path, monkeypatch):
+    """States above the noise of the best are not kept, so the repair is not to the middle of the fall."""
+    from impasto.training.evaluation import Judge
+
+    measure, distances = Judge.measure, iter([0.9, 0.5, 1.3, 1.6, 1.9, 0.5, 0.5, 0.5])
+
+    def measured(self, *a, **k):
+        found = measure(self, *a, **k)
+        signs = dataclasses.replace(found.signs, colour_distance=0.05)
+        return dataclasses.replace(found, distance=next(distances), signs=signs)
+
+    def worse(_, evaluations, *__, **___):
+        return list(health.worse(evaluations))
+
+    monkeypatch.setattr(Judge, "measure", measured)
+    monkeypatch.setattr(health, "judge", worse)
+    settings = {"train.evaluate_every_images": 160}
+    _, seen = train(shapes, tmp_path / "run", "mlp", images=960, overrides=settings)
+    (verdict,) = of(events.Verdict, seen)
+    assert (verdict.kind, verdict.severity, verdict.images_seen) == ("worse", "trouble", 800)
+    (repaired,) = of(events.Repaired, seen)
+    assert (repaired.rolled_back_from, repaired.rolled_back_to) == (800, 320)
+    assert repaired.changed == "learning rates"
+    assert check_up(tmp_path / "run").state != "trouble"
+
+
+def test_a_state_of_version_0_1_goes_on(shapes, tmp_path):
+    """Its evaluations have no distance of colours: they load, and are compared by what they have."""
+    from impasto.checkpoints import load_state, save_state
+
+    out, settings = tmp_path / "run", {"train.evaluate_every_images": 160}
+    train(shapes, out, "mlp", images=160, overrides=settings)
+    tensors, values = load_state(out / "state.safetensors")
+    new = {f.name for f in dataclasses.fields(Signs) if f.default is not dataclasses.MISSING}
+    for evaluation in values["evaluations"]:
+        evaluation["signs"] = {k: v for k, v in evaluation["signs"].items() if k not in new}
+    save_state(out / "state.safetensors", tensors, values)
+    run, seen = train(shapes, out, "mlp", images=320, resume=True, overrides=settings)
+    assert [e.images_seen for e in of(events.Evaluated, seen)] == [320]
+    assert "colour_distance" not in run.evaluations[0]["signs"]
+    assert run.evaluations[1]["signs"]["colour_distance"] is not None
+    assert run.best["distance"] == min(e["distance"] for e in run.evaluations)
 
 
 def test_resuming_is_a_theorem_across_a_repair(shapes, tmp_path, monkeypatch):
