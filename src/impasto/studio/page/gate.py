@@ -5,6 +5,7 @@ and fetches any address, that a request names as its upload.
 """
 
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,9 @@ class Gate:
         if rest == _JOIN:
             messages = await _whole(receive)
             if not _is_ours(b"".join(message.get("body", b"") for message in messages)):
-                await problem(403, "the request names a file that was not uploaded")(scope, receive, send)
+                await problem(
+                    403, "the request names a file that was not uploaded, or a number that is none"
+                )(scope, receive, send)
                 return
             receive = _again(messages, receive)
         await self.app(scope, receive, send)
@@ -76,11 +79,20 @@ def _again(messages: list[Message], receive: Receive) -> Receive:
 def _is_ours(body: bytes) -> bool:
     """Whether all files that a request names lie where Gradio keeps uploads and what it shows."""
     try:
-        named = list(_paths(json.loads(body)))
+        named = list(_paths(json.loads(body, parse_constant=_refuse, parse_float=_finite)))
     except (ValueError, RecursionError):
         return False
     folder = Path(get_upload_folder()).resolve()
     return all("\0" not in path and Path(path).resolve().is_relative_to(folder) for path in named)
+
+
+def _refuse(word: str) -> Any:
+    """No browser sends NaN or Infinity, and nothing on the page expects them."""
+    raise ValueError(f"{word} is no number")
+
+
+def _finite(text: str) -> float:
+    return number if math.isfinite(number := float(text)) else _refuse(text)
 
 
 def _paths(tree: Any) -> Iterator[str]:

@@ -1,0 +1,63 @@
+"""How far a training is that has not taken its first step, and how long that will still take."""
+
+import time
+
+from impasto.studio.jobs import EVENTS, LOG, Job
+from impasto.studio.journal import newest
+from impasto.studio.page.desk import Desk
+from impasto.studio.page.notes import bar
+
+USUAL_SECONDS = 40.0  # until there is another training on this machine to go by
+READING, STEPPING = 0.3, 0.7  # of the bar: pictures are read, the networks are there
+
+
+def is_preparing(job: Job) -> bool:
+    """Whether it runs and has said nothing of its steps yet."""
+    return job.state == "running" and job.images_per_second is None
+
+
+def shown(desk: Desk, job: Job) -> str:
+    """A bar with an estimate, as HTML."""
+    passed = max(0.0, time.time() - _launched(job))
+    usual = _usual(desk, job)
+    left = round(max(0.0, usual - passed) / 5) * 5
+    words = (
+        desk.say("preparing", name=job.name, seconds=left)
+        if left
+        else desk.say("preparing_long", name=job.name)
+    )
+    return bar(words, min(0.95, max(passed / usual * 0.95, _stage(job))))
+
+
+def _launched(job: Job) -> float:
+    """When its process was started."""
+    try:
+        return (job.folder / LOG).stat().st_ctime if job.images_seen == 0 else _process_time(job)
+    except OSError:
+        return job.created
+
+
+def _process_time(job: Job) -> float:
+    from impasto.studio.jobs import PROCESS
+
+    return (job.folder / PROCESS).stat().st_mtime
+
+
+def _stage(job: Job) -> float:
+    """How far it is by what it has written since it was created."""
+    started = newest(job.folder / EVENTS).get("started")
+    if started is not None and float(started.get("unix_time", 0)) >= _launched(job) - 1:
+        return STEPPING
+    log = job.folder / LOG
+    return READING if log.is_file() and log.stat().st_size else 0.0
+
+
+def _usual(desk: Desk, job: Job) -> float:
+    """How long the last other training took from its creation to its first steps."""
+    for other in desk.studio.jobs.all():
+        if other.id == job.id:
+            continue
+        first = next((e for e in desk.studio.jobs.events(other.id) if e["event"] == "progress"), None)
+        if first is not None and float(first["unix_time"]) > other.created:
+            return max(5.0, float(first["unix_time"]) - other.created)
+    return USUAL_SECONDS
