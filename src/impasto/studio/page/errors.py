@@ -379,19 +379,21 @@ VERDICTS: dict[str, tuple[str, str]] = {
     "useless": ("没有效果", "放大效果不如普通插值。请重新训练。"),
 }
 SEVERITIES = {"notice": "提示", "trouble": "严重"}
+_END = {"en": ".", "zh": "。"}
 _UNKNOWN = "操作无法完成。详细信息（英文）：{text}"
 
 
 def explain(error: ImpastoError, language: str) -> str:
     """What went wrong, and what to do, as one or two sentences of the page."""
     known = _in_words(error.message, MESSAGES, language)
-    if known is not None:
-        return _sentence(known, language)
-    name, reason = _named(error.message, language)
-    if reason is not None:
-        return _sentence(f"{name} {reason}", language)
-    words = f"{error.message}. {error.hint}" if error.hint else error.message
-    return _sentence(words if language == "en" else _UNKNOWN.format(text=words), language)
+    if known is None:
+        name, reason = _named(error.message, language)
+        if reason is not None:
+            return f"{name} {reason}{_END[language]}"
+        known = f"{error.message}. {error.hint}" if error.hint else error.message
+        known = known if language == "en" else _UNKNOWN.format(text=known)
+    end = "" if known.endswith((".", "。")) else _END[language]
+    return f"{known[:1].upper()}{known[1:]}{end}"
 
 
 def reason_in_words(message: str, language: str) -> str:
@@ -444,9 +446,3 @@ def _in_words(text: str, table: Sequence[Words], language: str) -> str | None:
             groups["reason"] = reason_in_words(groups["reason"], language)
         return (english if language == "en" else chinese).format(**groups)
     return None
-
-
-def _sentence(words: str, language: str) -> str:
-    if not words.endswith((".", "。", "!", "?")):
-        words += "." if language == "en" else "。"
-    return words[:1].upper() + words[1:] if " " not in words.split(".")[0] else words

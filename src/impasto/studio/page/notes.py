@@ -36,7 +36,7 @@ def note(words: str, kind: str = "bad") -> str:
     """Words as HTML. `**` marks what is strong; what people named must not become markup."""
     if not words:
         return ""
-    parts = html.escape(words).split("**")
+    parts = html.escape(words, quote=False).split("**")
     text = "".join(f"<strong>{part}</strong>" if i % 2 else part for i, part in enumerate(parts))
     role = "alert" if kind == "bad" else "status"
     return f'<p class="impasto-verdict {kind}" role="{role}">{text}</p>'
