@@ -704,15 +704,22 @@ def test_adjustments_are_prepared_and_those_that_change_nothing_cannot_be_moved(
     asked = replace(WISH, directions={"warmth": 1.0})
     first, *_ = create._grid(desk, [], "tiny", 0, 1, asked)
     assert "<progress" in first.words  # before anything else happens
-    assert steering._moves(desk, None)[0]["interactive"]
-    tried = steering._moves(desk, "tiny")
+    assert steering._as_known(desk, "tiny")[0]["interactive"]
+    first, *_, last = steering._fitted(desk, "tiny", len(STEERED))
+    assert (first.values[0]["interactive"], "<progress" in first.words) == (False, True)
     found = steering.useful(desk, "tiny")
-    assert [move["interactive"] for move in tried] == [name in found for name in STEERED]
+    assert [move["interactive"] for move in last] == [name in found for name in STEERED]
     desk.useful[desk.studio.catalogue.generator("tiny").digest] = frozenset({"warmth"})
-    moves = dict(zip(STEERED, steering._moves(desk, "tiny"), strict=True))
+    moves = dict(zip(STEERED, steering._as_known(desk, "tiny"), strict=True))
     assert moves["warmth"]["interactive"]
     assert (moves["contrast"]["interactive"], moves["contrast"]["value"]) == (False, 0)
     assert moves["contrast"]["info"] == "Changes nothing in this model's pictures"
+
+
+@pytest.mark.parametrize("seed", [-1, 0.5, 2**60])
+def test_a_seed_that_is_none_is_refused(desk, seed):
+    with pytest.raises(gradio.Error, match="whole number"):
+        list(create._grid(desk, [], "tiny", seed, 1, WISH))
 
 
 def test_errors_are_lasting_and_go_when_all_is_well(desk):

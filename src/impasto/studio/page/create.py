@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from impasto.inference.recipe import Point
 
 VARIATIONS = 11
+MOST_SEEDS = 2**53  # the whole numbers that a browser can write
 UPSCALER, ENGINE = "photo-x4", "torch"  # of "Save ×4": trying all engines takes longer than one small picture
 
 
@@ -89,7 +90,10 @@ class Create:
             [self.model, self.redraw], **quiet,
         )  # fmt: skip
         self.again.click(
-            lambda first, count: int(first or 0) + int(count), [self.first, self.count], self.first, **quiet
+            lambda first, count: max(0, int(first or 0)) + int(count),
+            [self.first, self.count],
+            self.first,
+            **quiet,
         )
         self._connect_chosen(desk, tabs, files, shown, before)
 
@@ -129,7 +133,7 @@ def build(desk: Desk) -> Create:
     with gr.Row():
         with gr.Column(scale=2, min_width=300):
             model = gr.Dropdown([], label=desk.say("model"), info=desk.say("model_info"))
-            first = gr.Number(0, precision=0, minimum=0, maximum=2**53, label=desk.say("first_seed"))
+            first = gr.Number(0, label=desk.say("first_seed"))  # Gradio's own bounds speak English alone
             count = gr.Slider(1, MOST_PICTURES, 12, step=1, label=desk.say("count"))
             again = gr.Button(desk.say("others"), variant="primary")
             steered = steering.build(desk)
@@ -184,7 +188,10 @@ def _grid(
     if not desk.do(lambda check: asked.is_ready(desk, name)):
         for words in steering.fitting(desk, name):
             yield Noted((gr.skip(), gr.skip()), words)
-    seeds = range(int(first or 0), int(first or 0) + int(count))
+    start = float(first or 0)
+    if not 0 <= start < MOST_SEEDS or not start.is_integer():
+        raise desk.refused("seed_wrong")
+    seeds = range(int(start), int(start) + int(count))
     where = desk.do(lambda check: asked.of(desk, desk.studio.catalogue.generator(name)))
     make = partial(_by_seed, desk, name, models.title(desk, name), where)
     for made, known in filling(desk, (partial(make, seed) for seed in seeds), old, len(seeds)):

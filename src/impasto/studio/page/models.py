@@ -11,6 +11,7 @@ from impasto.studio.catalogue import Entry
 from impasto.studio.jobs import ENDED_WELL, EVENTS, Job
 from impasto.studio.journal import newest
 from impasto.studio.page.desk import Desk
+from impasto.studio.problems import NotHere
 
 Progress = Literal["done", "training", "unfinished"]
 SILENT_SECONDS = 900.0  # a run without a job whose journal is older than this is not running
@@ -44,8 +45,13 @@ def title_of(name: str, job: Job | None) -> str:
 
 def title(desk: Desk, name: str) -> str:
     """What people call the model of that name."""
-    jobs = (job for job in desk.studio.jobs.all() if job.model == name)
-    return title_of(name, next(jobs, None))
+    parent, _, id_ = name.rpartition("/")
+    if parent != "runs":  # where jobs are; not all are read, as a slider asks this at every move
+        return name
+    try:
+        return title_of(name, desk.studio.jobs.get(id_))
+    except NotHere:
+        return name
 
 
 def choices(desk: Desk, models: list[Known]) -> list[tuple[str, str]]:
@@ -73,8 +79,10 @@ def to_choose(desk: Desk, chosen: str | None = None) -> Any:
 
 def stamp(desk: Desk, name: str | None) -> float:
     """When a model's weights were written; 0 where there is none of that name."""
-    found = (entry.changed for entry in desk.studio.catalogue.models() if entry.name == name)
-    return next(found, 0.0)
+    try:
+        return desk.studio.catalogue.entry(name).changed if name else 0.0
+    except NotHere:
+        return 0.0
 
 
 def _progress(entry: Entry, job: Job | None) -> Progress:

@@ -2,12 +2,13 @@
 
 import time
 
-from impasto.studio.jobs import EVENTS, LOG, Job
-from impasto.studio.journal import newest
+from impasto.studio.jobs import EVENTS, LOG, PROCESS, Job
+from impasto.studio.journal import newest, records
 from impasto.studio.page.desk import Desk
 from impasto.studio.page.notes import bar
 
 USUAL_SECONDS = 40.0  # until there is another training on this machine to go by
+LEAST_SECONDS, HEAD_BYTES = 5.0, 65_536  # of the journal's beginning
 READING, STEPPING = 0.3, 0.7  # of the bar: pictures are read, the networks are there
 
 
@@ -32,15 +33,9 @@ def shown(desk: Desk, job: Job) -> str:
 def _launched(job: Job) -> float:
     """When its process was started."""
     try:
-        return (job.folder / LOG).stat().st_ctime if job.images_seen == 0 else _process_time(job)
+        return (job.folder / PROCESS).stat().st_mtime
     except OSError:
         return job.created
-
-
-def _process_time(job: Job) -> float:
-    from impasto.studio.jobs import PROCESS
-
-    return (job.folder / PROCESS).stat().st_mtime
 
 
 def _stage(job: Job) -> float:
@@ -55,9 +50,17 @@ def _stage(job: Job) -> float:
 def _usual(desk: Desk, job: Job) -> float:
     """How long the last other training took from its creation to its first steps."""
     for other in desk.studio.jobs.all():
-        if other.id == job.id:
-            continue
-        first = next((e for e in desk.studio.jobs.events(other.id) if e["event"] == "progress"), None)
-        if first is not None and float(first["unix_time"]) > other.created:
-            return max(5.0, float(first["unix_time"]) - other.created)
+        took = _first_step(other) - other.created if other.id != job.id else 0.0
+        if took > 0:
+            return max(LEAST_SECONDS, took)
     return USUAL_SECONDS
+
+
+def _first_step(job: Job) -> float:
+    """When a training first told of its steps; 0 where it never did."""
+    try:
+        with (job.folder / EVENTS).open("rb") as file:
+            lines = file.read(HEAD_BYTES).splitlines()
+    except OSError:
+        return 0.0
+    return next((float(e["unix_time"]) for e in records(lines) if e["event"] == "progress"), 0.0)

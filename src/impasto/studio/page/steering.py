@@ -63,7 +63,7 @@ class Steering:
         """Show what can be asked of the model, and of colours what belongs to where they come from."""
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         model.change(lambda name: _themes(desk, name), model, self.theme, **quiet)
-        listen(desk, [model.change], lambda name: _moves(desk, name), [model], self.moves, self.fitted)
+        listen(desk, [model.change], lambda name: _as_known(desk, name), [model], self.moves, self.fitted)
 
         def fit(name: str | None) -> Iterator[Any]:
             yield from _fitted(desk, name, len(self.moves))
@@ -223,16 +223,23 @@ def _fitted(desk: Desk, name: str | None, count: int) -> Iterator[Any]:
     """The sliders of a model, once its directions are known; until then a bar and nothing to move."""
     if not name:
         return
-    model = desk.studio.catalogue.generator
-    if desk.do(lambda check: model(name).known_directions()) is None:
-        for words in fitting(desk, name):
-            yield Noted(tuple(gr.update(interactive=False) for _ in range(count)), words)
-    yield _moves(desk, name)
+    held = tuple(gr.update(interactive=False) for _ in range(count))
+    yield Noted(held, bar(desk.say("fitting")))
+    for words in fitting(desk, name):
+        yield Noted(held, words)
+    yield _moves(desk, desk.do(lambda check: useful(desk, name)))
 
 
-def _moves(desk: Desk, name: str | None) -> tuple[Any, ...]:
-    """The sliders of a model: those that change nothing cannot be moved, and say so."""
-    found = None if not name else desk.do(lambda check: useful(desk, name))
+def _as_known(desk: Desk, name: str | None) -> tuple[Any, ...]:
+    """The sliders of a model that was just chosen: nothing is tried for that, which takes its time."""
+    known = None
+    if name and desk.useful:
+        known = desk.useful.get(desk.do(lambda check: desk.studio.catalogue.generator(name)).digest)
+    return _moves(desk, known)
+
+
+def _moves(desk: Desk, found: frozenset[str] | None) -> tuple[Any, ...]:
+    """The sliders: those that change nothing cannot be moved, and say so."""
     return tuple(
         gr.update(interactive=True, info=None)
         if found is None or each in found

@@ -41,6 +41,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "还没有能生成图片的模型：请先在“训练”页训练一个。",
     ),
     "first_seed": ("First seed", "起始种子"),
+    "seed_wrong": ("The seed must be a whole number from 0.", "种子必须是从 0 开始的整数。"),
     "count": ("How many", "数量"),
     "truncation": ("Daring", "大胆程度"),
     "truncation_info": (
