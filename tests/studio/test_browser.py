@@ -421,7 +421,7 @@ def test_what_cannot_be_trained_is_not_started(look, workspace, tmp_path):
     seen.tab("Train")
     for button in ("Stop and save", "Resume", "Use in Create"):
         seen.can_press(button, yes=False)
-    data = page.locator("input[role=listbox]").and_(page.get_by_label(re.compile("^Pictures")))
+    data = page.get_by_role("combobox", name="Pictures", exact=True)
     seen.pick(data, "three")
     seen.until("#blocked", "At least 24 pictures are needed; you have 3")
     seen.can_press("Start training", yes=False)
@@ -496,7 +496,7 @@ def test_the_chinese_page_says_in_chinese_what_is_wrong(look, workspace):
     seen = look("zh-CN")
     page = seen.page
     seen.tab("训练")
-    data = page.locator("input[role=listbox]").and_(page.get_by_label(re.compile("^图片")))
+    data = page.get_by_role("combobox", name="图片", exact=True)
     seen.pick(data, "three")
     seen.until("#blocked", "至少需要 24 张图片，现在只有 3 张")
     page.get_by_role("button", name="检查图片", exact=True).click()

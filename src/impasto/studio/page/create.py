@@ -13,6 +13,7 @@ from impasto.studio import work
 from impasto.studio.page import models, steering
 from impasto.studio.page.desk import Desk
 from impasto.studio.page.made import (
+    NOWHERE,
     Made,
     download,
     empty_gallery,
@@ -195,7 +196,7 @@ def _grid(
     where = desk.do(lambda check: asked.of(desk, desk.studio.catalogue.generator(name)))
     make = partial(_by_seed, desk, name, models.title(desk, name), where)
     for made, known in filling(desk, (partial(make, seed) for seed in seeds), old, len(seeds)):
-        yield gr.update(value=made, selected_index=None), known
+        yield gr.update(value=made, selected_index=NOWHERE), known
 
 
 def _by_seed(
@@ -227,7 +228,7 @@ def _varied(
 def _back(before: list[Made]) -> tuple[Any, list[Made], list[Made], Any]:
     """What was shown before the variations."""
     seen, made = in_gallery(before)
-    return gr.update(value=seen, selected_index=None), made, [], gr.update(visible=False)
+    return gr.update(value=seen, selected_index=NOWHERE), made, [], gr.update(visible=False)
 
 
 def _one(made: Made) -> tuple[Any, ...]:

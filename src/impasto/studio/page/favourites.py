@@ -15,7 +15,7 @@ from impasto.errors import InputError
 from impasto.studio.page import models
 from impasto.studio.page.create import Create
 from impasto.studio.page.desk import Desk
-from impasto.studio.page.made import Made, download, empty_gallery, in_gallery, put, stem, zipped
+from impasto.studio.page.made import NOWHERE, Made, download, empty_gallery, in_gallery, put, stem, zipped
 from impasto.studio.page.notes import Noted, empty_note, listen, note
 from impasto.studio.schemas import MOST_STOPS
 
@@ -123,7 +123,7 @@ def listed(kept: Kept) -> tuple[Any, ...]:
     some = bool(kept.made or kept.lost)
     buttons = (False, some, kept.before is not None, bool(kept.made))
     return (
-        gr.update(value=shown, selected_index=None), kept, kept.stored, *choices, None,
+        gr.update(value=shown, selected_index=NOWHERE), kept, kept.stored, *choices, None,
         *[gr.update(interactive=each) for each in buttons],
     )  # fmt: skip
 

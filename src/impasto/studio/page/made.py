@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 SHOW_SECONDS = 0.25  # a gallery that takes longer changes as its pictures finish, the first at once
 LONGEST_STEM = 60
+# Of a gallery in which no tile is marked: Gradio leaves None out of what it sends, and takes the nearest of
+# whole numbers that are too small or too large.
+NOWHERE = 0.5
 DOWNLOAD = """file => {
     if (file?.url) {
         const link = document.createElement("a");

@@ -241,7 +241,7 @@ def _as_known(desk: Desk, name: str | None) -> tuple[Any, ...]:
 def _moves(desk: Desk, found: frozenset[str] | None) -> tuple[Any, ...]:
     """The sliders: those that change nothing cannot be moved, and say so."""
     return tuple(
-        gr.update(interactive=True, info=None)
+        gr.update(interactive=True, info="")
         if found is None or each in found
         else gr.update(interactive=False, value=0, info=desk.say("changes_nothing"))
         for each in STEERED
