@@ -99,7 +99,11 @@ class Server:
             stderr=subprocess.PIPE,
         )
         self.http = httpx2.Client(base_url=self.url, timeout=60)
-        wait_for(self.answers)
+        try:
+            wait_for(self.answers)
+        except BaseException:
+            self.process.kill()  # nobody has it yet who would end it
+            raise
 
     def answers(self) -> bool:
         assert self.process.poll() is None, self.process.stderr.read().decode()
