@@ -105,7 +105,11 @@ class Server:
             stderr=subprocess.PIPE,
         )
         self.http = httpx2.Client(base_url=self.url, timeout=200)
-        wait_for(self.answers)
+        try:
+            wait_for(self.answers)
+        except BaseException:
+            self.process.kill()  # nobody has it yet who would end it
+            raise
 
     def answers(self) -> bool:
         assert self.process.poll() is None, self.process.stderr.read().decode()
@@ -136,7 +140,7 @@ def serve():
             server.end(9)
 
 
-def wait_for(condition, seconds=200.0):
+def wait_for(condition, seconds=300.0):
     end = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < end, "it did not come about"

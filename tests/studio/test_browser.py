@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,11 @@ class Seen:
         self.page.get_by_label(label, exact=True).click()
         self.page.get_by_role("option", name=option, exact=True).click()
 
+    def pick(self, field, option):
+        """Choose in a list that is given as its field."""
+        field.click()
+        self.page.get_by_role("option", name=option, exact=True).click()
+
     def until(self, selector, words):
         """Wait for words that a pattern describes."""
         playwright.expect(self.page.locator(selector)).to_contain_text(re.compile(words), timeout=WAIT)
@@ -87,6 +93,28 @@ class Seen:
             "was => { const now = [...document.querySelectorAll('#grid img')].map(one => one.src);"
             " return now.length === 12 && now.every((one, i) => one !== was[i]) }", arg=before,
         )  # fmt: skip
+
+    def reload(self):
+        """As a person does who comes back later."""
+        self.page.reload()
+        self.page.wait_for_selector("[role=tab]")
+
+    def can_press(self, name, *, yes):
+        """Wait until a button can be pressed, or cannot."""
+        button = self.page.get_by_role("button", name=name, exact=True)
+        playwright.expect(button).to_be_enabled(enabled=yes, timeout=WAIT)
+
+    def saves(self, name):
+        """The name of the file that a button saves, and where it is."""
+        with self.page.expect_download() as saved:
+            self.press(name)
+        return saved.value.suggested_filename, saved.value.path()
+
+    def saves_all(self, which):
+        """The same of one of the buttons that save several pictures: Create's, Explore's."""
+        with self.page.expect_download() as saved:
+            self.page.get_by_role("button", name="Save all (zip)", exact=True).nth(which).click()
+        return saved.value.suggested_filename, saved.value.path()
 
     def shoot(self, name):
         if folder := os.environ.get("IMPASTO_SCREENSHOTS"):
@@ -114,31 +142,114 @@ def look(chromium, serve, workspace):
 def test_from_a_seed_to_a_large_picture(look, tmp_path):
     seen = look()
     page = seen.page
-    playwright.expect(page.locator("#grid img")).to_have_count(12, timeout=WAIT)
+    grid = page.locator("#grid img")
+    playwright.expect(grid).to_have_count(12, timeout=WAIT)
     daring = page.locator("input[type=range]").nth(1)  # the first is how many
     seen.changes(lambda: daring.press("ArrowRight"))
     page.locator("#grid button").nth(2).click()
     page.wait_for_selector("#chosen img")
-    with page.expect_download() as saved:
-        seen.press("Save PNG")
-    with Image.open(saved.value.path()) as picture:
+    name, path = seen.saves("Save PNG")
+    assert name == "tiny_seed2.png"
+    with Image.open(path) as picture:
         assert picture.size == (16, 16)
         assert "recipe" in picture.info
-    seen.press("Neighbours")
-    seen.until("#grid", "start")
+    name, path = seen.saves("Save ×4")
+    assert name == "tiny_seed2_x4.png"
+    with Image.open(path) as picture:
+        assert picture.size == (64, 64)
+    name, path = seen.saves("Save as one sheet")
+    assert name == "tiny_seeds0-11_sheet.png"
+    shown = seen.sources()
+    seen.press("Make variations")
+    seen.until("#grid", "Original")
+    marked = page.locator("#grid .thumbnail-item.selected")
+    playwright.expect(marked).to_have_count(1, timeout=WAIT)
+    playwright.expect(marked).to_contain_text("Original", timeout=WAIT)
     seen.shoot("create")
-    seen.press("To Upscale")
-    seen.until("#small", r"impasto.*png")
+    page.get_by_role("button", name=re.compile("^← Back")).click()
+    playwright.expect(grid.first).to_have_attribute("src", shown[0], timeout=WAIT)
+    playwright.expect(marked).to_have_count(0, timeout=WAIT)
+    name, path = seen.saves_all(0)
+    with zipfile.ZipFile(path) as archive:
+        assert archive.namelist() == [f"tiny_seed{seed}.png" for seed in range(12)]
+    seen.press("Send to Upscale")
+    seen.until("#small", r"tiny_seed2.*png")
     seen.is_at("Upscale")
     seen.choose("Upscaler", "larger")
     seen.choose("Engine", "PyTorch")
-    seen.press("Enlarge")
+    seen.press("Upscale")
     page.wait_for_selector("#before-after img")
     seen.shoot("upscale")
     with page.expect_download() as saved:
         page.locator("#made a[download]").first.click()
     with Image.open(saved.value.path()) as picture:
         assert picture.size == (64, 64)
+
+
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+def test_one_broken_picture_does_not_lose_the_others(look, tmp_path, language):
+    """It is named, beside the button, in the page's language, until other pictures are chosen."""
+    paths = [tmp_path / name for name in ("one.png", "broken.png", "three.png", "notes.txt")]
+    for path in paths:
+        Image.effect_noise((32, 32), 50).save(path, "PNG")
+    paths[1].write_bytes(paths[1].read_bytes()[:300])
+    paths[3].write_text("no picture")
+    seen = look(language)
+    zh = language != "en"
+    tab, model, engine = ("放大", "放大模型", "引擎") if zh else ("Upscale", "Upscaler", "Engine")
+    seen.tab(tab)
+    start = seen.page.get_by_role("button", name=tab, exact=True)
+    start.click()
+    seen.until("#upscale-note", "请先选择图片" if zh else "Choose pictures first")
+    seen.choose(model, "larger")
+    seen.choose(engine, "PyTorch")
+    seen.page.set_input_files("#small input[type=file]", paths)
+    seen.until("#small", r"notes.*txt")
+    playwright.expect(seen.page.locator("#upscale-note p")).to_have_count(0, timeout=WAIT)
+    start.click()
+    seen.until("#upscale-note", "broken.png：已损坏" if zh else "broken.png: is damaged")
+    seen.until("#upscale-note", "notes.txt：不是可读取的图片" if zh else "notes.txt: is not a picture")
+    files = seen.page.locator("#made a[download]")
+    playwright.expect(files).to_have_count(3, timeout=WAIT)  # the zip and two pictures
+    seen.shoot(f"left-out-{language}")
+    with seen.page.expect_download() as saved:
+        files.first.click()
+    with zipfile.ZipFile(saved.value.path()) as archive:
+        assert archive.namelist() == ["one-1.png", "three-3.png"]
+    seen.page.locator("#small").get_by_role(
+        "button", name="Clear" if not zh else re.compile(".*")
+    ).first.click()
+    playwright.expect(seen.page.locator("#upscale-note p")).to_have_count(0, timeout=WAIT)
+
+
+def test_create_opens_on_a_finished_model(look, workspace):
+    """What is in training, or was stopped early, is there too, and says so."""
+    shutil.copytree(workspace / "tiny", workspace / "early" / "last")
+    record = {"event": "progress", "images_seen": 8, "unix_time": 1.0}
+    (workspace / "early" / "events.jsonl").write_text(json.dumps(record) + "\n")
+    os.utime(workspace / "early" / "last" / "model.safetensors")  # newer than all others
+    seen = look()
+    playwright.expect(seen.page.locator("#grid img")).to_have_count(12, timeout=WAIT)
+    model = seen.page.get_by_label("Model", exact=True)
+    playwright.expect(model).to_have_value(re.compile("^(tiny|themed)$"), timeout=WAIT)
+    seen.choose("Model", "early (still training)")
+    playwright.expect(seen.page.locator("#grid img")).to_have_count(12, timeout=WAIT)
+
+
+def test_adjustments_are_prepared_in_sight(look):
+    seen = look()
+    playwright.expect(seen.page.locator("#grid img")).to_have_count(12, timeout=WAIT)
+    seen.page.get_by_role("button", name=re.compile("^Adjust")).click()
+    playwright.expect(seen.page.locator("#fitted progress")).to_be_visible(timeout=WAIT)
+    seen.shoot("adjust")
+    playwright.expect(seen.page.locator("#fitted p")).to_have_count(0, timeout=WAIT)
+    moves = seen.page.locator("#adjust input[type=range]")
+    states = moves.evaluate_all("all => all.map(one => one.disabled)")
+    reasons = seen.page.locator("#adjust").get_by_text("Changes nothing in this model's pictures")
+    assert len(states) == 5
+    playwright.expect(reasons).to_have_count(sum(states), timeout=WAIT)
+    if not all(states):
+        seen.changes(lambda: moves.nth(states.index(False)).press("End"))
 
 
 def test_a_theme_and_colours(look, workspace):
@@ -170,24 +281,48 @@ def test_a_theme_and_colours(look, workspace):
     seen.changes(lambda: page.set_input_files("#palette input[type=file]", photo))
 
 
-def test_a_way_between_two_pictures(look):
+def test_favourites_and_a_film(look):
+    """They are there after a reload, removed singly or all, and both can be undone."""
     seen = look()
     page = seen.page
     playwright.expect(page.locator("#grid img")).to_have_count(12, timeout=WAIT)
-    for i in (1, 2):
+    for i in (1, 2, 3):
         shown = page.locator("#chosen img").get_attribute("src") if i > 1 else ""
         page.locator("#grid button").nth(i).click()
         playwright.expect(page.locator("#chosen img")).not_to_have_attribute("src", shown, timeout=WAIT)
-        seen.press("Keep for Explore")
-        page.get_by_text(f"Kept for Explore: {i}").wait_for()
+        page.get_by_role("button", name="Add to favourites", exact=True).first.click()
+        seen.until("#chosen-note", f"{i} favourites")
+    seen.reload()
     seen.tab("Explore")
-    playwright.expect(page.locator("#kept img")).to_have_count(2, timeout=WAIT)
-    seen.press("Go the way")
+    kept = page.locator("#kept img")
+    playwright.expect(kept).to_have_count(3, timeout=WAIT)
+    page.locator("#kept button").nth(1).click()
+    seen.press("Remove")
+    playwright.expect(kept).to_have_count(2, timeout=WAIT)
+    seen.press("Undo")
+    playwright.expect(kept).to_have_count(3, timeout=WAIT)
+    seen.press("Clear all")
+    playwright.expect(kept).to_have_count(0, timeout=WAIT)
+    seen.can_press("Clear all", yes=False)
+    seen.press("Undo")
+    playwright.expect(kept).to_have_count(3, timeout=WAIT)
+    name, path = seen.saves_all(1)
+    assert name == "tiny_favourites.zip"
+    with zipfile.ZipFile(path) as archive:
+        assert archive.namelist() == [f"tiny_seed{seed}.png" for seed in (1, 2, 3)]
+    seen.press("Make film")
     playwright.expect(page.locator("#seen img")).to_have_attribute("src", re.compile("webp$"), timeout=WAIT)
     seen.shoot("explore")
     seen.press("Mix")
     playwright.expect(page.locator("#seen img")).to_have_attribute("src", re.compile("png$"), timeout=WAIT)
-    playwright.expect(page.locator("#kept img")).to_have_count(3, timeout=WAIT)
+    playwright.expect(kept).to_have_count(4, timeout=WAIT)
+    seen.reload()
+    seen.tab("Explore")
+    playwright.expect(kept).to_have_count(4, timeout=WAIT)
+    seen.press("Clear all")
+    playwright.expect(kept).to_have_count(0, timeout=WAIT)
+    seen.press("Make film")
+    seen.until("#film-note", "Add at least two pictures")
 
 
 def test_wandering_on_the_map(look):
@@ -211,13 +346,15 @@ def test_wandering_on_the_map(look):
         page.get_by_role("button", name="Save PNG", exact=True).last.click()
     with Image.open(saved.value.path()) as picture:
         assert "between" in picture.info["recipe"]
-    seen.press("Keep")
+    page.get_by_role("button", name="Add to favourites", exact=True).last.click()
     playwright.expect(page.locator("#kept img")).to_have_count(1, timeout=WAIT)
 
 
 def test_a_game_from_round_to_round(look):
     seen = look()
     seen.tab("Learn")
+    seen.until("#plane", "Before the first round")  # drawn without being asked
+    playwright.expect(seen.page.locator("#plane circle")).not_to_have_count(0, timeout=WAIT)
     seen.press("Play")
     seen.until("#plane", r"Round [1-9]\d\d\.")
     seen.until("#verdict", "Under way|Converged|Oscillating|Collapsed|Diverged")
@@ -233,30 +370,140 @@ def test_a_training_from_pictures_to_pictures(look, workspace):
     seen = look()
     seen.tab("Train")
     seen.page.set_input_files("#set input[type=file]", sorted((workspace / "shapes").rglob("*.png")))
-    seen.until("#report", "30 pictures were taken in")
-    seen.press("Look at them")
+    seen.until("#data-note", "30 pictures uploaded")
+    seen.press("Check pictures")
     seen.until("#report", "Suggested preset: few-shot")
+    seen.page.get_by_label("Name", exact=True).fill("spring")
     seen.choose("Preset", "mlp")
     seen.choose("Size, px", "32")
+    seen.can_press("Start training", yes=True)
     seen.press("Start training")
+    seen.until("#state", "spring: preparing")
+    seen.page.wait_for_selector("#state progress")
+    seen.can_press("Start training", yes=False)
+    seen.until("#blocked", "Another training is running")
+    seen.can_press("Resume", yes=False)
     seen.until("#state", "in training: [1-9]")
     seen.page.wait_for_selector("#samples img")
     seen.press("Stop and save")
     seen.until("#state", "stopped: [1-9]")
+    for button, yes in (("Stop and save", False), ("Resume", True), ("Start training", True)):
+        seen.can_press(button, yes=yes)
     seen.shoot("train")
-    seen.press("To Create")
+    seen.press("Use in Create")
     seen.is_at("Create")
-    playwright.expect(seen.page.get_by_label("Model", exact=True)).to_have_value(re.compile("runs/"))
+    model = seen.page.get_by_label("Model", exact=True)
+    playwright.expect(model).to_have_value(re.compile("^spring"), timeout=WAIT)
+    seen.until("#grid", "11")
     playwright.expect(seen.page.locator("#grid img")).to_have_count(12, timeout=WAIT)
     seen.tab("Train")
-    seen.press("Go on")
-    seen.until("#state", "in training")
+    seen.press("Resume")
+    seen.until("#state", "preparing|in training")
     again = look()  # a page that is opened later finds it
     again.tab("Train")
-    again.until("#state", "in training")
+    again.until("#state", "in training: [1-9]")
+    again.can_press("Use in Create", yes=True)
     again.press("Stop and save")
     again.until("#state", "stopped")
     seen.until("#state", "stopped")
+    seen.changes(lambda: seen.press("Use in Create"))  # its pictures are those of what it has become
+    seen.is_at("Create")
+
+
+def test_what_cannot_be_trained_is_not_started(look, workspace, tmp_path):
+    """Too few pictures; an upload that failed; minutes that are none."""
+    (workspace / "three").mkdir()
+    for path in sorted((workspace / "shapes").rglob("*.png"))[:3]:
+        shutil.copy(path, workspace / "three" / f"{path.parent.name}-{path.name}")
+    (tmp_path / "notes.txt").write_text("no picture")
+    seen = look()
+    page = seen.page
+    seen.tab("Train")
+    for button in ("Stop and save", "Resume", "Use in Create"):
+        seen.can_press(button, yes=False)
+    data = page.get_by_role("combobox", name="Pictures", exact=True)
+    seen.pick(data, "three")
+    seen.until("#blocked", "At least 24 pictures are needed; you have 3")
+    seen.can_press("Start training", yes=False)
+    seen.shoot("blocked")
+    seen.pick(data, "shapes")
+    seen.can_press("Start training", yes=True)
+    playwright.expect(page.locator("#blocked p")).to_have_count(0, timeout=WAIT)
+    seen.press("Check pictures")
+    seen.until("#report", "shapes: 30 pictures")
+    page.set_input_files("#set input[type=file]", tmp_path / "notes.txt")
+    seen.until("#data-note", "notes.txt was not uploaded")
+    playwright.expect(page.locator("#report")).not_to_contain_text("pictures", timeout=WAIT)
+    playwright.expect(data).to_have_value("", timeout=WAIT)
+    seen.can_press("Start training", yes=False)
+    seen.press("Check pictures")
+    seen.until("#data-note", "Choose pictures first")
+    seen.pick(data, "shapes")
+    playwright.expect(page.locator("#data-note p")).to_have_count(0, timeout=WAIT)
+    seen.can_press("Start training", yes=True)
+    page.get_by_label("Minutes", exact=True).fill("")
+    seen.press("Start training")
+    seen.until("#begin-note", "Minutes must be a number")
+    assert not (workspace / "runs").exists()
+
+
+def test_runs_are_renamed_deleted_and_brought_back(look, workspace):
+    run = workspace / "runs" / "x"
+    shutil.copytree(workspace / "tiny", run / "best")
+    about = {
+        "name": "spring", "pictures": "shapes", "created": 1, "preset": "mlp", "size": 16, "limits": [],
+        "folder": str(workspace / "shapes"), "arguments": [],
+    }  # fmt: skip
+    (run / "job.json").write_text(json.dumps(about))
+    ended = {
+        "event": "stopped",
+        "condition": "minutes",
+        "words": "",
+        "seconds": 60,
+        "unix_time": 2,
+        "images_seen": 8,
+    }
+    (run / "events.jsonl").write_text(json.dumps(ended) + "\n")
+    seen = look()
+    page = seen.page
+    seen.tab("Train")
+    job = page.get_by_label("Training", exact=True)
+    playwright.expect(job).to_have_value(re.compile("^spring"), timeout=WAIT)
+    page.get_by_role("button", name=re.compile("^Rename or delete this training")).click()
+    manage = page.locator("#manage-job")
+    manage.get_by_label("New name").fill("my flowers")
+    manage.get_by_role("button", name="Rename", exact=True).click()
+    playwright.expect(job).to_have_value(re.compile("^my flowers"), timeout=WAIT)
+    manage.get_by_role("button", name="Delete", exact=True).click()
+    manage.get_by_role("button", name="Cancel", exact=True).click()
+    manage.get_by_role("button", name="Delete", exact=True).click()
+    manage.get_by_role("button", name="Yes, delete", exact=True).click()
+    playwright.expect(job).to_have_value("", timeout=WAIT)
+    assert not run.exists()
+    seen.can_press("Use in Create", yes=False)
+    seen.shoot("deleted")
+    manage.get_by_role("button", name="Undo delete", exact=True).click()
+    playwright.expect(job).to_have_value(re.compile("^my flowers"), timeout=WAIT)
+    assert run.is_dir()
+    seen.press("Use in Create")
+    playwright.expect(page.get_by_label("Model", exact=True)).to_have_value("my flowers", timeout=WAIT)
+
+
+def test_the_chinese_page_says_in_chinese_what_is_wrong(look, workspace):
+    (workspace / "three").mkdir()
+    for path in sorted((workspace / "shapes").rglob("*.png"))[:3]:
+        shutil.copy(path, workspace / "three" / f"{path.parent.name}-{path.name}")
+    seen = look("zh-CN")
+    page = seen.page
+    seen.tab("训练")
+    data = page.get_by_role("combobox", name="图片", exact=True)
+    seen.pick(data, "three")
+    seen.until("#blocked", "至少需要 24 张图片，现在只有 3 张")
+    page.get_by_role("button", name="检查图片", exact=True).click()
+    seen.until("#report", "无法开始训练：至少需要 24 张图片")
+    told = page.locator("#report").inner_text().replace("few-shot", "").replace("three", "")
+    assert re.findall("[A-Za-z]{3,}", told) == []
+    seen.shoot("chinese")
 
 
 @pytest.mark.parametrize("width", [390, 1920])
@@ -265,7 +512,7 @@ def test_in_chinese_at_any_width(look, width, scheme):
     seen = look("zh-CN", width=width, scheme=scheme)
     playwright.expect(seen.page.locator("html")).to_have_attribute("lang", "zh")
     playwright.expect(seen.page.locator("#grid img")).to_have_count(12, timeout=WAIT)
-    for name in ("创作", "探索", "放大", "训练", "学习"):
+    for name in ("创作", "探索", "放大", "训练", "原理演示"):
         seen.tab(name)
         assert seen.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
         seen.page.wait_for_timeout(500)  # for what slides in

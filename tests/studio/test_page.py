@@ -1,5 +1,6 @@
 """The page's parts. What a browser sees of them is in test_browser.py."""
 
+import ast
 import io
 import json
 import re
@@ -18,8 +19,22 @@ gradio = pytest.importorskip("gradio", reason="the page needs Gradio: pip instal
 
 from impasto.studio import page
 from impasto.studio.app import create_app
-from impasto.studio.page import create, explore, figures, learn, steering, train, upscale, wander
+from impasto.studio.page import (
+    create,
+    errors,
+    explore,
+    favourites,
+    figures,
+    learn,
+    models,
+    notes,
+    steering,
+    train,
+    upscale,
+    wander,
+)  # fmt: skip
 from impasto.studio.page.desk import Desk
+from impasto.studio.page.favourites import Kept
 from impasto.studio.page.steering import FIRST_COLOURS, STEERED, Wish, hexed, wish
 from impasto.studio.page.words import WORDS, preferred, words
 from impasto.studio.problems import Refused
@@ -201,17 +216,23 @@ def test_a_grid_fills_and_its_recipes_make_it_again(desk):
     _, old = list(create._grid(desk, [], "tiny", 0, 6, WISH))[-1]
     first, *_, (shown, made) = create._grid(desk, old, "tiny", 3, 4, replace(WISH, truncation=0.7))
     assert [one.words for one in first[1]] == ["3", "1", "2", "3"]  # the rest is still what it was
-    assert [words for _, words in shown] == ["3", "4", "5", "6"]
+    assert [words for _, words in shown["value"]] == ["3", "4", "5", "6"]
+    assert [Path(one.path).name for one in made] == [f"tiny_seed{seed}.png" for seed in (3, 4, 5, 6)]
     assert json.loads(made[1].recipe)["point"]["truncation"] == 0.7
     path, one, _, tree = create._one(made[1])
     assert json.loads(one.recipe) == tree
     with Image.open(path) as saved:
         assert json.loads(saved.text["recipe"]) == tree
-        near, known = create._near(desk, one, 0.3)
-        with Image.open(near[0][0]) as again:
+        near, known, before, back = create._varied(desk, one, 0.3, made, [])
+        with Image.open(near["value"][0][0]) as again:
             assert again.tobytes() == saved.tobytes()
-    assert len(near) == len(known) == create.NEIGHBOURS + 1
-    assert known[0].recipe == one.recipe
+    assert len(near["value"]) == len(known) == create.VARIATIONS + 1
+    assert (known[0].recipe, known[0].words) == (one.recipe, "Original")
+    assert Path(known[3].path).name == "tiny_seed4_variation3.png"
+    assert (near["selected_index"], before, back["visible"]) == (0, made, True)  # the original is marked
+    _, _, before, _ = create._varied(desk, known[2], 0.3, known, made)  # of a variation
+    assert before == made
+    assert create._back(before)[1:3] == (made, [])
 
 
 def test_a_wish_is_what_the_parts_say(desk):
@@ -242,8 +263,16 @@ def test_themes_and_colours_are_asked_for(desk, workspace):
 
 
 def test_what_is_refused_is_said(desk):
-    with pytest.raises(gradio.Error, match="there is no model"):
+    with pytest.raises(gradio.Error, match="There is no model “nothing” any more"):
         list(create._grid(desk, [], "nothing", 0, 1, WISH))
+
+
+def enlarged(desk, paths, model="larger"):
+    """What the tab has in the end, and all that it said meanwhile."""
+    told = []
+    progress = lambda share, desc: told.append(share)  # noqa: E731
+    ends = list(upscale._enlarge(desk, [str(path) for path in paths], model, 0, "png", "torch", progress))
+    return (*ends[-1].values, ends[-1].words, told)
 
 
 def test_pictures_are_enlarged_and_given_out(desk, tmp_path):
@@ -252,9 +281,7 @@ def test_pictures_are_enlarged_and_given_out(desk, tmp_path):
         paths.append(tmp_path / f"{i}" / Path(name).name)
         paths[-1].parent.mkdir()
         Image.new("RGB", (20, 12 + i), "teal").save(paths[-1])
-    told = []
-    progress = lambda share, desc: told.append(share)  # noqa: E731
-    pair, made = upscale._enlarge(desk, [str(path) for path in paths], "larger", 0, "png", "torch", progress)
+    pair, made, words, told = enlarged(desk, paths)
     with Image.open(pair[0]) as before, Image.open(pair[1]) as after:
         assert before.size == after.size == (80, 48)
     assert [Path(path).name for path in made] == ["impasto.zip", "a-b-1.png", "c-2.png"]
@@ -263,14 +290,35 @@ def test_pictures_are_enlarged_and_given_out(desk, tmp_path):
         with Image.open(io.BytesIO(archive.read("c-2.png"))) as last:
             assert last.size == (80, 52)
     assert told
+    assert words == ""
 
 
-@pytest.mark.parametrize("content", [b"", b"no picture", b"<svg xmlns='http://www.w3.org/2000/svg'/>"])
-def test_what_is_no_picture_is_not_enlarged(desk, tmp_path, content):
-    (tmp_path / "x.png").write_bytes(content)
-    with pytest.raises(gradio.Error):
-        upscale._enlarge(desk, [str(tmp_path / "x.png")], "larger", 0, "png", "torch", lambda *a, **k: None)
-    assert list(desk.out.iterdir()) == []
+@pytest.mark.parametrize("content", [b"", b"no picture", b"<svg xmlns='http://www.w3.org/2000/svg'/>", None])
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_what_cannot_be_enlarged_is_left_out_and_named(desk, tmp_path, content, language):
+    desk = Desk(desk.studio, language)
+    paths = [tmp_path / name for name in ("a.png", "broken.png", "c.png")]
+    for path in paths:
+        Image.effect_noise((64, 64), 50).save(path)
+    whole = paths[1].read_bytes()
+    paths[1].write_bytes(whole[: len(whole) // 2] if content is None else content)
+    pair, made, words, _ = enlarged(desk, paths)
+    assert [Path(path).name for path in made] == ["impasto.zip", "a-1.png", "c-3.png"]
+    assert pair is not None
+    assert "broken.png" in words
+    if language == "zh":
+        assert not re.search(r"[a-z]{5,}", re.sub(r"<[^>]+>|broken\.png|role|status", "", words))
+    pair, made, words, _ = enlarged(desk, paths[1:2])
+    assert (pair, made) == (None, [])
+
+
+def test_a_model_that_is_gone_is_no_fault_of_the_pictures(desk, tmp_path):
+    Image.new("RGB", (8, 8)).save(tmp_path / "x.png")
+    with pytest.raises(gradio.Error, match="There is no model “gone”"):
+        enlarged(desk, [tmp_path / "x.png"], "gone")
+    for files, model in (([], "larger"), ([tmp_path / "x.png"] * 65, "larger"), ([tmp_path / "x.png"], "")):
+        with pytest.raises(gradio.Error):
+            enlarged(desk, files, model)
 
 
 def test_a_game_begun_anew_is_not_put_back_by_rounds_that_were_still_played():
@@ -314,31 +362,205 @@ def test_a_full_queue_is_said(desk, monkeypatch):
         raise Refused(429, "32 pieces of work are waiting already", "come again in 3 s")
 
     monkeypatch.setattr(desk.studio.queue, "enter", refuse)
-    with pytest.raises(gradio.Error, match="come again in 3 s"):
+    with pytest.raises(gradio.Error, match="The studio is busy; try again in a moment"):
         desk.do(lambda check: 1)
+
+
+def allowed(seen):
+    """Of what `train._seen` gives: whether stop, resume, use in Create and start can be pressed; why not."""
+    *buttons, why = seen[5:]
+    return tuple(button["interactive"] for button in buttons), re.sub(r"<[^>]+>", "", why)
 
 
 def test_pictures_are_taken_in_looked_at_and_trained_on(desk, workspace):
     paths = [str(path) for path in sorted((workspace / "shapes").rglob("*.png"))]
-    sets, cleared, words = train._take(desk, paths)
-    assert (cleared, "30 pictures" in words) == (None, True)
-    assert dict(sets["choices"])["001"] == sets["value"]
+    took = train._take(desk, paths)
+    sets, cleared, report = took.values
+    assert (cleared, report, "30 pictures" in took.words) == (None, "", True)
+    assert dict(sets["choices"])["30 pictures"] == sets["value"]
     report = train._report(desk, sets["value"], 64)
-    assert "**30 pictures**" in report
+    assert "**30 pictures: 30 pictures**" in report
     assert "few-shot" in report
-    jobs = train._begin(desk, sets["value"], "mlp", 32, 50)
+    assert train._looked_over(desk, sets["value"]) == ("", "")
+    jobs, name = train._begin(desk, sets["value"], " spring ", "mlp", 32, 50)
     job = jobs["value"]
-    known, state, *_ = train._seen(desk, job, ())
-    assert "in training" in state
-    with pytest.raises(gradio.Error, match="in training already"):
-        train._begin(desk, sets["value"], "mlp", 32, 50)
+    assert (name, [words.split(" · ")[0] for words, _ in jobs["choices"]]) == ("", ["spring"])
+    seen = train._seen(desk, job, ())
+    assert ("spring" in seen[1], "progress" in seen[1]) == (True, True)  # it is being prepared
+    assert allowed(seen) == (
+        (True, False, False, False), "Another training is running (“spring”); stop it first."
+    )  # fmt: skip
+    with pytest.raises(gradio.Error, match="Another training is running; stop it first"):
+        train._begin(desk, sets["value"], "", "mlp", 32, 50)
     with pytest.raises(gradio.Error, match="no model yet"):
-        train._to_create(desk, job)
+        train._to_create(desk, job, 0)
+    with pytest.raises(gradio.Error, match="using it"):
+        train._data_file(desk, sets["value"])
+    with pytest.raises(gradio.Error, match="using it"):
+        train._job_file(desk, job)
     train._stop(desk, job)
     wait_for(lambda: desk.studio.jobs.get(job).state == "stopped")
-    known, state, *_ = train._seen(desk, job, known)
+    known, state, *_ = seen = train._seen(desk, job, seen[0])
     assert "stopped" in state
+    assert allowed(seen)[0][:2] == (False, True)
     assert train._seen(desk, job, known)[1]["__type__"] == "update"  # as it was: nothing to show
+
+
+def a_job(workspace, id_, images=0, ended=None, created=1.0, **about):
+    """A training as it lies on the disk, without a process."""
+    folder = workspace / "runs" / id_
+    folder.mkdir(parents=True)
+    about = {
+        "name": id_, "pictures": "shapes", "created": created, "preset": "mlp", "size": 16, "limits": [],
+        "folder": str(workspace / "shapes"), "arguments": [], **about,
+    }  # fmt: skip
+    (folder / "job.json").write_text(json.dumps(about))
+    events = [{"event": "progress", "images_seen": images, "unix_time": 2.0, "images_per_second": 1.0,
+               "eta_seconds": 1.0}] if images else []  # fmt: skip
+    if ended:
+        events.append(
+            {"event": "stopped", "condition": ended, "words": "", "seconds": 60.0, "unix_time": 3.0}
+        )
+    (folder / "events.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("images", "ended", "log", "buttons"),
+    [
+        (64, "interrupted", "", (False, True, True, True)),
+        (64, "minutes", "", (False, True, True, True)),
+        (64, "unhealthy", "", (False, True, True, True)),
+        (0, None, "impasto: the folder has 3 different pictures, and at least 24 are needed\n",
+         (False, False, False, True)),
+        (64, None, "", (False, True, True, True)),  # killed
+    ],
+)  # fmt: skip
+def test_only_what_makes_sense_can_be_pressed(desk, workspace, images, ended, log, buttons):
+    folder = a_job(workspace, "x", images, ended)
+    (folder / "job.log").write_text(log)
+    if images:
+        shutil.copytree(workspace / "tiny", folder / "best")
+    seen = train._seen(desk, "x", ())
+    assert allowed(seen) == (buttons, "")
+    if log:
+        assert "At least 24 pictures are needed; you have 3" in seen[1]
+    assert allowed(train._seen(desk, None, ())) == ((False, False, False, True), "")
+
+
+def test_too_few_pictures_are_said_before_a_training_is_started(desk, workspace):
+    few = workspace / "three"
+    few.mkdir()
+    for i, path in enumerate(sorted((workspace / "shapes").rglob("*.png"))[:3]):
+        shutil.copy(path, few / f"{i}.png")
+    why = "At least 24 pictures are needed; you have 3."
+    assert train._looked_over(desk, "three") == (why, "")
+    assert allowed(train._seen(desk, None, (), 100, why)) == ((False, False, False, False), why)
+    with pytest.raises(gradio.Error, match="you have 3"):  # a button that a page left enabled
+        train._begin(desk, "three", "", "mlp", 32, 1)
+    assert desk.studio.jobs.all() == []
+    assert "至少需要 24 张图片，现在只有 3 张" in train._looked_over(Desk(desk.studio, "zh"), "three")[0]
+
+
+@pytest.mark.parametrize("minutes", [float("nan"), float("inf"), None, 0, -1, 1e9])
+def test_minutes_that_are_none_start_nothing(desk, workspace, minutes):
+    with pytest.raises(gradio.Error, match="Minutes must be a number"):
+        train._begin(desk, "shapes", "", "mlp", 32, minutes)
+    a_job(workspace, "x", 64, "minutes")
+    with pytest.raises(gradio.Error, match="Minutes must be a number"):
+        train._go_on(desk, "x", minutes)
+    assert [job.state for job in desk.studio.jobs.all()] == ["finished"]
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_numbers_that_are_none_do_not_come_in(client, number):
+    ask = f'{{"fn_index": 0, "session_hash": "x", "data": [{number}]}}'
+    answer = client.post(
+        "/en/gradio_api/queue/join", content=ask, headers={"content-type": "application/json"}
+    )
+    assert answer.status_code == 403
+
+
+def test_a_failed_upload_leaves_nothing_chosen(desk, tmp_path):
+    (tmp_path / "notes.txt").write_text("no picture")
+    failed = train._take(desk, [str(tmp_path / "notes.txt")])
+    assert (failed.values[0]["value"], failed.values[1:]) == (None, (None, ""))
+    assert "notes.txt was not uploaded" in failed.words
+
+
+def test_what_was_left_out_of_an_upload_is_named(desk, workspace, tmp_path):
+    (tmp_path / "notes.txt").write_text("no picture")
+    paths = [*sorted((workspace / "shapes").rglob("*.png"))[:2], tmp_path / "notes.txt"]
+    took = train._take(desk, [str(path) for path in paths])
+    assert "notes.txt: is not a picture that Impasto can read" in took.words
+
+
+def test_runs_and_uploads_are_renamed_deleted_and_brought_back(desk, workspace):
+    from impasto.studio import trash
+
+    a_job(workspace, "x", 64, "minutes")
+    assert trash.rename(train._job_file(desk, "x"), " my\n flowers ") == "my flowers"
+    assert train._jobs(desk)["choices"][0][0].startswith("my flowers · ")
+    place = trash.put_away(train._job_file(desk, "x").parent, desk.studio.workspace)
+    assert desk.studio.jobs.all() == []
+    assert [one.entry.name for one in models.known(desk, "generator") if "trash" in one.entry.name] == []
+    trash.bring_back(place, desk.studio.workspace)
+    assert [job.name for job in desk.studio.jobs.all()] == ["my flowers"]
+    for wrong in ("", " \n", "\0"):
+        with pytest.raises(Refused):
+            trash.rename(train._job_file(desk, "x"), wrong)
+    with pytest.raises(Refused):  # not out of the trash
+        trash.bring_back(workspace / "shapes", desk.studio.workspace)
+    paths = [str(path) for path in sorted((workspace / "shapes").rglob("*.png"))]
+    sets = train._take(desk, paths).values[0]
+    trash.rename(train._data_file(desk, sets["value"]), "leaves")
+    assert ("leaves", sets["value"]) in train._sets(desk)["choices"]
+    with pytest.raises(gradio.Error, match="your own"):
+        train._data_file(desk, "shapes")
+    place = trash.put_away(train._data_file(desk, sets["value"]).parent, desk.studio.workspace)
+    assert desk.studio.uploads.all() == []
+    trash.bring_back(place, desk.studio.workspace)
+    assert train._sets_again(desk, place.name)["value"] == sets["value"]
+
+
+def test_a_finished_model_comes_first(desk, workspace):
+    for id_, ended in (("ready", "minutes"), ("early", "interrupted"), ("now", None)):
+        folder = a_job(workspace, id_, 64, ended)
+        shutil.copytree(workspace / "tiny", folder / "best")
+    run = workspace / "by-hand"  # of the command line, under way
+    shutil.copytree(workspace / "tiny", run / "last")
+    shutil.copy(workspace / "runs" / "now" / "events.jsonl", run)
+    chosen = models.to_choose(desk)
+    names = {name: words for words, name in chosen["choices"]}
+    assert names["runs/early"] == "early (not finished)"
+    assert names["by-hand"] == "by-hand (still training)"
+    assert (names["runs/ready"], names["openmoji-64"]) == ("ready", "openmoji-64")
+    order = list(names)
+    assert max(map(order.index, ("runs/ready", "tiny", "openmoji-64"))) < min(
+        map(order.index, ("runs/early", "runs/now", "by-hand"))
+    )
+    assert chosen["value"] not in ("runs/early", "runs/now", "by-hand")
+
+
+def test_a_model_that_was_trained_further_is_shown_anew(desk, workspace):
+    """The same name, other weights: pictures that are shown are of the state before."""
+    import os
+
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    stamp = models.stamp(desk, "tiny")
+    assert create._looked_at_again(desk, "tiny", stamp, 0)[1]["__type__"] == "update"  # nothing to redraw
+    (old,) = kept(desk, 3)
+    path = workspace / "tiny" / "model.safetensors"
+    weights = {name: value + 0.1 * torch.randn_like(value) for name, value in load_file(path).items()}
+    save_file(weights, path, {"format": "impasto-model"})
+    os.utime(path, (stamp + 5, stamp + 5))
+    assert create._looked_at_again(desk, "tiny", stamp, 0)[1] == 1
+    (new,) = kept(desk, 3)
+    assert Path(new.path).read_bytes() != Path(old.path).read_bytes()
+    with pytest.raises(gradio.Error, match="earlier state of the model"):
+        create._varied(desk, old, 0.3, [], [])
 
 
 def test_samples_have_a_history(desk, tmp_path):
@@ -379,17 +601,17 @@ def test_what_a_training_says_is_shown(desk):
 
 @pytest.mark.parametrize("ask", [train._begin, train._report, train._stop, train._go_on, train._to_create])
 def test_what_is_missing_is_said(desk, ask):
-    given = {train._begin: (None, "", 64, 1), train._report: (None, 64), train._go_on: (None, 5)}
-    with pytest.raises(gradio.Error, match="choose"):
+    given = {
+        train._begin: (None, "", "", 64, 1), train._report: (None, 64), train._go_on: (None, 5),
+        train._to_create: (None, 0),
+    }  # fmt: skip
+    with pytest.raises(gradio.Error, match="Choose"):
         ask(desk, *given.get(ask, (None,)))
 
 
 @pytest.mark.parametrize(("condition", "limits"), [("minutes", ["--minutes", "7.0"]), ("interrupted", [])])
 def test_going_on_adds_minutes_to_what_is_finished(desk, workspace, monkeypatch, condition, limits):
-    folder = workspace / "runs" / "x"
-    folder.mkdir(parents=True)
-    about = {"name": "x", "pictures": "shapes", "created": 1, "preset": "mlp", "size": 16, "limits": None}
-    (folder / "job.json").write_text(json.dumps(about))
+    folder = a_job(workspace, "x", limits=None)
     ended = {"event": "stopped", "condition": condition, "words": "", "seconds": 120.0, "unix_time": 1}
     (folder / "events.jsonl").write_text(json.dumps(ended) + "\n")
     (folder / "state.safetensors").touch()
@@ -410,35 +632,274 @@ def kept(desk, *seeds):
     return list(create._grid(desk, [], "tiny", seeds[0], len(seeds), WISH))[-1][1]
 
 
-def test_pictures_are_kept_once(desk):
+def known(outputs):
+    """The favourites after something was done with them."""
+    return (outputs.values if isinstance(outputs, notes.Noted) else outputs)[1]
+
+
+def test_favourites_are_kept_once(desk):
     one, other = kept(desk, 1, 2)
-    _, once, *_ = explore._keep(desk, [], one)
-    _, both, structure, detail = explore._keep(desk, once, other)
-    assert [made.words for made in both] == ["1", "2"]
+    once = known(favourites.added(desk, Kept(), one))
+    told = favourites.added(desk, once, other)
+    _, both, stored, structure, detail, *_ = told.values
+    assert "2 favourites" in told.words
+    assert [made.words for made in both.made] == ["1", "2"]
+    assert stored == [{"model": "tiny", "recipe": made.recipe} for made in (one, other)]
     assert (structure["value"], detail["value"], structure["choices"]) == ("1", "2", ["1", "2"])
-    assert explore._keep(desk, both, one)[1] == both
-    with pytest.raises(gradio.Error, match="choose"):
-        explore._keep(desk, [], None)
-    with pytest.raises(gradio.Error, match="more than 16"):
-        explore._keep(desk, both * 8, kept(desk, 3)[0])
+    assert known(favourites.added(desk, both, one)).made == both.made
+    with pytest.raises(gradio.Error, match="Choose"):
+        favourites.added(desk, Kept(), None)
+    with pytest.raises(gradio.Error, match="room for 16"):
+        favourites.added(desk, Kept(both.made * 8), kept(desk, 3)[0])
+
+
+def test_favourites_are_removed_one_by_one_or_all_and_come_back(desk):
+    all_ = Kept(tuple(kept(desk, 1, 2, 3)))
+    recipes = [one.recipe for one in all_.made]
+    less = known(favourites.removed(all_, 1))
+    assert [one.recipe for one in less.made] == [recipes[0], recipes[2]]
+    assert [one.recipe for one in known(favourites.undone(less)).made] == recipes
+    none = known(favourites.cleared(all_))
+    assert (none.made, none.stored) == ((), [])
+    assert [one.recipe for one in known(favourites.undone(none)).made] == recipes
+    assert known(favourites.undone(all_)).made == known(favourites.listed(all_)).made  # nothing to undo
+    assert len(known(favourites.removed(all_, 7)).made) == 3
+
+
+def test_favourites_are_made_again_after_a_reload(desk):
+    one, other = kept(desk, 1, 2)
+    gone = {"model": "gone", "recipe": one.recipe}
+    stored = [*known(favourites.listed(Kept((one, other)))).stored, gone]
+    (again,) = favourites.restored(desk, stored)
+    made = known(again).made
+    assert [Path(each.path).read_bytes() for each in made] == [
+        Path(each.path).read_bytes() for each in (one, other)
+    ]
+    assert known(again).stored == stored  # what cannot be shown stays
+    assert "1 favourites cannot be shown" in again.words
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [None, "x", {}, [1], [{}], [{"model": 1, "recipe": "{}"}], [{"model": "tiny", "recipe": "{"}] * 99],
+)
+def test_a_browser_may_have_kept_anything(desk, stored):
+    (again,) = favourites.restored(desk, stored)
+    assert known(again).made == ()
 
 
 def test_a_way_and_a_mixture_of_what_was_kept(desk):
-    both = kept(desk, 1, 2)
+    both = Kept(tuple(kept(desk, 1, 2)))
     path, save = explore._way(desk, both, 8, loop=False)
     with Image.open(path) as way:
         assert (way.format, way.n_frames, save["value"]) == ("WEBP", 8, path)
     path, _, _, more, *_ = explore._mixed(desk, both, "1", "2", True)
-    assert len(more) == 3
+    assert len(more.made) == 3
     with Image.open(path) as mixed:
-        assert mixed.text["recipe"] == more[2].recipe
+        assert mixed.text["recipe"] == more.made[2].recipe
+    foreign = replace(both.made[0], model="themed")
     asks = (
-        lambda: explore._way(desk, both[:1], 8, loop=False),
-        lambda: explore._mixed(desk, [], "", "", True),
+        lambda: explore._way(desk, Kept(both.made[:1]), 8, loop=False),
+        lambda: explore._way(desk, Kept((both.made[0], foreign)), 8, loop=False),
+        lambda: explore._mixed(desk, Kept(), "", "", True),
+        lambda: explore._mixed(desk, Kept((both.made[0], foreign)), "1", "2", True),
     )
     for ask in asks:
         with pytest.raises(gradio.Error, match="two pictures"):
             ask()
+
+
+def test_all_pictures_are_saved_at_once(desk):
+    from impasto.inference.recipe import read_recipes
+
+    made = kept(desk, 5, 6, 7)
+    archive = create._all(desk, made)
+    assert Path(archive).name == "tiny_seeds5-7.zip"
+    with zipfile.ZipFile(archive) as opened:
+        assert opened.namelist() == [f"tiny_seed{seed}.png" for seed in (5, 6, 7)]
+    sheet = Path(create._sheet(desk, made))
+    assert sheet.name == "tiny_seeds5-7_sheet.png"
+    assert [recipe.to_json() for recipe in read_recipes(sheet)] == [one.recipe for one in made]
+    with zipfile.ZipFile(favourites._all(desk, Kept((made[0], made[0])))) as opened:
+        assert opened.namelist() == ["tiny_seed5.png", "tiny_seed5-2.png"]
+    for ask in (lambda: create._all(desk, []), lambda: favourites._all(desk, Kept())):
+        with pytest.raises(gradio.Error, match="no pictures"):
+            ask()
+
+
+def test_a_picture_is_saved_larger(desk, monkeypatch):
+    monkeypatch.setattr(create, "UPSCALER", "larger")
+    (made,) = kept(desk, 5)
+    *_, path = create._larger(desk, made)
+    assert Path(path).name == "tiny_seed5_x4.png"
+    with Image.open(path) as larger:
+        assert larger.size == (64, 64)
+
+
+def test_adjustments_are_prepared_and_those_that_change_nothing_cannot_be_moved(desk, monkeypatch):
+    from impasto.inference import directions
+
+    monkeypatch.setattr(directions, "SAMPLES", 256)
+    monkeypatch.setattr(directions, "TRIALS", 32)
+    asked = replace(WISH, directions={"warmth": 1.0})
+    first, *_ = create._grid(desk, [], "tiny", 0, 1, asked)
+    assert "<progress" in first.words  # before anything else happens
+    assert steering._as_known(desk, "tiny")[0]["interactive"]
+    first, *_, last = steering._fitted(desk, "tiny", len(STEERED))
+    assert (first.values[0]["interactive"], "<progress" in first.words) == (False, True)
+    found = steering.useful(desk, "tiny")
+    assert [move["interactive"] for move in last] == [name in found for name in STEERED]
+    desk.useful[desk.studio.catalogue.generator("tiny").digest] = frozenset({"warmth"})
+    moves = dict(zip(STEERED, steering._as_known(desk, "tiny"), strict=True))
+    assert moves["warmth"]["interactive"]
+    assert (moves["contrast"]["interactive"], moves["contrast"]["value"]) == (False, 0)
+    assert moves["contrast"]["info"] == "Changes nothing in this model's pictures"
+
+
+@pytest.mark.parametrize("seed", [-1, 0.5, 2**60])
+def test_a_seed_that_is_none_is_refused(desk, seed):
+    with pytest.raises(gradio.Error, match="whole number"):
+        list(create._grid(desk, [], "tiny", seed, 1, WISH))
+
+
+def test_errors_are_lasting_and_go_when_all_is_well(desk):
+    place = notes.empty_note()
+    asked = []
+
+    def act(wrong):
+        asked.append(wrong)
+        if wrong:
+            raise wrong
+        return 1, 2
+
+    handler = notes.noting(desk, act, place)
+    assert handler(None) == (1, 2, "")
+    said = handler(desk.refused("no_chosen"))
+    assert list(said) == [place]
+    assert "Choose a picture first." in said[place]
+    assert 'role="alert"' in said[place]
+    assert "server's log" in handler(ValueError("/secret/place"))[place]
+    assert "disk is full" in handler(OSError(28, "No space left on device"))[place]
+
+    def stream(wrong):
+        yield from (act(wrong),)
+
+    assert list(notes.noting(desk, stream, place)(None)) == [(1, 2, "")]
+    assert "Choose" in next(notes.noting(desk, stream, place)(desk.refused("no_chosen")))[place]
+    assert "&lt;b&gt;" in notes.note("<b>")
+
+
+SOURCE = Path(page.__file__).parents[2]
+WALKED = [
+    *(SOURCE / "studio" / name for name in ("catalogue.py", "jobs.py", "queue.py", "uploads.py", "zips.py")),
+    *(SOURCE / "studio" / name for name in ("work.py", "trash.py")),
+    *(SOURCE / name for name in ("decoding.py", "checkpoints.py", "data/batches.py")),
+    *(SOURCE / "inference" / name for name in ("sampler.py", "latent.py", "upscale.py", "pictures.py")),
+]
+NOT_MET = {  # on the page: arguments of the API and of the command line
+    "a preset is named, not given as a file", "there are no seeds to make pictures of",
+    "a way needs two stops at least", "a theme can be asked of seeds alone", "there is no level of",
+    "a name needs a letter or a digit", "is there already",
+}  # fmt: skip
+RAISED = {"Refused": 1, "NotHere": 0, "ImageError": 0, "InputError": 0, "DataError": 0, "CheckpointError": 0}
+
+
+def messages(path):
+    """What a file's errors say, with some value in every place."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        name = getattr(getattr(node, "func", None), "id", "") if isinstance(node, ast.Call) else ""
+        if name in RAISED and len(node.args) > RAISED[name]:
+            said = node.args[RAISED[name]]
+            if isinstance(said, ast.BinOp):
+                said = said.left
+            if isinstance(said, ast.Constant):
+                yield said.value
+            elif isinstance(said, ast.JoinedStr):
+                yield "".join(
+                    part.value if isinstance(part, ast.Constant) else value_for(part) for part in said.values
+                )
+
+
+def value_for(part):
+    """Something that may stand in a place of a message."""
+    text = ast.unparse(part.value)
+    if text.endswith(".message") or text == "message":
+        return "is empty"
+    if "format" in text and "upper" in text:
+        return "SVG"
+    if text == "what":
+        return "upscaler"
+    return "7"
+
+
+def test_every_error_that_the_page_meets_has_words():
+    """In both languages: a message that is missing in page/errors.py would be English on the Chinese page."""
+    found = {message for path in WALKED for message in messages(path)}
+    assert len(found) > 60
+    unknown = {m for m in found if not errors.is_known(m) and not any(part in m for part in NOT_MET)}
+    assert unknown == set()
+
+
+def test_errors_are_said_in_chinese(desk):
+    zh = Desk(desk.studio, "zh")
+    with pytest.raises(gradio.Error, match="模型“nothing”已不存在"):
+        list(create._grid(zh, [], "nothing", 0, 1, WISH))
+    assert errors.reason_in_words("it ended without a word: killed, or a power cut", "zh").startswith(
+        "训练被外部终止"
+    )
+    assert errors.explain(Refused(415, "x y.png is truncated: 3 of 9 bytes", "save it anew"), "zh") == (
+        "x y.png 已损坏，请重新导出。"
+    )
+    assert (
+        errors.explain(Refused(422, "something new"), "zh")
+        == "操作无法完成。详细信息（英文）：something new。"
+    )
+    assert errors.explain(Refused(422, "something new", "do this"), "en") == "Something new. do this."
+
+
+def test_advice_is_said_in_chinese(desk, workspace):
+    report = train._report(Desk(desk.studio, "zh"), "shapes", 64)
+    names = ("few-shot", "shapes", "discs", "squares")
+    assert set(re.findall("[a-z-]{3,}", report.lower())) <= {*names}
+
+
+def test_every_line_of_advice_has_words():
+    from impasto.data import inspect as inspecting
+
+    source = ast.parse(Path(inspecting.__file__).read_text())
+    advice = next(n for n in source.body if isinstance(n, ast.FunctionDef) and n.name == "_advice")
+    lines = []
+    for node in ast.walk(advice):
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "append":
+            said = node.args[0]
+            parts = said.values if isinstance(said, ast.JoinedStr) else [said]
+            lines.append("".join(advice_part(part) for part in parts))
+    assert len(lines) > 9
+    assert [line for line in lines if errors.advice_in_words(line, "zh").startswith("操作")] == []
+
+
+def advice_part(part):
+    """Words as they stand, or a value that may stand in their place."""
+    if isinstance(part, ast.Constant):
+        return part.value
+    text = ast.unparse(part)
+    return "7 pictures" if "_some" in text else "70%" if "%" in text else "7"
+
+
+def test_every_verdict_of_health_has_chinese_words():
+    from typing import get_args
+
+    from impasto.training.health import Kind, Severity
+
+    assert set(errors.VERDICTS) >= set(get_args(Kind))
+    assert set(errors.SEVERITIES) >= set(get_args(Severity))
+
+
+def test_the_game_is_drawn_before_its_first_round(desk):
+    plane, losses, verdict = learn._seen(desk, learn._begun("textbook", "ring", -3, -3))
+    assert "Before the first round" in plane
+    assert plane.count("<circle") > 256
+    assert (losses, "Beginning" in verdict) == ("", True)
 
 
 def test_the_map_is_wandered_in(desk):

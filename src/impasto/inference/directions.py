@@ -8,7 +8,7 @@ from the latent, and the shortest step that by this prediction changes it by one
 the latents of the real ones.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +32,9 @@ RIDGE = 0.1  # of the latents' variance
 MIDDLE_SIDE = 4  # px that activations are averaged to
 LEAST = 1e-6  # deviation of a property that pictures have at all
 HIGHEST = 6.0  # of an activation
+
+Progress = Callable[[int, int], None]
+"""Told how much is done, and of how much."""
 
 
 @dataclass(frozen=True)
@@ -67,18 +70,25 @@ class Directions(Mapping[str, Tensor]):
         return len(self.names)
 
 
-def directions_of(generator: Generator, folder: Path, digest: str, themes: Sequence[str] = ()) -> Directions:
+def directions_of(
+    generator: Generator,
+    folder: Path,
+    digest: str,
+    themes: Sequence[str] = (),
+    progress: Progress | None = None,
+) -> Directions:
     """Those that were fitted before, or fitted now (some 20 s) and kept beside the model.
 
     Those of a model that comes with the package, or lies in a folder that cannot be written to, are kept in
     the cache: nothing is written into an installed package. `digest` is that of the weights: what was fitted
     to others is fitted again. `themes` are the names of those that the generator knows.
+    `progress` is told how many pictures are measured, and of how many.
     """
     places = [folder / FILE, cache_folder() / "directions" / f"{digest}.safetensors"]
     for place in places:
         if (found := _read(place, digest)) is not None:
             return found
-    fitted = fit_directions(generator, themes)
+    fitted = fit_directions(generator, themes, progress)
     tensors = {"steps": fitted.steps, "measured": fitted.measured}
     values = {"names": fitted.names, "predicted": fitted.predicted, "digest": digest, "version": VERSION}
     if folder.resolve().is_relative_to(ZOO.resolve()):
@@ -90,6 +100,12 @@ def directions_of(generator: Generator, folder: Path, digest: str, themes: Seque
         except OSError:
             continue
     return fitted
+
+
+def known_directions(folder: Path, digest: str) -> Directions | None:
+    """Those of a model that were fitted before, or nothing."""
+    places = (folder / FILE, cache_folder() / "directions" / f"{digest}.safetensors")
+    return next((found for place in places if (found := _read(place, digest))), None)
 
 
 def _read(path: Path, digest: str) -> Directions | None:
@@ -105,10 +121,14 @@ def _read(path: Path, digest: str) -> Directions | None:
 
 
 @torch.no_grad()
-def fit_directions(generator: Generator, themes: Sequence[str] = ()) -> Directions:
+def fit_directions(
+    generator: Generator, themes: Sequence[str] = (), progress: Progress | None = None
+) -> Directions:
     """A function of the weights alone: always the same seeds."""
+    steps_at_most = len(PROPERTIES) + COMPONENTS + len(themes)
+    tell = _told_of(progress, SAMPLES + TRIALS * (1 + steps_at_most))
     z = _latents(generator, range(FIRST_SEED, FIRST_SEED + SAMPLES))
-    measured, activations = _measure(generator, z)
+    measured, activations = _measure(generator, z, tell)
     deviations = measured.std(0)
     varied = [i for i, deviation in enumerate(deviations) if deviation > LEAST]  # grey has no warmth
     components = principal_components(activations, COMPONENTS)
@@ -123,10 +143,23 @@ def fit_directions(generator: Generator, themes: Sequence[str] = ()) -> Directio
         predicted = torch.cat((predicted, told(exemplars, has)))
 
     fresh = _latents(generator, range(FIRST_SEED + SAMPLES, FIRST_SEED + SAMPLES + TRIALS))
-    before, _ = _measure(generator, fresh)
-    changes = [(_measure(generator, fresh + step)[0] - before).mean(0) for step in steps]
+    before, _ = _measure(generator, fresh, tell)
+    changes = [(_measure(generator, fresh + step, tell)[0] - before).mean(0) for step in steps]
     effects = torch.stack(changes) / deviations.clamp(min=LEAST)
     return Directions(tuple(names), steps, tuple(round(float(p), 4) for p in predicted), effects)
+
+
+def _told_of(progress: Progress | None, total: int) -> Callable[[int], None]:
+    """A function that adds up how many are done and tells `progress`."""
+    done = 0
+
+    def tell(more: int) -> None:
+        nonlocal done
+        done += more
+        if progress is not None:
+            progress(min(done, total), total)
+
+    return tell
 
 
 def told(z: Tensor, targets: Tensor) -> Tensor:
@@ -171,7 +204,7 @@ def _latents(generator: Generator, seeds: Sequence[int]) -> Tensor:
     return torch.cat([generator.sample_latents(1, torch.Generator().manual_seed(seed)) for seed in seeds])
 
 
-def _measure(generator: Generator, z: Tensor) -> tuple[Tensor, Tensor]:
+def _measure(generator: Generator, z: Tensor, tell: Callable[[int], None]) -> tuple[Tensor, Tensor]:
     """Properties (N, 5) and activations half-way (N, D) of the pictures of latents (N, d), on the CPU."""
     device = next(generator.parameters()).device
     measured, activations = [], []
@@ -186,6 +219,7 @@ def _measure(generator: Generator, z: Tensor) -> tuple[Tensor, Tensor]:
     try:
         for part in torch.split(z, BATCH):
             measured.append(properties(generator(part.to(device))).cpu())
+            tell(len(part))
     finally:
         hook.remove()
     return torch.cat(measured), torch.cat(activations)

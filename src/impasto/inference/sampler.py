@@ -24,7 +24,8 @@ from impasto.errors import CheckpointError, InputError
 from impasto.files import replacing
 from impasto.image_files import encode, from_pil, to_pil
 from impasto.images import Source, to_tensor, to_uint8
-from impasto.inference.directions import Directions, directions_of
+from impasto.inference.directions import Directions, directions_of, known_directions
+from impasto.inference.directions import Progress as Fitting
 from impasto.inference.latent import check_move, check_seed, colouring_of, latent_of, pack
 from impasto.inference.paths import walk
 from impasto.inference.project import CANDIDATES, STEPS, Progress, check_search, project
@@ -206,9 +207,21 @@ class Model:
         made, begun = (self.make(self.recipe(pack(found))) for found in (latent, start))
         return judge(made, begun, pixels, config, against, progress)
 
-    def directions(self) -> Directions:
-        """Named steps in the space of noise; fitted once (some 20 s) and kept beside the model."""
-        return directions_of(self.generator, self.folder, self.digest, self.themes)
+    def directions(self, progress: Fitting | None = None) -> Directions:
+        """Named steps in the space of noise; fitted once (some 20 s) and kept beside the model.
+
+        `progress` is told how many pictures are measured, and of how many, where they are fitted now.
+        """
+        found: Directions | None = self.__dict__.get("_fitted")
+        if found is None:
+            found = directions_of(self.generator, self.folder, self.digest, self.themes, progress)
+            self.__dict__["_fitted"] = found
+        return found
+
+    def known_directions(self) -> Directions | None:
+        """`directions` where they were fitted before; nothing where that would take its time."""
+        found: Directions | None = self.__dict__.get("_fitted")
+        return found or known_directions(self.folder, self.digest)
 
     def seed_point(
         self,
@@ -344,16 +357,12 @@ class Model:
         return about
 
     @cached_property
-    def _directions(self) -> Directions:
-        return self.directions()
-
-    @cached_property
     def _pyramid(self) -> Pyramid:
         return Pyramid(SEEN_PX).to(next(self.generator.parameters()).device)
 
     def latent(self, point: Point) -> Tensor:
         """(levels, latent_dim) float32 on the CPU. Raises `InputError` for what this model cannot do."""
-        return latent_of(point, self.generator, lambda name: self._directions[name], self.themes)
+        return latent_of(point, self.generator, lambda name: self.directions()[name], self.themes)
 
     @torch.inference_mode()
     def _images(self, points: Sequence[Point], colours_of: Point | None = None) -> Tensor:

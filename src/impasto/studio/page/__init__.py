@@ -61,7 +61,7 @@ def build(studio: Studio, language: str) -> gr.Blocks:
     ) as page:
         desk.heading()
         with gr.Tabs() as tabs:
-            with gr.Tab(desk.say("create"), id="create"):
+            with gr.Tab(desk.say("create"), id="create") as first:
                 make = create.build(desk)
             with gr.Tab(desk.say("explore"), id="explore") as tab:
                 wander = explore.build(desk)
@@ -70,10 +70,10 @@ def build(studio: Studio, language: str) -> gr.Blocks:
             with gr.Tab(desk.say("train"), id="train"):
                 teach = train.build(desk)
             with gr.Tab(desk.say("learn"), id="learn"):
-                learn.build(desk)
-        make.connect(desk, page, tabs, enlarge.files)
-        wander.connect(desk, tab, make)
+                learn.build(desk, page)
+        make.connect(desk, page, first, tabs, enlarge.files)
+        wander.connect(desk, page, tab, make)
         enlarge.connect(desk, page)
-        teach.connect(desk, page, tabs, make.model)
+        teach.connect(desk, page, tabs, make.model, make.redraw)
     built: gr.Blocks = page
     return built

@@ -4,7 +4,8 @@ import secrets
 import shutil
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import wait
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import TypeVar
@@ -14,12 +15,14 @@ from gradio.context import LocalContext
 from pydantic import ValidationError
 
 from impasto.errors import ImpastoError, InputError
+from impasto.studio.page.errors import explain
 from impasto.studio.page.words import LANGUAGES, words
 from impasto.studio.problems import Refused
 from impasto.studio.queue import Check, Place
 from impasto.studio.studio import Studio
 
 T = TypeVar("T")
+V = TypeVar("V")
 Tell = Callable[[], None]
 AHEAD = 2  # as many as the queue has workers: more would only make others wait
 TELL_SECONDS, TIDY_SECONDS, KEEP_SECONDS = 0.3, 60.0, 6 * 3_600.0
@@ -32,11 +35,16 @@ class Desk:
         self.studio, self.language = studio, language
         self._words = words(language)
         self._tidy_at = 0.0
+        self.useful: dict[str, frozenset[str]] = {}  # by a model's digest: the adjustments that change it
         self.out = Path(mkdtemp(prefix="page-", dir=studio.private))  # emptied when a server starts or ends
 
     def say(self, key: str, **figures: object) -> str:
         """The page's words for something. Raises `KeyError` for what has none."""
         return self._words[key].format(**figures)
+
+    def refused(self, key: str, **figures: object) -> gr.Error:
+        """To be raised: what is missing or wrong, in the page's words."""
+        return gr.Error(self.say(key, **figures), title=self.say("no"), print_exception=False)
 
     def heading(self) -> None:
         """The name, what it is, and the other languages."""
@@ -62,6 +70,17 @@ class Desk:
                 while tell is not None and not place.future.done():
                     time.sleep(TELL_SECONDS)
                     tell()
+                return place.future.result()
+            finally:
+                place.leave()
+
+    def watch(self, work: Callable[[Check], T], look: Callable[[], V]) -> Generator[V, None, T]:
+        """Do work in the studio's queue; meanwhile what `look` sees, now and then; in the end the result."""
+        with Said(self):
+            place = self.studio.queue.enter(work)
+            try:
+                while wait([place.future], TELL_SECONDS).not_done:
+                    yield look()
                 return place.future.result()
             finally:
                 place.leave()
@@ -93,11 +112,6 @@ class Desk:
         (folder / name).write_bytes(data)
         return str(folder / name)
 
-    def models(self, kind: str) -> list[str]:
-        """The names of the models of a kind, those that a person made first."""
-        found = [entry for entry in self.studio.catalogue.models() if entry.kind == kind]
-        return [entry.name for entry in sorted(found, key=lambda entry: (entry.shipped, -entry.changed))]
-
 
 def _peer() -> str:
     """The address of the client that the page works for."""
@@ -106,7 +120,7 @@ def _peer() -> str:
 
 
 class Said:
-    """What goes wrong by the user's doing inside of it is said on the page."""
+    """What goes wrong by the user's doing inside of it becomes a `gr.Error` in the page's words."""
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
@@ -119,7 +133,7 @@ class Said:
             words = error.errors(include_url=False)[0]
             error = InputError(f"{'.'.join(map(str, words['loc']))}: {words['msg']}")
         if isinstance(error, ImpastoError):
-            said = f"{error.message}. {error.hint}" if error.hint else error.message
+            said = explain(error, self.desk.language)
             if not isinstance(error, Refused):
                 said = self.desk.studio.without_places(said)
-            raise gr.Error(said, title=self.desk.say("no"), duration=12, print_exception=False) from None
+            raise gr.Error(said, title=self.desk.say("no"), print_exception=False) from None

@@ -1,17 +1,18 @@
-"""Explore: a map of pictures; a way between those that were kept, as an animation; two of them mixed."""
+"""Explore: a map of pictures; a film from favourite to favourite; two of them mixed."""
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
 from impasto.studio import work
-from impasto.studio.page import wander
+from impasto.studio.page import favourites, models, wander
 from impasto.studio.page.create import Create
-from impasto.studio.page.desk import Desk, Said
-from impasto.studio.page.made import Made, Shown, empty_gallery, in_gallery, put
-from impasto.studio.problems import Refused
+from impasto.studio.page.desk import Desk
+from impasto.studio.page.favourites import Favourites, Kept
+from impasto.studio.page.made import put, stem
+from impasto.studio.page.notes import empty_note, listen
 from impasto.studio.schemas import MOST_STOPS, Interpolate
 
 FPS, MOST_FRAMES = 24, 240
@@ -22,119 +23,99 @@ class Explore:
     """The parts of the tab, and what connects them."""
 
     map: wander.Wander
-    kept: gr.Gallery
-    clear: gr.Button
+    kept: Favourites
     frames: gr.Slider
     loop: gr.Checkbox
     go: gr.Button
-    structure: gr.Dropdown
-    detail: gr.Dropdown
     colours: gr.Checkbox
     mix: gr.Button
+    note: gr.HTML
     seen: gr.Image
     save: gr.DownloadButton
 
-    def connect(self, desk: Desk, tab: gr.Tab, make: Create) -> None:
+    def connect(self, desk: Desk, page: gr.Blocks, tab: gr.Tab, make: Create) -> None:
         """What happens when."""
         self.map.connect(desk, tab, make.model, make.steering)
-        state = gr.State([])
-        quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-        kept = [self.kept, state, self.structure, self.detail]
-        for place in (make, self.map):
-            place.keep.click(lambda kept, one: _keep(desk, kept, one), [state, place.one], kept, **quiet)
-        self.clear.click(lambda: _listed([]), None, kept, **quiet)
-        slow: dict[str, Any] = {"api_visibility": "private", "show_progress_on": [self.seen]}
-        self.go.click(
-            lambda kept, frames, loop: _way(desk, kept, frames, loop=loop),
-            [state, self.frames, self.loop], [self.seen, self.save], **slow,
+        kept = self.kept
+        kept.connect(desk, page, favourites.keepers(make, self.map))
+        slow: dict[str, Any] = {"show_progress": "full", "show_progress_on": [self.seen]}
+
+        def film(kept: Kept, frames: int, loop: bool) -> tuple[Any, Any]:
+            return _way(desk, kept, frames, loop=loop)
+
+        listen(
+            desk, [self.go.click], film, [kept.state, self.frames, self.loop], [self.seen, self.save],
+            self.note, **slow,
         )  # fmt: skip
-        self.mix.click(
-            lambda kept, *which: _mixed(desk, kept, *which),
-            [state, self.structure, self.detail, self.colours], [self.seen, self.save, *kept], **slow,
+        which = [kept.state, kept.structure, kept.detail, self.colours]
+        listen(
+            desk, [self.mix.click], lambda *which: _mixed(desk, *which), which,
+            [self.seen, self.save, *kept.outputs], self.note, **slow,
         )  # fmt: skip
 
 
 def build(desk: Desk) -> Explore:
     """The tab."""
     seen_from_above = wander.build(desk)
+    structure, detail = (
+        gr.Dropdown([], label=desk.say(name), render=False) for name in ("structure", "detail")
+    )
     with gr.Row():
         with gr.Column(scale=3, min_width=320):
             gr.Markdown(desk.say("explore_text"))
-            kept = empty_gallery(desk.say("kept"), "kept")
-            clear = gr.Button(desk.say("clear"))
+            kept = favourites.build(desk, structure, detail)
             with gr.Group():
                 frames = gr.Slider(8, MOST_FRAMES, 48, step=1, label=desk.say("frames"))
                 loop = gr.Checkbox(label=desk.say("loop"))
             go = gr.Button(desk.say("go"), variant="primary")
             with gr.Group():
-                structure = gr.Dropdown([], label=desk.say("structure"))
-                detail = gr.Dropdown([], label=desk.say("detail"))
+                structure.render()  # type: ignore[no-untyped-call]
+                detail.render()  # type: ignore[no-untyped-call]
                 colours = gr.Checkbox(value=True, label=desk.say("with_colours"))
             mix = gr.Button(desk.say("mix"), variant="primary")
+            said = empty_note("film-note")
         with gr.Column(scale=3, min_width=320):
             seen = gr.Image(
                 label=desk.say("seen"), type="filepath", interactive=False, buttons=["fullscreen"],
                 elem_id="seen", elem_classes="impasto-picture", height=480,
             )  # fmt: skip
             save = gr.DownloadButton(desk.say("save_it"), interactive=False)
-    return Explore(
-        seen_from_above, kept, clear, frames, loop, go, structure, detail, colours, mix, seen, save
-    )
+    return Explore(seen_from_above, kept, frames, loop, go, colours, mix, said, seen, save)
 
 
-def _keep(desk: Desk, kept: list[Made], one: Made | None) -> tuple[Any, ...]:
-    """One more, unless it is there already."""
-    with Said(desk):
-        if one is None:
-            raise Refused(422, desk.say("no_chosen"))
-        if len(kept) >= MOST_STOPS:
-            raise Refused(413, desk.say("too_many", most=MOST_STOPS))
-    if any(one.recipe == other.recipe for other in kept):
-        return _listed(kept)
-    gr.Info(desk.say("kept_now", count=len(kept) + 1))
-    return _listed([*kept, one])
-
-
-def _listed(kept: list[Made]) -> tuple[Any, ...]:
-    """The gallery with its numbers, its state, and two lists to choose from."""
-    numbered = [replace(one, words=str(i)) for i, one in enumerate(kept, 1)]
-    numbers = [one.words for one in numbered]
-    choices = [gr.update(choices=numbers, value=numbers[i] if len(numbers) > i else None) for i in (0, 1)]
-    shown: Shown = in_gallery(numbered)
-    return (*shown, *choices)
-
-
-def _way(desk: Desk, kept: list[Made], frames: int, *, loop: bool) -> tuple[Any, Any]:
+def _way(desk: Desk, kept: Kept, frames: int, *, loop: bool) -> tuple[Any, Any]:
     """From picture to picture, as an animated WebP."""
-    with Said(desk):
-        if len(kept) < 2:
-            raise Refused(422, desk.say("two_at_least"))
-        stops: list[Any] = [json.loads(one.recipe) for one in kept]
-        ask = Interpolate(
-            model=kept[0].model, stops=stops, frames=max(int(frames), len(stops)), loop=loop, fps=FPS
-        )
+    made = kept.made
+    if len(made) < 2 or len({one.model for one in made}) > 1:
+        raise desk.refused("two_at_least")
+    stops: list[Any] = [json.loads(one.recipe) for one in made]
+    ask = Interpolate(
+        model=made[0].model, stops=stops, frames=max(int(frames), len(stops)), loop=loop, fps=FPS
+    )
     data, _ = desk.do(lambda check: work.interpolate(desk.studio.catalogue.generator(ask.model), ask))
-    return _given(desk.put("impasto.webp", data))
+    return _given(desk.put(f"{stem(models.title(desk, ask.model))}_film.webp", data))
 
 
 def _mixed(
-    desk: Desk, kept: list[Made], structure: str | None, detail: str | None, colours: bool
+    desk: Desk, kept: Kept, structure: str | None, detail: str | None, colours: bool
 ) -> tuple[Any, ...]:
-    """The structure of one with the detail of another; the mixture is kept, too."""
+    """The shape of one with the style of another; the mixture is kept, too."""
     from impasto.inference.recipe import Recipe
 
-    with Said(desk):
-        if not structure or not detail:
-            raise Refused(422, desk.say("two_at_least"))
-    one, other = (kept[int(number) - 1] for number in (structure, detail))
+    if not structure or not detail:
+        raise desk.refused("two_at_least")
+    one, other = (kept.made[int(number) - 1] for number in (structure, detail))
+    if one.model != other.model:
+        raise desk.refused("two_at_least")
 
-    def make(check: object) -> Made:
+    def make(check: object) -> Any:
         model = desk.studio.catalogue.generator(one.model)
         recipes = [Recipe.model_validate_json(each.recipe) for each in (one, other)]
         return put(desk, model, one.model, model.mix(*recipes, colours=colours))
 
     made = desk.do(make)
-    return (*_given(made.path), *_listed([*kept, made] if len(kept) < MOST_STOPS else kept))
+    more = Kept((*kept.made, made), kept.lost) if len(kept.made) < MOST_STOPS else kept
+    return (*_given(made.path), *favourites.listed(more))
 
 
 def _given(path: str) -> tuple[str, Any]:

@@ -5,6 +5,7 @@ and fetches any address, that a request names as its upload.
 """
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -59,11 +60,13 @@ class Gate:
         if rest == _JOIN:
             messages = await _whole(receive)
             try:
-                ask = json.loads(b"".join(message.get("body", b"") for message in messages))
+                body = b"".join(message.get("body", b"") for message in messages)
+                ask = json.loads(body, parse_constant=_refuse, parse_float=_finite)
             except (ValueError, RecursionError):
                 ask = None
             if ask is None or not _is_ours(ask):
-                await problem(403, "the request names a file that was not uploaded")(scope, receive, send)
+                words = "the request names a file that was not uploaded, or a number that is none"
+                await problem(403, words)(scope, receive, send)
                 return
             if not self._has_room(ask, peer_of(scope)):
                 await _FULL(scope, receive, send)
@@ -114,6 +117,15 @@ def _is_ours(ask: Any) -> bool:
         return False
     folder = Path(get_upload_folder()).resolve()
     return all("\0" not in path and Path(path).resolve().is_relative_to(folder) for path in named)
+
+
+def _refuse(word: str) -> Any:
+    """No browser sends NaN or Infinity, and nothing on the page expects them."""
+    raise ValueError(f"{word} is no number")
+
+
+def _finite(text: str) -> float:
+    return number if math.isfinite(number := float(text)) else _refuse(text)
 
 
 def _paths(tree: Any) -> Iterator[str]:

@@ -6,6 +6,7 @@ import gradio as gr
 
 from impasto.studio.page import figures
 from impasto.studio.page.desk import Desk
+from impasto.studio.page.notes import empty_note, listen
 
 if TYPE_CHECKING:
     from impasto.studio.game import Game
@@ -17,7 +18,7 @@ MOST_ROUNDS = 20_000  # then it pauses: a page that was forgotten costs nothing
 GOOD, BAD = ("converged",), ("collapsed", "oscillating", "diverged")
 
 
-def build(desk: Desk) -> None:
+def build(desk: Desk, page: gr.Blocks) -> None:
     """The tab, and what happens in it."""
     game = gr.State(None, time_to_live=3_600)  # of which beginning, and the game
     begun = gr.State(0, time_to_live=3_600)  # how often it was begun anew; rounds never write it
@@ -39,6 +40,7 @@ def build(desk: Desk) -> None:
         with gr.Column(scale=3, min_width=320):
             plane = gr.HTML(elem_id="plane")
         with gr.Column(scale=3, min_width=320):
+            said = empty_note("learn-note")
             verdict = gr.HTML(elem_id="verdict")
             losses = gr.HTML()
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
@@ -48,11 +50,19 @@ def build(desk: Desk) -> None:
         played = desk.do(lambda check: _played(going_on(known, number), *rules))
         return (number, played), *_seen(desk, played), gr.update(active=played.step < MOST_ROUNDS)
 
-    timer.tick(step, [game, begun, *asked], seen, concurrency_limit=4, trigger_mode="once", **quiet)
+    def begin(*rules: Any) -> tuple[Any, ...]:
+        return _seen(desk, desk.do(lambda check: _begun(*rules)))
+
+    drawn = [plane, losses, verdict]
+    listen(
+        desk, [timer.tick], step, [game, begun, *asked], seen, said, concurrency_limit=4, trigger_mode="once"
+    )
     play.click(lambda: gr.update(active=True), None, timer, **quiet)
     pause.click(lambda: gr.update(active=False), None, timer, **quiet)
     again = [anew.click, shape.change]
     gr.on(again, lambda number: (number + 1, gr.update(active=True)), begun, [begun, timer], **quiet)
+    # Not only when it is played: an empty page says nothing.
+    listen(desk, [page.load, *again], begin, asked, drawn, said, concurrency_limit=2)
 
 
 def going_on(known: "tuple[int, Game] | None", number: int) -> "Game | None":
@@ -72,14 +82,22 @@ def _played(game: "Game | None", kind: str, shape: str, g_rate: float, d_rate: f
     return game
 
 
+def _begun(kind: str, shape: str, g_rate: float, d_rate: float) -> "Game":
+    """A game before its first round."""
+    from impasto.studio.game import Game, Rules
+
+    return Game(Rules(kind, shape, 10.0**g_rate, 10.0**d_rate))  # type: ignore[arg-type]
+
+
 def _seen(desk: Desk, game: "Game") -> tuple[str, str, str]:
     """The plane, the losses and the verdict."""
     from impasto.studio.game import SIDE, centres, judge
 
-    now, verdict = game.looks[-1], judge(game.looks, game.rules.shape)
-    caption = desk.say(
-        "plane", step=now.step, accuracy=now.accuracy, found=now.found, clumps=len(centres(game.rules.shape))
-    )
+    verdict = judge(game.looks, game.rules.shape)
+    caption = desk.say("plane_before")
+    if game.looks:
+        now, clumps = game.looks[-1], len(centres(game.rules.shape))
+        caption = desk.say("plane", step=now.step, accuracy=now.accuracy, found=now.found, clumps=clumps)
     plane = figures.plane(
         caption, game.surface().tolist(), game.real.tolist(), game.generated().tolist(), SIDE
     )

@@ -47,6 +47,13 @@ CSS = """
 .impasto-figure figcaption { color: var(--body-text-color-subdued); font-size: .9rem; }
 .impasto-verdict { border-left: .3rem solid currentColor; padding: .2rem .8rem; }
 .impasto-verdict.bad { border-color: #c2410c; } .impasto-verdict.good { border-color: #15803d; }
+.impasto-verdict { white-space: pre-line; margin: .2rem 0; }
+.impasto-note:not(:has(p)) { display: none; }
+.impasto-busy { display: grid; gap: .4rem; margin: .2rem 0; padding: .6rem .8rem; border-radius: .5rem;
+    background: var(--block-background-fill); border: 1px solid var(--border-color-primary); }
+.impasto-busy progress { width: 100%; height: .5rem; accent-color: var(--secondary-600); }
+.column:has(> #create-note .impasto-busy) #grid .grid-wrap { opacity: .4; }
+.impasto-grid .thumbnail-item.selected { outline: 3px solid var(--secondary-500); outline-offset: 1px; }
 .tab-container button.selected { color: var(--body-text-color) !important; font-weight: 700; }
 .impasto-grid .grid-container {
     grid-template-columns: repeat(auto-fill, minmax(clamp(88px, 15%, 160px), 1fr)); padding-top: 1.6rem; }

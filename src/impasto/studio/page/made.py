@@ -1,17 +1,36 @@
 """Pictures that a model made, as the tabs hand them on."""
 
+import io
 import time
+import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
 from impasto.studio import work
+from impasto.studio.page import models
 from impasto.studio.page.desk import Desk
 from impasto.studio.queue import Check
 
+if TYPE_CHECKING:
+    from impasto.inference.recipe import Point
+
 SHOW_SECONDS = 0.25  # a gallery that takes longer changes as its pictures finish, the first at once
+LONGEST_STEM = 60
+# Of a gallery in which no tile is marked: Gradio leaves None out of what it sends, and takes the nearest of
+# whole numbers that are too small or too large.
+NOWHERE = 0.5
+DOWNLOAD = """file => {
+    if (file?.url) {
+        const link = document.createElement("a");
+        link.href = file.url;
+        link.download = file.orig_name || "";
+        link.click();
+    }
+}"""
 
 
 @dataclass(frozen=True)
@@ -28,10 +47,74 @@ Shown = tuple[list[tuple[str, str]], list[Made]]
 """A gallery, as Gradio and as we know it."""
 
 
-def put(desk: Desk, model: Any, name: str, picture: Any, words: str = "") -> Made:
-    """A picture as a PNG with its recipe inside, ready to be shown."""
-    path = desk.put("impasto.png", work.encoded(model, picture, "png"))
-    return Made(path, name, picture.info["recipe"], words)
+def put(desk: Desk, model: Any, name: str, picture: Any, words: str = "", title: str | None = None) -> Made:
+    """A picture as a PNG with its recipe inside, ready to be shown; its file says what it is.
+
+    `title` is what people call the model, where that is known already.
+    """
+    from impasto.inference.recipe import KEY, Recipe
+
+    recipe = picture.info[KEY]
+    point = Recipe.model_validate_json(recipe).point
+    file = f"{stem(title or models.title(desk, name))}_{place(point)}.png"
+    return Made(desk.put(file, work.encoded(model, picture, "png")), name, recipe, words)
+
+
+def place(point: "Point") -> str:
+    """Where a picture lies, for the name of its file: seed14, seed14_variation3."""
+    from impasto.inference.recipe import Between, Coloured, Mix, Moved, Near, Seed
+
+    match point:
+        case Seed():
+            return f"seed{point.seed}"
+        case Coloured() | Moved():
+            return place(point.start)
+        case Near():
+            return f"{place(point.centre)}_variation{point.seed + 1}"[:LONGEST_STEM]
+        case Between():
+            return "map"
+        case Mix():
+            return "mix"
+        case _:
+            return "picture"
+
+
+def stem(name: str) -> str:
+    """A name that a file system takes."""
+    kept = "".join(c if c.isalnum() or c in "-_" else "-" for c in name.rpartition("/")[2])
+    return kept[:LONGEST_STEM].strip("-") or "picture"
+
+
+def zipped(desk: Desk, paths: Sequence[str], name: str) -> str:
+    """Several files as one; those of one name get numbers."""
+    buffer = io.BytesIO()
+    taken: set[str] = set()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for path in paths:
+            inside, number = Path(path).name, 1
+            while inside in taken:
+                number += 1
+                inside = f"{Path(path).stem}-{number}{Path(path).suffix}"
+            taken.add(inside)
+            archive.write(path, inside)
+    return desk.put(f"{name}.zip", buffer.getvalue())
+
+
+def sheet(desk: Desk, made: Sequence[Made], name: str) -> str:
+    """Several pictures on one, with all their recipes inside."""
+    import numpy as np
+    from PIL import Image
+
+    from impasto.image_files import encode, from_pil, grid
+    from impasto.inference.recipe import KEY, Recipe, Recipes
+
+    pixels = []
+    for one in made:
+        with Image.open(one.path) as picture:
+            pixels.append(from_pil(picture))
+    recipes = Recipes(recipes=[Recipe.model_validate_json(one.recipe) for one in made])
+    data = encode(grid(np.stack(pixels)), "sheet.png", metadata={KEY: recipes.model_dump_json()})
+    return desk.put(f"{name}.png", data)
 
 
 def in_gallery(made: Sequence[Made]) -> Shown:
@@ -59,3 +142,9 @@ def empty_gallery(label: str, id_: str, *looks: str) -> gr.Gallery:
         label=label, columns=6, height="auto", object_fit="contain", format="png", allow_preview=False,
         interactive=False, buttons=[], elem_id=id_, elem_classes=["impasto-grid", *looks],
     )  # fmt: skip
+
+
+def download(file: gr.DownloadButton, after: Any) -> None:
+    """Let the browser save what an event has put into a hidden button, once."""
+    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+    after.then(None, file, None, js=DOWNLOAD, **quiet).then(lambda: None, None, file, **quiet)

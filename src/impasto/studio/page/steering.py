@@ -1,7 +1,7 @@
 """What is asked of new pictures besides their seeds: daring, theme, colours, directions."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from impasto.studio.page.desk import Desk
+from impasto.studio.page.notes import Noted, bar, empty_note, listen
+from impasto.studio.queue import Check
 from impasto.studio.uploads import check_picture, read_bounded
 
 if TYPE_CHECKING:
@@ -24,6 +26,9 @@ STEERED = (
     "symmetry",
 )  # as inference/properties.py has them
 FIRST_COLOURS = ("#f4c20d", "#1d4ed8", "#15803d", "#c2410c", "#7c3aed")
+FARTHEST = 3.0  # of an adjustment, in deviations as far as predicted
+TRIED, TRIED_AT = 16, 0.8  # pictures, and their truncation, by which an adjustment is tried
+LEAST_SHARE = 0.25  # of those pictures must change, or it is not worth a slider
 OWN, CHOSEN, OF_PHOTO = "own", "chosen_colours", "of_photo"  # where colours come from
 
 
@@ -36,7 +41,9 @@ class Steering:
     source: gr.Radio
     count: gr.Slider
     pickers: list[gr.ColorPicker]
-    photo: gr.Image
+    photo: gr.File
+    adjust: gr.Accordion
+    fitted: gr.HTML
     moves: list[gr.Slider]
 
     @property
@@ -56,6 +63,12 @@ class Steering:
         """Show what can be asked of the model, and of colours what belongs to where they come from."""
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         model.change(lambda name: _themes(desk, name), model, self.theme, **quiet)
+        listen(desk, [model.change], lambda name: _as_known(desk, name), [model], self.moves, self.fitted)
+
+        def fit(name: str | None) -> Iterator[Any]:
+            yield from _fitted(desk, name, len(self.moves))
+
+        listen(desk, [self.adjust.expand], fit, [model], self.moves, self.fitted, concurrency_limit=2)
         gr.on(
             [self.source.change, self.count.change], _shown, [self.source, self.count],
             [self.count, *self.pickers, self.photo], **quiet,
@@ -77,14 +90,12 @@ def build(desk: Desk) -> Steering:
             gr.ColorPicker(value, label=desk.say("colour", number=i), visible=False)
             for i, value in enumerate(FIRST_COLOURS, 1)
         ]
-        photo = gr.Image(
-            label=desk.say("photo"), type="filepath", sources=["upload"], height=180, visible=False,
-            elem_id="palette", buttons=[],
-        )  # fmt: skip
-    with gr.Accordion(desk.say("directions"), open=False):
-        gr.Markdown(desk.say("directions_info"))
-        moves = [gr.Slider(-3, 3, 0, step=0.1, label=desk.say(name)) for name in STEERED]
-    return Steering(truncation, theme, source, count, pickers, photo, moves)
+        # A file, not Gradio's picture: that one refuses what Pillow cannot open, and in its own words.
+        photo = gr.File(label=desk.say("photo"), height=140, visible=False, elem_id="palette")
+    with gr.Accordion(desk.say("directions"), open=False, elem_id="adjust") as adjust:
+        fitted = empty_note("fitted")
+        moves = [gr.Slider(-FARTHEST, FARTHEST, 0, step=0.1, label=desk.say(name)) for name in STEERED]
+    return Steering(truncation, theme, source, count, pickers, photo, adjust, fitted, moves)
 
 
 @dataclass(frozen=True)
@@ -97,13 +108,18 @@ class Wish:
     photo: str | None
     directions: dict[str, float]
 
+    def is_ready(self, desk: Desk, name: str) -> bool:
+        """Whether nothing must be fitted first that takes its time."""
+        return not self.directions or desk.studio.catalogue.generator(name).known_directions() is not None
+
     def of(self, desk: Desk, model: "Model") -> Callable[[int], "Point"]:
         """Where a model has the picture of a seed. Raises `Refused` for a photo that is none."""
         if self.photo is not None:
             limits = desk.studio.settings.limits
+            name = Path(self.photo).name
             with Path(self.photo).open("rb") as opened:
-                data = read_bounded(opened, limits.picture_bytes, desk.say("the_picture"))
-            check_picture(data, desk.say("the_picture"), limits)
+                data = read_bounded(opened, limits.picture_bytes, name)
+            check_picture(data, name, limits)
         # A model that knows of no such theme was chosen after the theme: the page is about to forget it.
         themes = tuple(name for name in self.themes if name in model.themes)
         return partial(
@@ -130,6 +146,58 @@ def wish(
     return Wish(truncation, tuple(theme or ()), colours, photo if source == OF_PHOTO else None, directions)
 
 
+def fitting(desk: Desk, name: str) -> Iterator[str]:
+    """Let a model's directions be fitted; how far that is, as HTML."""
+    done = [0, 1]
+
+    def fit(check: Check) -> None:
+        def tell(now: int, total: int) -> None:
+            check()
+            done[:] = now, total
+
+        desk.studio.catalogue.generator(name).directions(tell)
+
+    yield from desk.watch(fit, lambda: bar(desk.say("fitting"), done[0] / done[1]))
+
+
+def useful(desk: Desk, name: str) -> frozenset[str] | None:
+    """The adjustments that change a model's pictures; None where its directions are not known yet.
+
+    Found by trying: in at least `LEAST_SHARE` of some pictures the farthest moves must change what they are
+    named after by half a deviation. What is measured when directions are fitted is a mean, which a single
+    picture may have made.
+    """
+    model = desk.studio.catalogue.generator(name)
+    found = model.known_directions()
+    if found is None:
+        return None
+    if model.digest not in desk.useful:
+        desk.useful[model.digest] = frozenset(_tried(model, [each for each in STEERED if each in found]))
+    return desk.useful[model.digest]
+
+
+def _tried(model: "Model", names: Sequence[str]) -> Iterator[str]:
+    """Those of `names` that change enough pictures."""
+    import torch
+
+    from impasto.image_files import from_pil
+    from impasto.images import to_tensor
+    from impasto.inference.properties import PROPERTIES, properties
+
+    def measured(**directions: float) -> torch.Tensor:
+        points = (model.seed_point(seed, TRIED_AT, directions=directions) for seed in range(TRIED))
+        pixels = [from_pil(model.make(model.recipe(point))) for point in points]
+        return torch.cat([properties(to_tensor(each[None])) for each in pixels])
+
+    before = measured()
+    least = before.std(0) / 2
+    for name in names:
+        i = PROPERTIES.index(name)
+        moved = [(measured(**{name: far})[:, i] - before[:, i]).abs() for far in (-FARTHEST, FARTHEST)]
+        if float((torch.maximum(*moved) > least[i].clamp(min=1e-3)).float().mean()) >= LEAST_SHARE:
+            yield name
+
+
 def hexed(colour: str) -> str:
     """What a picker gives, `rgba(29.4, 78, 216, 1)` once it was touched, as `#1d4ed8`."""
     if not colour.startswith("rgb"):
@@ -149,3 +217,32 @@ def _shown(source: str, count: int) -> tuple[Any, ...]:
     chosen = source == CHOSEN
     pickers = [gr.update(visible=chosen and i < count) for i in range(len(FIRST_COLOURS))]
     return (gr.update(visible=chosen), *pickers, gr.update(visible=source == OF_PHOTO))
+
+
+def _fitted(desk: Desk, name: str | None, count: int) -> Iterator[Any]:
+    """The sliders of a model, once its directions are known; until then a bar and nothing to move."""
+    if not name:
+        return
+    held = tuple(gr.update(interactive=False) for _ in range(count))
+    yield Noted(held, bar(desk.say("fitting")))
+    for words in fitting(desk, name):
+        yield Noted(held, words)
+    yield _moves(desk, desk.do(lambda check: useful(desk, name)))
+
+
+def _as_known(desk: Desk, name: str | None) -> tuple[Any, ...]:
+    """The sliders of a model that was just chosen: nothing is tried for that, which takes its time."""
+    known = None
+    if name and desk.useful:
+        known = desk.useful.get(desk.do(lambda check: desk.studio.catalogue.generator(name)).digest)
+    return _moves(desk, known)
+
+
+def _moves(desk: Desk, found: frozenset[str] | None) -> tuple[Any, ...]:
+    """The sliders: those that change nothing cannot be moved, and say so."""
+    return tuple(
+        gr.update(interactive=True, info="")
+        if found is None or each in found
+        else gr.update(interactive=False, value=0, info=desk.say("changes_nothing"))
+        for each in STEERED
+    )

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
+from impasto.studio.page import models, steering
 from impasto.studio.page.desk import Desk
-from impasto.studio.page.made import Made, Shown, empty_gallery, filling, put
+from impasto.studio.page.made import Made, empty_gallery, filling, put
+from impasto.studio.page.notes import Noted, empty_note, listen, note, noting
 from impasto.studio.page.steering import Steering, Wish, wish
 
 if TYPE_CHECKING:
@@ -49,6 +51,7 @@ class Place:
 class Wander:
     """The map's parts, and what connects them."""
 
+    note: gr.HTML
     gallery: gr.Gallery
     moves: dict[str, gr.Button]
     closer: gr.Button
@@ -58,35 +61,35 @@ class Wander:
     keep: gr.Button
     one: gr.State
 
-    def connect(self, desk: Desk, tab: gr.Tab, model: gr.Dropdown, steering: Steering) -> None:
-        """What happens when; `model` and `steering` are Create's."""
+    def connect(self, desk: Desk, tab: gr.Tab, model: gr.Dropdown, asked: Steering) -> None:
+        """What happens when; `model` and `asked` are Create's."""
         place, shown = gr.State(Place()), gr.State([])
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
-        def see(old: list[Made], place: Place, name: str | None, *asked: Any) -> Iterator[Shown]:
+        def see(old: list[Made], place: Place, name: str | None, *asked: Any) -> Iterator[Any]:
             yield from _seen(desk, old, place, name, wish(*asked))
 
         def pick(place: Place, shown: list[Made], event: gr.SelectData) -> tuple[Any, ...]:
             return (*_picked(place, shown, event.index), gr.update(interactive=True))
 
         drawn: dict[str, Any] = {
-            "fn": see, "inputs": [shown, place, model, *steering.parts], "outputs": [self.gallery, shown],
-            "concurrency_limit": 4, **quiet,
+            "fn": noting(desk, see, self.note), "inputs": [shown, place, model, *asked.parts],
+            "outputs": [self.gallery, shown, self.note], "concurrency_limit": 4, **quiet,
         }  # fmt: skip
         tab.select(**drawn)
         for name, way in MOVES.items():
             self.moves[name].click(partial(_moved, way=way), place, place, **quiet).then(**drawn)
         for button, steps in ((self.closer, 1), (self.farther, -1)):
             button.click(partial(_scaled, steps=steps), place, place, **quiet).then(**drawn)
-        self.gallery.select(
-            pick, [place, shown], [place, self.chosen, self.one, self.save, self.keep], **quiet
-        ).then(**drawn)
+        picked = [place, self.chosen, self.one, self.save, self.keep]
+        listen(desk, [self.gallery.select], pick, [place, shown], picked, self.note).then(**drawn)
 
 
 def build(desk: Desk) -> Wander:
     """The map, beside what was chosen on it."""
     with gr.Row():
         with gr.Column(scale=5, min_width=320):
+            said = empty_note("map-note")
             gallery = empty_gallery(desk.say("map"), "map", "impasto-map")
         with gr.Column(scale=2, min_width=300):
             gr.Markdown(desk.say("map_text"))
@@ -102,7 +105,7 @@ def build(desk: Desk) -> Wander:
             with gr.Row():
                 save = gr.DownloadButton(desk.say("save"), interactive=False, min_width=120)
                 keep = gr.Button(desk.say("keep_it"), interactive=False, min_width=120)
-    return Wander(gallery, moves, closer, farther, chosen, save, keep, gr.State(None))
+    return Wander(said, gallery, moves, closer, farther, chosen, save, keep, gr.State(None))
 
 
 def _moved(place: Place, way: tuple[int, int]) -> Place:
@@ -113,25 +116,34 @@ def _scaled(place: Place, steps: int) -> Place:
     return place.scaled(steps)
 
 
-def _seen(desk: Desk, old: list[Made], place: Place, name: str | None, asked: Wish) -> Iterator[Shown]:
+def _seen(desk: Desk, old: list[Made], place: Place, name: str | None, asked: Wish) -> Iterator[Any]:
     """The pictures around a place, as they finish."""
     if not name:
-        gr.Info(desk.say("no_models"))
-        yield [], []
+        yield Noted(([], []), note(desk.say("no_models"), ""))
         return
+    if not desk.do(lambda check: asked.is_ready(desk, name)):
+        for words in steering.fitting(desk, name):
+            yield Noted((gr.skip(), gr.skip()), words)
     where = desk.do(lambda check: asked.of(desk, desk.studio.catalogue.generator(name)))
-    make = partial(_at, desk, name, where, place.per)
+    make = partial(_at, desk, name, models.title(desk, name), where, place.per)
     yield from filling(desk, (partial(make, *at) for at in place.around()), old, COLUMNS * ROWS)
 
 
 def _at(
-    desk: Desk, name: str, where: Callable[[int], "Point"], per: int, x: int, y: int, check: object
+    desk: Desk,
+    name: str,
+    title: str,
+    where: Callable[[int], "Point"],
+    per: int,
+    x: int,
+    y: int,
+    check: object,
 ) -> Made:
     """The picture at a point of the plane."""
     from impasto.inference.plane import point_at
 
     model = desk.studio.catalogue.generator(name)
-    return put(desk, model, name, model.make(model.recipe(point_at(x, y, per, where))))
+    return put(desk, model, name, model.make(model.recipe(point_at(x, y, per, where))), "", title)
 
 
 def _picked(place: Place, shown: list[Made], index: int) -> tuple[Any, ...]:

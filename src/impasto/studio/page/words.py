@@ -3,29 +3,55 @@
 LANGUAGES = {"en": "English", "zh": "中文"}
 
 WORDS: dict[str, tuple[str, str]] = {
-    "slogan": ("New pictures in the style of yours.", "以您的画风，生成新的图画。"),
+    "slogan": (
+        "New pictures in the style of yours.",
+        "学习你的画风，生成新图。",
+    ),
     "language": ("Language", "语言"),
     "no": ("That does not work", "无法完成"),
+    "disk_full": (
+        "The disk is full; remove something.",
+        "磁盘已满，请清理空间。",
+    ),
+    "inside": (
+        "Something went wrong inside; the server's log says what.",
+        "程序内部出错，详情见服务器日志。",
+    ),
     "create": ("Create", "创作"),
     "explore": ("Explore", "探索"),
     "upscale": ("Upscale", "放大"),
     "train": ("Train", "训练"),
-    "learn": ("Learn", "学习"),
+    "learn": (
+        "Learn",
+        "原理演示",
+    ),
     # Create
     "model": ("Model", "模型"),
     "model_info": ("Your runs and model folders", "您的训练结果和模型文件夹"),
+    "unfinished": (
+        "not finished",
+        "未完成",
+    ),
+    "training": (
+        "still training",
+        "训练中",
+    ),
     "no_models": (
         "There is no model yet that makes pictures: train one in the tab Train.",
-        "还没有能生成图画的模型：请先在“训练”页训练一个。",
+        "还没有能生成图片的模型：请先在“训练”页训练一个。",
     ),
     "first_seed": ("First seed", "起始种子"),
+    "seed_wrong": ("The seed must be a whole number from 0.", "种子必须是从 0 开始的整数。"),
     "count": ("How many", "数量"),
     "truncation": ("Daring", "大胆程度"),
     "truncation_info": (
         "Truncation: less gives typical pictures, more gives varied ones",
         "截断：小则典型，大则多变",
     ),
-    "others": ("Other pictures", "换一批"),
+    "others": (
+        "New pictures",
+        "换一批",
+    ),
     "theme": ("Theme", "主题"),
     "colours": ("Colours", "颜色"),
     "colours_from": ("Which", "颜色来源"),
@@ -35,27 +61,85 @@ WORDS: dict[str, tuple[str, str]] = {
     "colour_count": ("How many", "几种"),
     "colour": ("Colour {number}", "颜色 {number}"),
     "photo": ("Photo whose colours they shall have", "用来取色的照片"),
-    "directions": ("Directions", "方向"),
-    "directions_info": (
-        "Steps of one standard deviation. The first move of a new model takes some 20 seconds.",
-        "以一个标准差为一步。新模型第一次移动约需 20 秒。",
+    "directions": (
+        "Adjust",
+        "调节",
+    ),
+    "changes_nothing": (
+        "Changes nothing in this model's pictures",
+        "对该模型的图片没有作用",
+    ),
+    "fitting": (
+        "Preparing the adjustments of this model, once",
+        "正在准备该模型的调节项，仅需一次",
     ),
     "brightness": ("Brightness", "亮度"),
     "warmth": ("Warmth", "冷暖"),
     "saturation": ("Saturation", "饱和度"),
     "contrast": ("Contrast", "对比度"),
     "symmetry": ("Symmetry", "对称"),
-    "pictures": ("Pictures: choose one", "图画：点选一幅"),
-    "chosen": ("Chosen", "选中的图画"),
-    "spread": ("How far neighbours are", "邻近图画的差异"),
-    "neighbours": ("Neighbours", "邻近图画"),
-    "start": ("start", "起点"),
+    "pictures": (
+        "Pictures: choose one",
+        "图片：点选一张",
+    ),
+    "back": (
+        "← Back to the pictures before",
+        "← 返回之前的图片",
+    ),
+    "nothing_shown": (
+        "There are no pictures to save yet.",
+        "还没有可保存的图片。",
+    ),
+    "save_sheet": (
+        "Save as one sheet",
+        "保存为拼图",
+    ),
+    "save_all": (
+        "Save all (zip)",
+        "全部保存（zip）",
+    ),
+    "chosen": (
+        "Chosen",
+        "选中的图片",
+    ),
+    "spread": (
+        "Variation strength",
+        "变体幅度",
+    ),
+    "neighbours": (
+        "Make variations",
+        "生成变体",
+    ),
+    "start": (
+        "Original",
+        "原图",
+    ),
     "save": ("Save PNG", "保存 PNG"),
-    "send": ("To Upscale", "去放大"),
-    "recipe": ("Recipe", "配方"),
-    "keep": ("Keep for Explore", "留待探索"),
+    "enlarging": (
+        "Enlarging",
+        "正在放大",
+    ),
+    "save_larger": (
+        "Save ×4",
+        "放大 4 倍保存",
+    ),
+    "send": (
+        "Send to Upscale",
+        "发送到放大",
+    ),
+    "recipe": (
+        "Recipe",
+        "生成参数",
+    ),
+    "keep": (
+        "Add to favourites",
+        "收藏",
+    ),
     # Explore
-    "map": ("Map: choose one", "地图：点选一幅"),
+    "map": (
+        "Map: choose one",
+        "地图：点选一张",
+    ),
     "map_text": (
         "All pictures of Create's model lie on a plane without end: whole points are seeds, and from one to the next"
         " one turns into the other. What is chosen becomes the middle.",
@@ -67,28 +151,86 @@ WORDS: dict[str, tuple[str, str]] = {
     "right": ("Right", "右"),
     "closer": ("Closer", "靠近"),
     "farther": ("Farther", "远离"),
-    "keep_it": ("Keep", "留下"),
-    "explore_text": (
-        "Pictures that were kept, here or in Create. A **way** goes from one to the next, and every picture on it is one the"
-        " model can make. A **mixture** has the coarse structure of one and the fine detail of another.",
-        "在此处或“创作”中留下的图画。**路径**从一幅走到下一幅，途中每一幅都是模型能生成的。**混合**取一幅的整体结构和另一幅的细节。",
+    "keep_it": (
+        "Add to favourites",
+        "收藏",
     ),
-    "kept": ("Kept", "留下的图画"),
-    "kept_now": ("Kept for Explore: {count}", "已留待探索：{count} 幅"),
-    "clear": ("Empty", "清空"),
+    "explore_text": (
+        "Your favourites from Create and from the map; the browser keeps them. A **film** goes from one to the next, and every picture in it is one the model can make. A **mixture** has the shape of one and the style of another.",
+        "在“创作”和地图中收藏的图片，保存在浏览器里。**渐变动画**从一张变到下一张，途中每一张都由模型生成。**混合**取一张的形状和另一张的风格。",
+    ),
+    "kept": (
+        "Favourites",
+        "收藏",
+    ),
+    "kept_now": (
+        "Added: {count} favourites",
+        "已收藏，共 {count} 张",
+    ),
+    "too_many_kept": (
+        "There is room for {most} favourites; remove one first.",
+        "最多收藏 {most} 张，请先移除一张。",
+    ),
+    "kept_lost": (
+        "{count} favourites cannot be shown: their model has been trained further or is gone.",
+        "{count} 张收藏无法显示：所属模型已继续训练或已不存在。",
+    ),
+    "kept_already": (
+        "This picture is a favourite already.",
+        "这张图片已在收藏中。",
+    ),
+    "clear": (
+        "Clear all",
+        "全部清除",
+    ),
+    "undo": (
+        "Undo",
+        "撤销",
+    ),
+    "remove": (
+        "Remove",
+        "移除",
+    ),
     "frames": ("Frames, 24 a second", "帧数（每秒 24 帧）"),
-    "loop": ("and back to the first", "并回到第一幅"),
-    "go": ("Go the way", "生成路径"),
-    "structure": ("Structure of", "结构取自"),
-    "detail": ("Detail of", "细节取自"),
-    "with_colours": ("and its colours", "并取其颜色"),
+    "loop": (
+        "Loop",
+        "循环播放",
+    ),
+    "go": (
+        "Make film",
+        "生成渐变动画",
+    ),
+    "structure": (
+        "Shape from",
+        "形状取自",
+    ),
+    "detail": (
+        "Style from",
+        "风格取自",
+    ),
+    "with_colours": (
+        "Use its colours too",
+        "同时使用其颜色",
+    ),
     "mix": ("Mix", "混合"),
-    "seen": ("Way or mixture", "路径或混合"),
+    "seen": (
+        "Film or mixture",
+        "渐变动画或混合",
+    ),
     "save_it": ("Save", "保存"),
-    "no_chosen": ("choose a picture first", "请先点选一幅图画"),
-    "two_at_least": ("keep two pictures of a model at least", "请至少留下同一模型的两幅图画"),
+    "no_chosen": (
+        "Choose a picture first.",
+        "请先点选一张图片。",
+    ),
+    "two_at_least": (
+        "Add at least two pictures of one model to the favourites.",
+        "请至少收藏同一模型的两张图片。",
+    ),
     # Upscale
-    "drop": ("Pictures", "图画"),
+    "drop": (
+        "Pictures",
+        "图片",
+    ),
     "upscaler": ("Upscaler", "放大模型"),
     "scale": ("Scale", "倍数"),
     "own_scale": ("the model's", "模型自带"),
@@ -96,15 +238,42 @@ WORDS: dict[str, tuple[str, str]] = {
     "engine": ("Engine", "引擎"),
     "engine_info": ("The first use of a model tries them all", "首次使用某个模型时会逐个尝试"),
     "fastest": ("the fastest", "最快的"),
-    "enlarge": ("Enlarge", "放大"),
-    "made": ("To save", "可保存的文件"),
+    "enlarge": (
+        "Upscale",
+        "放大",
+    ),
+    "made": (
+        "Downloads",
+        "下载结果",
+    ),
     "before_after": ("Before and after", "放大前后"),
-    "no_pictures": ("there is no picture yet", "还没有图画"),
-    "too_many": ("more than {most} pictures", "超过 {most} 幅图画"),
-    "the_picture": ("the picture", "这幅图画"),
+    "no_pictures": (
+        "Choose pictures first.",
+        "请先选择图片。",
+    ),
+    "too_many": (
+        "At most {most} pictures at a time.",
+        "一次最多 {most} 张图片。",
+    ),
+    "left_out": (
+        "{name}: {reason}",
+        "{name}：{reason}",
+    ),
+    "left_out_more": (
+        "{count} files left out:",
+        "{count} 个文件被跳过：",
+    ),
+    "left_out_some": (
+        "{count} of {files} pictures left out:",
+        "{files} 张图片中有 {count} 张被跳过：",
+    ),
+    "no_upscaler": (
+        "Choose an upscaler first.",
+        "请先选择放大模型。",
+    ),
     "megapixels": (
         "{number} of {files}: {done:.1f} of {total:.1f} megapixels",
-        "第 {number} / {files} 幅：{done:.1f} / {total:.1f} 百万像素",
+        "第 {number} / {files} 张：{done:.1f} / {total:.1f} 百万像素",
     ),
     # Learn
     "learn_text": (
@@ -115,7 +284,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "背景越亮，判别器越认为那里是真的。可以在进行中更改损失或学习率。",
     ),
     "loss": ("Loss", "损失"),
-    "textbook": ("Textbook (non-saturating)", "教科书（非饱和）"),
+    "textbook": (
+        "Textbook (non-saturating)",
+        "标准（非饱和）",
+    ),
     "minimax": ("Minimax", "极小极大"),
     "wasserstein-gp": ("WGAN-GP", "WGAN-GP"),
     "relativistic": ("Relativistic, no penalty", "相对论式，无惩罚"),
@@ -132,6 +304,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "plane": (
         "Round {step}. The discriminator puts {accuracy:.0%} of pairs in order; {found} of {clumps} clumps are found.",
         "第 {step} 轮。判别器正确排序 {accuracy:.0%} 的点对；找到 {clumps} 团中的 {found} 团。",
+    ),
+    "plane_before": (
+        "Before the first round: the generator has learned nothing yet. Press Play.",
+        "第一轮之前：生成器还什么都没学到。请点击“开始”。",
     ),
     "losses": ("Losses: discriminator blue, generator orange", "损失：判别器蓝色，生成器橙色"),
     "beginning": (
@@ -162,29 +338,138 @@ WORDS: dict[str, tuple[str, str]] = {
         "**已发散。**生成的点四散飞离：离散程度是真实点的 {spread:.3g}。请降低学习率重新开始。",
     ),
     # Train
-    "data": ("Pictures", "图画"),
-    "data_info": ("Folders of the workspace, and what was uploaded", "工作区内的文件夹和已上传的图画"),
-    "upload": ("... or drop pictures or a zip here", "……或把图画或 zip 拖到这里"),
-    "uploaded": ("{count} pictures were taken in, {left} left out.", "收下 {count} 幅图画，未收 {left} 幅。"),
-    "inspect": ("Look at them", "检查图画"),
+    "data": (
+        "Pictures",
+        "图片",
+    ),
+    "data_info": (
+        "Folders of the workspace, and what was uploaded",
+        "工作区内的文件夹和已上传的图片",
+    ),
+    "upload": (
+        "... or drop pictures or a zip here",
+        "……或把图片或 zip 拖到这里",
+    ),
+    "uploaded": (
+        "{count} pictures uploaded as “{name}”.",
+        "已上传 {count} 张图片，名为“{name}”。",
+    ),
+    "upload_failed": (
+        "{name} was not uploaded. {reason} Choose other pictures.",
+        "{name} 上传失败。{reason}请选择其他图片。",
+    ),
+    "many_pictures": (
+        "{count} pictures",
+        "{count} 张图片",
+    ),
+    "inspect": (
+        "Check pictures",
+        "检查图片",
+    ),
     "report": (
-        "**{pictures} pictures**, sides {shortest} to {longest} px (medians), {broken} broken, {copies} exact copies,"
-        " themes: {themes}. Suggested preset: **{preset}** ({reason}).",
-        "**{pictures} 幅图画**，边长中位数 {shortest} 至 {longest} px，损坏 {broken} 幅，完全重复 {copies} 组，"
-        "{themes} 个主题。建议预设：**{preset}**（{reason}）。",
+        "**{name}: {pictures} pictures**, sides {shortest} to {longest} px (medians), {broken} broken, {copies} exact copies, themes: {themes}. Suggested preset: **{preset}** ({reason}).",
+        "**{name}：{pictures} 张图片**，边长中位数 {shortest} 至 {longest} px，损坏 {broken} 张，完全重复 {copies} 组，{themes} 个主题。建议预设：**{preset}**（{reason}）。",
+    ),
+    "in_use": (
+        "A training is using it; stop that first.",
+        "训练正在使用它，请先停止训练。",
+    ),
+    "not_uploaded": (
+        "Only uploaded pictures can be changed here; this folder is your own.",
+        "这里只能更改上传的图片，该文件夹是你自己的。",
+    ),
+    "nothing_chosen": (
+        "Choose one first.",
+        "请先选择一项。",
+    ),
+    "nothing_deleted": (
+        "There is nothing to bring back.",
+        "没有可恢复的内容。",
+    ),
+    "restored": (
+        "It is back.",
+        "已恢复。",
+    ),
+    "undo_delete": (
+        "Undo delete",
+        "撤销删除",
+    ),
+    "deleted": (
+        "Deleted. It is in the workspace's folder {place} until you remove it there.",
+        "已删除，现位于工作区的 {place} 文件夹，可自行清除。",
+    ),
+    "cancel": (
+        "Cancel",
+        "取消",
+    ),
+    "delete_sure": (
+        "Yes, delete",
+        "确认删除",
+    ),
+    "delete": (
+        "Delete",
+        "删除",
+    ),
+    "renamed": (
+        "It is called “{name}” now.",
+        "已重命名为“{name}”。",
+    ),
+    "rename": (
+        "Rename",
+        "重命名",
+    ),
+    "new_name": (
+        "New name",
+        "新名称",
+    ),
+    "manage_job": (
+        "Rename or delete this training",
+        "重命名或删除此训练",
+    ),
+    "manage_data": (
+        "Rename or delete these pictures",
+        "重命名或删除这些图片",
     ),
     "advice": ("Advice", "建议"),
     "preset": ("Preset", "预设"),
     "by_itself": ("choose for me", "自动选择"),
     "size": ("Size, px", "尺寸，px"),
+    "name_info": (
+        "Optional: the pictures' name is used",
+        "可选，默认使用图片的名称",
+    ),
+    "name": (
+        "Name",
+        "名称",
+    ),
     "minutes": ("Minutes", "分钟"),
+    "minutes_wrong": (
+        "Minutes must be a number from {least} to {most}.",
+        "分钟数必须在 {least} 到 {most} 之间。",
+    ),
     "begin": ("Start training", "开始训练"),
     "job": ("Training", "训练任务"),
-    "no_data": ("choose pictures first", "请先选择图画"),
-    "no_job": ("choose a training first", "请先选择一个训练任务"),
+    "no_data": (
+        "Choose pictures first.",
+        "请先选择图片。",
+    ),
+    "no_job": (
+        "Choose a training first.",
+        "请先选择一个训练任务。",
+    ),
+    "other_running": (
+        "Another training is running (“{name}”); stop it first.",
+        "另一个训练正在进行（“{name}”），请先停止它。",
+    ),
     "stop": ("Stop and save", "停止并保存"),
-    "resume": ("Go on", "继续"),
-    "to_create": ("To Create", "去创作"),
+    "resume": (
+        "Resume",
+        "继续",
+    ),
+    "to_create": (
+        "Use in Create",
+        "用于创作",
+    ),
     "running": ("in training", "训练中"),
     "stopping": ("is saving", "正在保存"),
     "stopped": ("stopped", "已停止"),
@@ -193,19 +478,45 @@ WORDS: dict[str, tuple[str, str]] = {
     "lost": ("was killed", "被中断"),
     "stands": (
         "**{name}** {state}: {images:,} images seen{speed}{left}. {words}",
-        "**{name}** {state}：已看 {images:,} 幅{speed}{left}。{words}",
+        "**{name}** {state}：已训练 {images:,} 张次{speed}{left}。{words}",
     ),
-    "speed": (", {speed:.0f} per second", "，每秒 {speed:.0f} 幅"),
+    "speed": (
+        ", {speed:.0f} per second",
+        "，每秒 {speed:.0f} 张",
+    ),
     "to_go": (", {minutes:.0f} min to go", "，还需 {minutes:.0f} 分钟"),
+    "preparing_long": (
+        "{name}: preparing, longer than usual",
+        "{name}：正在准备，比平时稍久",
+    ),
+    "preparing": (
+        "{name}: preparing, about {seconds} s to the first step",
+        "{name}：正在准备，约 {seconds} 秒后开始",
+    ),
     "accuracy": (
         "Discriminator's accuracy: on real pictures blue, on generated ones orange",
-        "判别器正确率：真实图画蓝色，生成图画橙色",
+        "判别器正确率：真实图片蓝色，生成图片橙色",
     ),
-    "distance": ("Distance to pictures held out (KID-lite0)", "与留出图画的距离（KID-lite0）"),
-    "samples": ("From the same noise all along", "始终来自相同的噪声"),
-    "samples_at": ("From the same noise, after {images:,} images", "来自相同的噪声，已看 {images:,} 幅"),
-    "when": ("Their history, %", "历程，%"),
-    "when_info": ("0: the first. 100: the newest", "0：最初；100：最新"),
+    "distance": (
+        "Distance to pictures held out (KID-lite0)",
+        "与留出图片的距离（KID-lite0）",
+    ),
+    "samples": (
+        "Progress samples",
+        "训练过程样图",
+    ),
+    "samples_at": (
+        "Progress samples, after {images:,} images",
+        "训练过程样图，已训练 {images:,} 张次",
+    ),
+    "when": (
+        "Timeline",
+        "进度回看",
+    ),
+    "when_info": (
+        "0: the first. 100: the newest",
+        "0：最初；100：最新",
+    ),
     "healthy": ("No sign of trouble.", "没有异常迹象。"),
     "verdict": (
         "**{kind}** ({severity}): {evidence} {advice}",

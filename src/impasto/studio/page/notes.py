@@ -1,0 +1,108 @@
+"""Lasting messages: what went wrong is said where it was done, and goes when it is mended.
+
+Gradio's own way, a toast and a panel "Error" over every output, is gone after seconds in the one case and
+stays when the cause is gone in the other.
+"""
+
+import functools
+import html
+import inspect
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from impasto.studio.page.desk import Desk
+
+log = logging.getLogger("impasto.studio")
+
+
+@dataclass(frozen=True)
+class Noted:
+    """What a handler returns that has something to say besides its `values`; `words` is HTML."""
+
+    values: tuple[Any, ...]
+    words: str
+
+
+def empty_note(id_: str | None = None) -> gr.HTML:
+    """A place for messages, beside what they are about."""
+    return gr.HTML(elem_classes="impasto-note", elem_id=id_, padding=False)
+
+
+def note(words: str, kind: str = "bad") -> str:
+    """Words as HTML. `**` marks what is strong; what people named must not become markup."""
+    if not words:
+        return ""
+    parts = html.escape(words, quote=False).split("**")
+    text = "".join(f"<strong>{part}</strong>" if i % 2 else part for i, part in enumerate(parts))
+    role = "alert" if kind == "bad" else "status"
+    return f'<p class="impasto-verdict {kind}" role="{role}">{text}</p>'
+
+
+def bar(words: str, share: float | None = None) -> str:
+    """What is under way, and how far it is; `share` None where nobody knows."""
+    value = "" if share is None else f' value="{min(max(share, 0.0), 1.0):.3f}"'
+    text = html.escape(words)
+    drawn = f'<progress max="1"{value} aria-label="{text}"></progress>'
+    return f'<p class="impasto-busy" role="status">{text}{drawn}</p>'
+
+
+def noting(desk: Desk, handler: Callable[..., Any], place: gr.HTML) -> Callable[..., Any]:
+    """A handler whose errors appear in `place`, its last output, and which empties it when all is well.
+
+    The other outputs stay as they are where something went wrong.
+    """
+    if inspect.isgeneratorfunction(handler):
+
+        @functools.wraps(handler)
+        def stream(*given: Any) -> Iterator[Any]:
+            try:
+                for made in handler(*given):
+                    yield _with_words(made)
+            except Exception as error:
+                yield {place: note(_said(desk, error))}
+
+        return stream
+
+    @functools.wraps(handler)
+    def once(*given: Any) -> Any:
+        try:
+            return _with_words(handler(*given))
+        except Exception as error:
+            return {place: note(_said(desk, error))}
+
+    return once
+
+
+def _with_words(made: Any) -> tuple[Any, ...]:
+    if isinstance(made, Noted):
+        return (*made.values, made.words)
+    if made is None:
+        return ("",)
+    return (*made, "") if isinstance(made, tuple) else (made, "")
+
+
+def _said(desk: Desk, error: Exception) -> str:
+    if isinstance(error, gr.Error):
+        return str(error.message)
+    if isinstance(error, OSError) and error.errno == 28:
+        return desk.say("disk_full")
+    log.error("unexpected", exc_info=error)
+    return desk.say("inside")
+
+
+def listen(
+    desk: Desk,
+    triggers: Sequence[Callable[..., Any]],
+    handler: Callable[..., Any],
+    inputs: Sequence[Any],
+    outputs: Sequence[Any],
+    place: gr.HTML,
+    **how: Any,
+) -> Any:
+    """Call a handler on events; what goes wrong is said in `place`. Gradio's progress is hidden."""
+    how = {"api_visibility": "private", "show_progress": "hidden", **how}
+    return gr.on(list(triggers), noting(desk, handler, place), list(inputs), [*outputs, place], **how)
