@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from impasto.files import write_bytes_atomically
+from impasto.files import read_json, write_bytes_atomically
 from impasto.studio.problems import NotHere, Refused
 
 TRASH = ".trash"  # below the workspace; its name keeps it out of what is looked through
@@ -19,7 +19,7 @@ def rename(about: Path, name: str) -> str:
     if not name:
         raise Refused(422, "a name needs a letter or a digit")
     try:
-        tree = json.loads(about.read_text(encoding="utf-8"))
+        tree = read_json(about)
     except (OSError, ValueError):
         raise NotHere(f"there is no folder '{about.parent.name}'") from None
     write_bytes_atomically(about, json.dumps({**tree, "name": name}, indent=2).encode())

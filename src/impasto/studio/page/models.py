@@ -8,10 +8,10 @@ from typing import Any, Literal
 import gradio as gr
 
 from impasto.studio.catalogue import Entry
-from impasto.studio.jobs import ENDED_WELL, EVENTS, Job
 from impasto.studio.journal import newest
 from impasto.studio.page.desk import Desk
 from impasto.studio.problems import NotHere
+from impasto.studio.records import ENDED_WELL, EVENTS, Job
 
 Progress = Literal["done", "training", "unfinished"]
 SILENT_SECONDS = 900.0  # a run without a job whose journal is older than this is not running
