@@ -70,7 +70,7 @@ def is_run_or_model(folder: Path) -> bool:
 
 
 class Outputs:
-    """The files that a command writes to one folder, and what of them is done."""
+    """The files that a command writes to one folder."""
 
     def __init__(self, folder: Path, names: Iterable[str], *, overwrite: bool = False) -> None:
         """Check that `names` can be written in `folder`. Nothing is written yet.

@@ -111,8 +111,24 @@ def test_a_large_picture_is_left_at_the_next_tile(tmp_path, numbers, code):
         wait_until(lambda: any(out.glob(".large.png.*.tmp")), process)
         said = end(process, *numbers)
     assert process.returncode == code
-    assert f"interrupted: 0 of 1 picture are in {out}" in said
+    assert f"interrupted: 0 of 1 pictures are in {out}" in said
     assert list(out.iterdir()) == []
+
+
+def test_processes_that_train_together_are_sent_what_the_first_one_hears():
+    from impasto.training import launch
+
+    script = "import time; print('begun', flush=True); time.sleep(600)"
+    before = signal.getsignal(signal.SIGTERM)
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, preexec_fn=_hear_signals
+    ) as process:
+        assert process.stdout.readline() == b"begun\n"
+        with launch._handing_on([process]):
+            os.kill(os.getpid(), signal.SIGINT)  # a terminal sends it to all of them by itself
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert process.wait(DEADLINE_SECONDS) == -signal.SIGTERM
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_what_a_killed_process_left_is_swept(tmp_path):

@@ -96,7 +96,9 @@ def test_there_and_back(hub, tmp_path):
     for name in FILES:
         assert (tmp_path / "back" / name).read_bytes() == (model / name).read_bytes()
     load_model(tmp_path / "back")
-    pull("me/one", tmp_path / "back")  # a newer version over the one before
+    with pytest.raises(InputError, match="are there already"):
+        pull("me/one", tmp_path / "back")
+    pull("me/one", tmp_path / "back", overwrite=True)  # a newer version over the one before
 
 
 def test_what_is_no_model_is_not_written(hub, tmp_path):

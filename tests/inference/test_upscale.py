@@ -479,7 +479,7 @@ def test_links_and_private_folders_are_as_for_training(folder, tmp_path):
         (["given/*.xyz"], "out", "there is no file or folder"),
         (["given"], "given", "would be written over"),
         (["given/a.png", "given/sub/a.png"], "out", "would both become"),
-        (["given"], "given/a.png", "is a file"),
+        (["given"], "given/a.png", "cannot go into the one file"),
         (["empty"], "out", "no pictures"),
     ],
 )

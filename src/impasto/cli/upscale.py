@@ -124,7 +124,7 @@ def _here(
         made += outcome is not None and outcome.size is not None
         show(tally, outcome)
 
-    with telling(lambda: f"{made:,} of {_some(len(planned))} are in {out}"):
+    with telling(lambda: f"{made:,} of {len(planned):,} pictures are in {out}"):
         return upscale_all(upscaler, planned, existing=existing, workers=workers, watch=watch, **settings)
 
 
@@ -148,7 +148,7 @@ def _on_cluster(
 
     def status() -> str:
         made = sum(job.target.exists() for job in planned if job not in there)
-        return f"{made:,} of {_some(len(planned))} are in {out}"
+        return f"{made:,} of {len(planned):,} pictures are in {out}"
 
     with telling(status):
         return cluster_work.upscale_all(
