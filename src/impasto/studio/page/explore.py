@@ -50,7 +50,7 @@ class Explore:
         which = [kept.state, kept.structure, kept.detail, self.colours]
         listen(
             desk, [self.mix.click], lambda *which: _mixed(desk, *which), which,
-            [self.seen, self.save, *kept.outputs], self.note, **slow,
+            [self.seen, self.save, *kept.outputs], self.note, **favourites.IN_TURN, **slow,
         )  # fmt: skip
 
 

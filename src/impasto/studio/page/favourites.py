@@ -21,6 +21,8 @@ from impasto.studio.schemas import MOST_STOPS
 
 STORAGE = "impasto-favourites"
 _SECRET = "impasto"  # hides nothing: with one of the server's own, favourites would be lost when it restarts
+# One after the other: a picture that is added while those of before are still being made again joins them.
+IN_TURN: dict[str, Any] = {"concurrency_id": "favourites", "concurrency_limit": 1}
 Stored = list[dict[str, str]]
 """As the browser keeps them: `{"model": ..., "recipe": ...}`."""
 
@@ -73,11 +75,11 @@ class Favourites:
         def restore(stored: Any) -> Iterator[Any]:
             yield from restored(desk, stored)
 
-        listen(desk, [page.load], restore, [self.browser], self.outputs, self.note, concurrency_limit=2)
+        listen(desk, [page.load], restore, [self.browser], self.outputs, self.note, **IN_TURN)
         for button, one, place in sources:
             listen(
                 desk, [button.click], lambda kept, one: added(desk, kept, one), [self.state, one],
-                self.outputs, place,
+                self.outputs, place, **IN_TURN,
             )  # fmt: skip
 
         def pick(event: gr.SelectData) -> tuple[int, Any]:
@@ -89,7 +91,7 @@ class Favourites:
             (self.clear, cleared, [self.state]),
             (self.undo, undone, [self.state]),
         ):
-            listen(desk, [button.click], act, inputs, self.outputs, self.note)
+            listen(desk, [button.click], act, inputs, self.outputs, self.note, **IN_TURN)
         after = listen(
             desk, [self.save.click], lambda kept: _all(desk, kept), [self.state], [self.file], self.note
         )
