@@ -547,14 +547,17 @@ def test_a_model_that_was_trained_further_is_shown_anew(desk, workspace):
     import os
 
     import torch
-    from safetensors.torch import load_file, save_file
+
+    from impasto.checkpoints import load_model, save_model
 
     stamp = models.stamp(desk, "tiny")
     assert create._looked_at_again(desk, "tiny", stamp, 0)[1]["__type__"] == "update"  # nothing to redraw
     (old,) = kept(desk, 3)
     path = workspace / "tiny" / "model.safetensors"
-    weights = {name: value + 0.1 * torch.randn_like(value) for name, value in load_file(path).items()}
-    save_file(weights, path, {"format": "impasto-model"})
+    weights, info = load_model(path.parent)
+    save_model(
+        path.parent, {name: value + 0.1 * torch.randn_like(value) for name, value in weights.items()}, info
+    )
     os.utime(path, (stamp + 5, stamp + 5))
     assert create._looked_at_again(desk, "tiny", stamp, 0)[1] == 1
     (new,) = kept(desk, 3)
@@ -624,7 +627,7 @@ def test_going_on_adds_minutes_to_what_is_finished(desk, workspace, monkeypatch,
 def test_minutes_that_are_no_number_are_refused(desk, workspace):
     for minutes in (float("nan"), float("inf"), -1, 1e300):
         with pytest.raises(gradio.Error, match="minutes"):
-            train._begin(desk, "shapes", "mlp", 32, minutes)
+            train._begin(desk, "shapes", "", "mlp", 32, minutes)
     assert not (workspace / "runs").exists()
 
 
@@ -799,7 +802,7 @@ WALKED = [
 NOT_MET = {  # on the page: arguments of the API and of the command line
     "a preset is named, not given as a file", "there are no seeds to make pictures of",
     "a way needs two stops at least", "a theme can be asked of seeds alone", "there is no level of",
-    "a name needs a letter or a digit", "is there already",
+    "a name needs a letter or a digit", "is there already", "a Pillow picture of mode",
 }  # fmt: skip
 RAISED = {"Refused": 1, "NotHere": 0, "ImageError": 0, "InputError": 0, "DataError": 0, "CheckpointError": 0}
 

@@ -71,7 +71,7 @@ MESSAGES: Sequence[Words] = (
         "这张图片由该模型的早期状态生成，请重新选择图片",
     ),
     (
-        r"'.*?' (cannot be read: .*|is damaged: .*|is not valid JSON: .*|does not describe a model: .*"
+        r"'.*?' (cannot be read: .*|is damaged: .*|was changed: .*|is not valid JSON: .*|does not describe a model: .*"
         r"|holds the weights of another network: .*|was not written by Impasto|holds no model"
         r"|is not a model: .*|is not a training state of Impasto)",
         "The model's file is damaged or incomplete; export or train it again",
@@ -162,7 +162,7 @@ MESSAGES: Sequence[Words] = (
     ),
     # The queue
     (
-        r"\d+ (pieces of work|of your requests) are waiting already",
+        r"\d+ (pieces of work.*|of your requests) are waiting already",
         "The studio is busy; try again in a moment",
         "服务器繁忙，请稍后再试",
     ),
@@ -176,6 +176,11 @@ MESSAGES: Sequence[Words] = (
         r"(the disk is full|.*No space left on device.*)",
         "The disk is full; remove something",
         "磁盘已满，请清理空间",
+    ),
+    (
+        r"the picture has (?P<frames>[\d,]+) frames",
+        "The picture has too many frames: {frames}",
+        "图片帧数过多：{frames} 帧",
     ),
     # Uploads
     (
@@ -273,6 +278,27 @@ MESSAGES: Sequence[Words] = (
         "The training's settings have changed; start a new one",
         "训练设置已改变，请重新开始",
     ),
+    (
+        r"'.*' is a link that leads out of the workspace|the run holds a link, '.*'",
+        "The folder holds a link; remove it",
+        "文件夹中含有链接，请先删除",
+    ),
+    (
+        r"it was asked for by an older version, and was never saved",
+        "An older version began this training and never saved it; start it again",
+        "该训练由旧版本创建且从未保存，请重新开始",
+    ),
+    (
+        r"its (job\.json|\d) .*",
+        "The training's record is damaged; start it again",
+        "训练记录已损坏，请重新开始",
+    ),
+    (r"\w+ = .*: .*", "A limit of the training is out of range", "训练限制超出范围"),
+    (
+        r"the samples '.*' cannot be read",
+        "The samples cannot be read; the next ones come soon",
+        "无法读取样图，请等待下一批",
+    ),
     (r"stopped before it had begun", "Stopped before it had begun", "在开始之前已停止"),
     (
         r"it ended without a word: killed, or a power cut",
@@ -281,7 +307,7 @@ MESSAGES: Sequence[Words] = (
     ),
     (r"(interrupted|KeyboardInterrupt)", "Stopped", "已停止"),
     (
-        r"MemoryError.*|.*out of memory.*|OSError: \[Errno 12\].*",
+        r"MemoryError.*|.*does not fit into this machine's memory|.*out of memory.*|OSError: \[Errno 12\].*",
         "There is not enough memory; choose a smaller size",
         "内存不足，请选择更小的尺寸",
     ),
@@ -371,6 +397,11 @@ ADVICE: Sequence[Words] = (
 # What health says is wrong, by its kind: a name, and what to do. English has the figures as they come.
 VERDICTS: dict[str, tuple[str, str]] = {
     "collapse": ("模式崩溃", "生成的样图彼此过于相似。请回到较早的模型，或换一个预设、更多图片重新训练。"),
+    "shape": ("形状单一", "样图的形状几乎相同。请从最佳模型重新开始，并降低学习率。"),
+    "colour": ("颜色单一", "样图的颜色几乎相同。请从最佳模型重新开始，并减少颜色增强。"),
+    "theme": ("主题单一", "样图集中在一个主题上。请从最佳模型重新开始，并均衡各主题的图片。"),
+    "worse": ("质量下降", "最近几次评估都比最佳模型差。最佳模型已保留，请从它重新开始。"),
+    "coverage": ("覆盖不足", "样图只接近少数真实图片。训练初期可以继续等待，否则请降低学习率。"),
     "divergence": ("发散", "损失或权重失控。请换一个预设重新开始。"),
     "vanishing": ("梯度消失", "判别器过强，生成器几乎学不到东西。请换一个预设。"),
     "overfitting": ("过拟合", "判别器开始记住训练图片。请添加更多图片，或现在停止。"),
