@@ -109,8 +109,8 @@ def upscale(
                 check()
                 tell(done, total)
 
-            settings = {"scale": scale, "max_pixels": limits.picture_pixels}
-            upscaler.file(picture, path, progress=progress, note=note, **settings)
+            most = limits.picture_pixels
+            upscaler.file(picture, path, scale=scale, max_pixels=most, progress=progress, note=note)
             return path.read_bytes(), MEDIA_TYPES[format_]
     except ImageError as error:
         raise Refused(415, f"the picture {error.message}", "send a JPEG, PNG, WebP, TIFF ...") from None
