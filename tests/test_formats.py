@@ -130,7 +130,7 @@ def test_forty_wrong_bytes_are_seen_where_libjpeg_can_see_them() -> None:
             images.read(bytes(damaged))
         except ImageError:
             named += 1
-    assert named >= 15, named
+    assert named >= 10, named  # libvips by itself sees none of them
 
 
 def test_a_progressive_jpeg_that_lacks_whole_scans_is_truncated() -> None:

@@ -112,4 +112,5 @@ def _plain(data: bytes, header: PnmHeader) -> NDArray[Any]:
         values = np.fromstring(text.decode("ascii"), np.int64, sep=" ")
     if len(values) < count:
         raise ImageError("is truncated")
-    return values[:count]
+    first: NDArray[Any] = values[:count]
+    return first

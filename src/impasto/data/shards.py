@@ -19,13 +19,13 @@ from typing import Any, BinaryIO, cast
 
 from impasto import images
 from impasto.data.fetching import PIPE, fetch_if_there, is_remote
+from impasto.data.tar_bounds import Bounded, check_member
 from impasto.errors import DataError
 
 INDEX = "index.json"
 FORMAT, VERSION = "impasto-shards", 1
 _MOST_ABOUT_BYTES = 4 * 2**20  # of what is said of one picture
 _MOST_INDEX_BYTES = 2**28
-_MOST_FILE_BYTES = 2**30  # of one picture in a shard
 _MOST_SHARDS = 1_000_000
 _MOST_PICTURES = 10**9  # an index that says more is no index
 _LEAST_BYTES = 1024  # that a picture takes in a tar: a block for its name, one for itself
@@ -278,7 +278,7 @@ def samples_in(path: Path, place: str) -> Iterator[Sample]:
     """The pictures of a tar file, one in memory at a time. Raises `DataError` for what is no tar."""
     try:
         size = path.stat().st_size
-        with path.open("rb") as file, tarfile.open(fileobj=cast(BinaryIO, _Bounded(file)), mode="r:") as tar:
+        with path.open("rb") as file, tarfile.open(fileobj=cast(BinaryIO, Bounded(file)), mode="r:") as tar:
             for name, files in _grouped(tar, size):
                 picture = next((raw for suffix, raw in files.items() if suffix in images.SUFFIXES), None)
                 if picture is not None:
@@ -288,19 +288,6 @@ def samples_in(path: Path, place: str) -> Iterator[Sample]:
         raise DataError(
             f"the shard '{place}' cannot be read: {error}", "it may be cut off: make or fetch it again"
         ) from None
-
-
-class _Bounded:
-    """A file of which tarfile reads no more at once than a picture may have, whatever a header says."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self.seek, self.tell, self.name = file.seek, file.tell, file.name
-
-    def read(self, size: int = -1) -> bytes:
-        if not 0 <= size <= _MOST_FILE_BYTES:
-            raise tarfile.ReadError(f"a part of it claims {size:,} bytes")
-        return self._file.read(size)
 
 
 def _grouped(tar: tarfile.TarFile, size: int) -> Iterator[tuple[str, dict[str, bytes]]]:
@@ -316,7 +303,7 @@ def _grouped(tar: tarfile.TarFile, size: int) -> Iterator[tuple[str, dict[str, b
         before = member.offset
         if not member.isfile() or not stem or suffix not in _READ:
             continue
-        _check_member(member, size)
+        check_member(member, size)
         if suffix == ".json" and member.size > _MOST_ABOUT_BYTES:
             continue
         name = f"{folder}/{stem}" if folder else stem
@@ -329,14 +316,6 @@ def _grouped(tar: tarfile.TarFile, size: int) -> Iterator[tuple[str, dict[str, b
             files[suffix] = handle.read()
     if files:
         yield current, files
-
-
-def _check_member(member: tarfile.TarInfo, size: int) -> None:
-    """Refuse a file that cannot be in a tar of that size, or that no picture is as large as."""
-    if member.issparse():
-        raise tarfile.ReadError(f"'{member.name}' is stored with holes (sparse), which no picture is")
-    if not 0 <= member.size <= min(size, _MOST_FILE_BYTES):
-        raise tarfile.ReadError(f"'{member.name}' claims {member.size:,} bytes")
 
 
 def _themes(files: Mapping[str, bytes]) -> tuple[str, ...]:

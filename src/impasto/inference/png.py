@@ -115,7 +115,7 @@ def chunk(kind: bytes, data: bytes) -> bytes:
 
 def _around_pixels(png: bytes) -> tuple[bytes, bytes]:
     """What a PNG has before its pixels and after them, `_OF_LIKE` apart."""
-    before, after, seen = [SIGNATURE], [], False
+    before, after, seen = [SIGNATURE], list[bytes](), False
     for kind, start, stop in chunks(png):
         seen = seen or kind == b"IDAT"
         if kind != b"IDAT" and kind not in _OF_LIKE:

@@ -269,7 +269,7 @@ def saved(picture: Image.Image, folder: Path) -> Path:
     try:
         if plain or not (tiff or picture.mode in _PNG_MODES):
             picture = picture.convert(plain or "RGB")
-        kept = {"exif": picture.getexif(), "icc_profile": picture.info.get("icc_profile")}
+        kept: dict[str, Any] = {"exif": picture.getexif(), "icc_profile": picture.info.get("icc_profile")}
         picture.save(path, **{name: value for name, value in kept.items() if value})
     except (ValueError, KeyError, OSError) as error:
         raise InputError(
