@@ -88,3 +88,13 @@ def test_penalties_grow_with_the_number_of_pixels():
     loss = load_config("r3gan", {"loss.r1_weight": 100, "loss.r2_weight": 8}).loss
     assert (loss.at_size(64).r1_weight, loss.at_size(16).r1_weight) == (100, 6.25)
     assert loss.at_size(128).r2_weight == 32
+
+
+@pytest.mark.parametrize("preset", ["upscale-x4", "srgan", "mlp"])
+def test_a_wrong_setting_of_a_network_is_compared_with_its_own(preset):
+    """Not with those of other kinds, and without the kind that pydantic puts into the path."""
+    near = "latent_dim" if preset == "mlp" else "channels"
+    with pytest.raises(ConfigError) as caught:
+        load_config(preset, [f"model.{near.replace('n', '', 1)}=1"])
+    assert caught.value.message == f"unknown setting 'model.{near.replace('n', '', 1)}'"
+    assert caught.value.hint == f"did you mean 'model.{near}'?"
