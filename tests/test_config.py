@@ -102,3 +102,13 @@ def test_a_preset_file_that_is_not_utf8_says_so(tmp_path):
     path.write_bytes("# für mich".encode("latin-1"))
     with pytest.raises(InputError, match="is not text in UTF-8"):
         load_config(str(path))
+
+
+@pytest.mark.parametrize("preset", ["upscale-x4", "srgan", "mlp"])
+def test_a_wrong_setting_of_a_network_is_compared_with_its_own(preset):
+    """Not with those of other kinds, and without the kind that pydantic puts into the path."""
+    near = "latent_dim" if preset == "mlp" else "channels"
+    with pytest.raises(ConfigError) as caught:
+        load_config(preset, [f"model.{near.replace('n', '', 1)}=1"])
+    assert caught.value.message == f"unknown setting 'model.{near.replace('n', '', 1)}'"
+    assert caught.value.hint == f"did you mean 'model.{near}'?"
