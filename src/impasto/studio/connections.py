@@ -12,6 +12,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from impasto.studio.settings import Limits
 
+SETTLED_SECONDS = 1.0  # a connection so young may bring its request yet
 _TOO_SLOW = (
     b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-type: text/plain\r\n"
     b"content-length: 29\r\n\r\nthe request's head is missing"
@@ -19,16 +20,16 @@ _TOO_SLOW = (
 
 
 class Connections:
-    """All connections of a server, the one that has waited longest for its client first.
+    """All connections of a server.
 
-    Where there are too many, of all or of one address, that one is closed: a client that sends its request
-    at once finds room whatever others hold open.
+    Where there are too many, of all or of one address, one that waits for its client is closed: a client that
+    sends its request at once finds room whatever others hold open.
     """
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self._of_peer: Counter[str] = Counter()
-        self._waiting: dict[Connection, None] = {}  # for their clients, the longest first
+        self._waiting: dict[Connection, float] = {}  # for their clients, since when, the longest first
         self._open: set[Connection] = set()
 
     def opened(self, one: "Connection") -> None:
@@ -37,15 +38,15 @@ class Connections:
         self._of_peer[one.peer] += 1
         self.waits(one)
         if self._of_peer[one.peer] > self.limits.connections_of_a_peer:
-            self._close_one(one.peer)
+            self._make_room(one, [other for other in self._waiting if other.peer == one.peer])
         elif len(self._open) > self.limits.connections:
-            self._close_one(None)
+            self._make_room(one, list(self._waiting))
 
     def waits(self, one: "Connection") -> None:
         """It waits for its client's next request, or for the rest of it."""
         if one in self._open:
             self._waiting.pop(one, None)
-            self._waiting[one] = None
+            self._waiting[one] = one.loop.time()
 
     def works(self, one: "Connection") -> None:
         """Its request is complete: now the client waits for us."""
@@ -60,17 +61,20 @@ class Connections:
             if not self._of_peer[one.peer]:
                 del self._of_peer[one.peer]
 
-    def _close_one(self, peer: str | None) -> None:
-        """The one that has waited longest, of an address or of all; the last comer if all are at work."""
-        found = next((one for one in self._waiting if peer in (None, one.peer)), None)
-        if found is not None:
-            self.lost(found)
-            # In the usual way where nothing is left to send: a client that meant to use it again sees that
-            # it is closed, and takes another.
-            if found.transport.get_write_buffer_size():
-                found.transport.abort()
-            else:
-                found.transport.close()
+    def _make_room(self, newcomer: "Connection", waiting: list["Connection"]) -> None:
+        """Close one of those who wait: one that never sent a request, if it had the time to; else the one
+        that has waited longest; the newcomer only where all others are at work."""
+        late = newcomer.loop.time() - SETTLED_SECONDS
+        others = [one for one in waiting if one is not newcomer]
+        found = next((one for one in others if one.cycle is None and self._waiting[one] < late), None)
+        found = found or next(iter(others), newcomer)
+        self.lost(found)
+        # In the usual way where nothing is left to send: a client that meant to use it again sees that it is
+        # closed, and takes another.
+        if found.transport.get_write_buffer_size():
+            found.transport.abort()
+        else:
+            found.transport.close()
 
 
 class Connection(H11Protocol):

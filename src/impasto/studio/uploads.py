@@ -98,7 +98,7 @@ def look_at(data: bytes, limits: Limits) -> images.Header:
     """
     kind = _kind(data)
     if kind not in _SUFFIXES:
-        raise ImageError(f"is {kind.upper()}; save it as PNG first" if kind else NOT_A_PICTURE)
+        raise ImageError(f"is {kind}; save it as PNG first" if kind else NOT_A_PICTURE)
     plugin = _LAZY.get(kind)
     found = images.header(data) if plugin is None else _header_by_pillow(data, kind, plugin)
     if found.format not in _SUFFIXES:
@@ -121,8 +121,8 @@ _STARTS = {
     b"\xff\xd8\xff": "jpeg", b"\x89PNG\r\n\x1a\n": "png", b"GIF87a": "gif", b"GIF89a": "gif", b"BM": "bmp",
     b"II*\0": "tiff", b"MM\0*": "tiff", b"II+\0": "tiff", b"MM\0+": "tiff",
     b"P4": "ppm", b"P5": "ppm", b"P6": "ppm", b"P1": "PPM as text", b"P2": "PPM as text",
-    b"P3": "PPM as text", b"qoif": "qoi", b"\0\0\0\x0cjP": "jpeg 2000", b"\xff\x4f\xff\x51": "jpeg 2000",
-    b"\x1f\x8b": "svg", b"\0\0\0\x0cJXL ": "jpeg xl", b"\xff\x0a": "jpeg xl",
+    b"P3": "PPM as text", b"qoif": "QOI", b"\0\0\0\x0cjP": "JPEG 2000", b"\xff\x4f\xff\x51": "JPEG 2000",
+    b"\x1f\x8b": "SVG", b"\0\0\0\x0cJXL ": "JPEG XL", b"\xff\x0a": "JPEG XL",
 }  # fmt: skip
 
 
@@ -136,7 +136,7 @@ def _kind(data: bytes) -> str:
     if data[4:8] == b"ftyp":
         return "avif" if data[8:12] in (b"avif", b"avis") else "heic"
     text = data[:1_024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    return "svg" if text.startswith(b"<") and b"<svg" in text else ""
+    return "SVG" if text.startswith(b"<") and b"<svg" in text else ""
 
 
 def _header_by_pillow(data: bytes, kind: str, plugin: str) -> images.Header:
