@@ -51,9 +51,9 @@ LOST_SHARE = 0.2
 SURE_ERRORS = 3.0
 
 # Collapse of shapes, colours or themes alone: effective numbers, real pictures' being 1 (metrics/variety.py).
-# Injected collapses: one shape in any colours .01 to .06 of 128 samples; all cyan 0 to .03; one theme 0.
-# Healthy samples: .6 to 1, and .2 to .4 even of real pictures reduced to 4 x 4 pixels. So below .1 twice in a
-# row, or a third of what it was, and little.
+# Of 128 pictures of emoji, facades, layouts and paintings: one shape in any colours .01 to .06, all in one
+# hue 0 to .01. Held-out pictures, means of two, and pictures reduced to 8 x 8 pixels: .6 to 1; reduced to
+# 4 x 4, .2 to .4. So below .1 twice in a row, or a third of what it was, and little.
 NARROW = 0.1
 NARROWED_SHARE, NARROWED = 0.35, 0.4
 

@@ -11,8 +11,8 @@ from statistics import median
 from typing import Any
 
 LATELY = 3  # evaluations in a row that must all be worse: one or two may be chance
-# Of five trainings of `default` and `r3gan` the score went up by a tenth to a fifth from one evaluation to
-# the next and came back: a third is outside of that, twice is another model.
+# Times the best. Evaluations that scatter by 15 % of a level do not lie three in a row above a third more
+# (tests/training/test_ranking.py); a run of one shape in many colours ended at four times its best.
 WORSE, MUCH_WORSE = 1.33, 2.0
 # Deviations of the noise between evaluations. The best of many is lucky, so three would be two.
 SURE_DEVIATIONS = 4.0
