@@ -24,7 +24,7 @@ from impasto.cli.serve import serve
 from impasto.cli.train import train
 from impasto.cli.upscale import upscale
 from impasto.errors import ImpastoError, InputError
-from impasto.telemetry import keep_files_in_cache, without_telemetry
+from impasto.telemetry import hidden, keep_files_in_cache, without_telemetry
 
 app = typer.Typer(
     name="impasto",
@@ -45,7 +45,9 @@ def main() -> None:
     """Run the command line. Exit codes: 0 done, 2 wrong input, 1 anything else, 130 interrupted."""
     keep_files_in_cache()
     try:
-        with without_telemetry():
+        # Lightning Fabric imports torchmetrics to compare its version, and with it matplotlib, which looks
+        # through all fonts of the computer.
+        with without_telemetry(), hidden("torchmetrics"):
             app()
     except InputError as error:
         _fail(error.message, error.hint, 2)
