@@ -117,7 +117,7 @@ def _map_distances(a: Tensor, b: Tensor, means_b: Tensor) -> Tensor:
 
 
 def _channel_means(x: Tensor, other: Tensor | None = None) -> Tensor:
-    """The means over all places of x, x * x and, if asked, x * other, all (B, C, H, W): (B, 2 or 3, C) float64.
+    """The means over all places of x, x * x and perhaps x * other, (B, C, H, W): (B, 2 or 3, C) float64.
 
     A few rows at a time: a whole map in float64 leaves the processor's cache, which takes twice as long.
     """
