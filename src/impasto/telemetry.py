@@ -9,6 +9,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator, Mapping
+from types import ModuleType
 
 from impasto.files import cache_folder
 
@@ -37,8 +38,6 @@ PLACES: Mapping[str, str] = {
 Not those that would hide what a person has put there: a login, a configuration, weights in `TORCH_HOME`.
 """
 
-_OPENVINO_REPORTER = "openvino_telemetry"
-
 
 @contextlib.contextmanager
 def without_telemetry() -> Iterator[None]:
@@ -48,18 +47,26 @@ def without_telemetry() -> Iterator[None]:
     what it finds here.
     """
     os.environ.update(SWITCHES)
-    missing = object()
-    before = sys.modules.get(_OPENVINO_REPORTER, missing)
-    sys.modules[_OPENVINO_REPORTER] = None  # type: ignore[assignment] # "import of ... halted": ImportError
+    try:
+        with hidden("openvino_telemetry"):
+            yield
+    finally:
+        with contextlib.suppress(KeyError, AttributeError):  # not imported, or only half of it
+            sys.modules["onnxruntime"].disable_telemetry_events()  # what Windows collects
+
+
+@contextlib.contextmanager
+def hidden(module: str) -> Iterator[None]:
+    """Inside, importing a module fails as if it were not installed."""
+    modules: dict[str, ModuleType | None] = sys.modules  # type: ignore[assignment]
+    present, before = module in modules, modules.get(module)
+    modules[module] = None
     try:
         yield
     finally:
-        if before is missing:
-            del sys.modules[_OPENVINO_REPORTER]
-        else:
-            sys.modules[_OPENVINO_REPORTER] = before  # type: ignore[assignment]
-        with contextlib.suppress(KeyError, AttributeError):  # not imported, or only half of it
-            sys.modules["onnxruntime"].disable_telemetry_events()  # what Windows collects
+        del modules[module]
+        if present:
+            modules[module] = before
 
 
 def keep_files_in_cache() -> None:

@@ -47,6 +47,54 @@ def test_ssim_is_the_librarys():
     assert (ssim(second, first) < ssim(mixed, first)).all()
 
 
+def test_one_sharp_picture_serves_many():
+    net = FeatureMaps()
+    made, meant = noise(0, 3, 3, 48, 40), noise(1, 1, 3, 48, 40)
+    with torch.no_grad():
+        y, y_meant = luma(made), luma(meant)
+        for measure in (psnr, ssim):
+            alone = torch.cat([measure(y[i : i + 1], y_meant) for i in range(3)])
+            torch.testing.assert_close(measure(y, y_meant), alone)
+            torch.testing.assert_close(measure(y, y_meant.expand(3, -1, -1, -1)), alone)
+        for i, found in enumerate(texture_and_structure(net, made, meant)):
+            alone = torch.cat([texture_and_structure(net, made[k : k + 1], meant)[i] for k in range(3)])
+            torch.testing.assert_close(found, alone)
+            pairs = texture_and_structure(net, made, meant.expand(3, -1, -1, -1))[i]
+            torch.testing.assert_close(found, pairs, rtol=1e-4, atol=1e-6)
+
+
+def test_ssim_is_that_of_a_convolution():
+    """As it was computed before: the same figures to the last printed digit, and far beyond."""
+    first, second = (luma(noise(n, 1, 3, 33, 47)) for n in (4, 5))
+    x, y = first, 0.6 * first + 0.4 * second
+    line = torch.exp(-0.5 * ((torch.arange(11, dtype=torch.float64) - 5) / 1.5) ** 2)
+    window = torch.outer(line, line)[None, None] / line.sum() ** 2
+    mean_x, mean_y, xx, yy, xy = (
+        torch.nn.functional.conv2d(picture, window) for picture in (x, y, x * x, y * y, x * y)
+    )
+    small, smaller = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    top = (2 * mean_x * mean_y + small) * (2 * (xy - mean_x * mean_y) + smaller)
+    below = (mean_x**2 + mean_y**2 + small) * (xx - mean_x**2 + yy - mean_y**2 + smaller)
+    assert float(ssim(x, y)) == pytest.approx(float((top / below).mean()), abs=1e-10)
+
+
+def test_texture_and_structure_are_those_of_whole_maps_in_double():
+    net = FeatureMaps()
+    made, meant = noise(0, 1, 3, 200, 120), 0.5 * noise(1, 1, 3, 200, 120)
+    textures, structures = [], []
+    with torch.no_grad():
+        for a, b in zip(net(made), net(meant), strict=True):
+            a, b = a.double().flatten(2)[0], b.double().flatten(2)[0]
+            mean_a, mean_b = a.mean(1), b.mean(1)
+            covariance = (a * b).mean(1) - mean_a * mean_b
+            variances = a.var(1, correction=0) + b.var(1, correction=0)
+            textures.append(1 - ((2 * mean_a * mean_b + 1e-6) / (mean_a**2 + mean_b**2 + 1e-6)).mean())
+            structures.append(1 - ((2 * covariance + 1e-6) / (variances + 1e-6)).mean())
+        texture, structure = texture_and_structure(net, made, meant)
+    assert float(texture) == pytest.approx(float(sum(textures) / 4), abs=1e-9)
+    assert float(structure) == pytest.approx(float(sum(structures) / 4), abs=1e-9)
+
+
 def test_shaved():
     assert shaved(torch.zeros(1, 3, 10, 12), 4).shape == (1, 3, 2, 4)
     with pytest.raises(ValueError, match="lose all"):

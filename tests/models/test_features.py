@@ -53,6 +53,23 @@ def test_shape_range_and_float32_under_autocast(net, pictures):
     torch.testing.assert_close(found, net(pictures.bfloat16().float()), rtol=0, atol=0)
 
 
+def test_maps_are_those_between_timms_own_layers():
+    picture = (
+        interpolate(torch.rand(1, 3, 9, 9, generator=torch.Generator().manual_seed(2)), (70, 96)) * 2 - 1
+    )
+    plain = features.folded_network("lite0")
+    with torch.no_grad():
+        x, expected = plain.bn1(plain.conv_stem(prepare(picture, None))), []
+        for index, stage in enumerate(plain.blocks[:6]):
+            if index in (1, 2, 3, 5):
+                expected.append(stage[0].bn1(stage[0].conv_pw(x)))
+            x = stage(x)
+        found = features.FeatureMaps()(picture)
+    assert [m.shape[1] for m in found] == [96, 144, 240, 672]
+    for ours, theirs in zip(found, expected, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-4)
+
+
 def test_normalisation_is_the_published_one():
     black, white = prepare(torch.full((1, 3, 8, 8), -1.0)), prepare(torch.full((1, 3, 8, 8), 1.0))
     assert black.shape == (1, 3, INPUT_SIZE, INPUT_SIZE)

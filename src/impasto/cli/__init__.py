@@ -27,7 +27,7 @@ from impasto.cli.train import train
 from impasto.cli.upscale import upscale
 from impasto.errors import ImpastoError, InputError
 from impasto.interrupts import Interrupted, say
-from impasto.telemetry import keep_files_in_cache, without_telemetry
+from impasto.telemetry import hidden, keep_files_in_cache, without_telemetry
 from impasto.terminal import escaped
 
 _MAY_BE_EMPTY = ("--message", "--token")
@@ -56,7 +56,9 @@ def main() -> None:
     keep_files_in_cache()
     try:
         _refuse_empty(sys.argv[1:])
-        with without_telemetry():
+        # Lightning Fabric imports torchmetrics to compare its version, and with it matplotlib, which looks
+        # through all fonts of the computer.
+        with without_telemetry(), hidden("torchmetrics"):
             app()
     except InputError as error:
         _fail(error.message, error.hint, 2)

@@ -1,10 +1,12 @@
 """The same work on a Ray cluster: a worker for each group of cores or GPU. One that dies costs nothing."""
 
+import os
+import secrets
 import signal
 import socket
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
@@ -112,6 +114,21 @@ def spread(
 
 
 @contextmanager
+def _set(variables: Mapping[str, str]) -> Iterator[None]:
+    """Environment variables, inside."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
 def _cluster(address: str) -> Iterator[Any]:
     try:
         with without_telemetry():
@@ -121,13 +138,18 @@ def _cluster(address: str) -> Iterator[Any]:
         raise MissingDependencyError("--ray needs the package ray", "pip install 'impasto[ray]'") from None
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     if address == LOCAL:
-        options |= {"include_dashboard": False, "address": "local"}
+        # Its own address is named, or Ray finds it out by way of the internet; its password is given, or Ray
+        # keeps one in the home folder.
+        options |= {"include_dashboard": False, "address": "local", "_node_ip_address": "127.0.0.1"}
+        given = {"RAY_AUTH_TOKEN": os.environ.get("RAY_AUTH_TOKEN") or secrets.token_hex(32)}
     else:
         options |= {"address": address}
+        given = {}
     handler = signal.getsignal(signal.SIGTERM)
     try:
         _knock(address)
-        ray.init(**options)
+        with _set(given):
+            ray.init(**options)
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, handler)  # Ray puts its own in its place
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:

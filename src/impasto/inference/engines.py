@@ -138,6 +138,7 @@ class OpenvinoEngine:
 
         self.name: EngineName = "openvino-int8" if int8 else "openvino"
         self.at_once, self.scale = turns(), network.scale
+        self._tensor = openvino.Tensor
         core = openvino.Core()
         settings = {"INFERENCE_NUM_THREADS": torch.get_num_threads(), "NUM_STREAMS": self.at_once}
         onnx = _int8(network) if int8 else _onnx(network)
@@ -152,15 +153,13 @@ class OpenvinoEngine:
 
     def __call__(self, pictures: Picture) -> Picture:
         """See `Engine`."""
-        import openvino
-
         height, width = (self.scale * n for n in pictures.shape[2:])
         made: Picture = np.empty(
             (1, 3, height, width), np.float32
         )  # written to: OpenVINO's own would be copied
         request = self._idle.get()
         try:
-            request.set_output_tensor(openvino.Tensor(made, shared_memory=True))
+            request.set_output_tensor(self._tensor(made, shared_memory=True))
             request.infer([pictures], share_inputs=True, share_outputs=True)
         finally:
             self._idle.put(request)

@@ -16,7 +16,7 @@ from impasto.arithmetic import bfloat16_speedup
 from impasto.config import TrainConfig
 from impasto.errors import ConfigError
 from impasto.training import ranks
-from impasto.training.launch import Arrangement
+from impasto.training.launch import STORE, Arrangement
 
 Precision = Literal["float32", "bfloat16"]
 ALONE = Arrangement()
@@ -94,11 +94,15 @@ def make_fabric(choice: Choice, together: Arrangement = ALONE) -> Fabric:
 
 
 def _begin_attempt(backend: str) -> None:
-    """Under torchrun, meet by names of this attempt's own.
+    """Started by `launch.start`, meet in its file; under torchrun, by names of this attempt's own.
 
-    Its store outlives a restart: who asks early would find the addresses of those who have died.
+    Torchrun's store outlives a restart: who asks early would find the addresses of those who have died.
     """
     env = os.environ
+    if STORE in env and not dist.is_initialized():
+        rank, world = int(env["RANK"]), int(env["WORLD_SIZE"])
+        dist.init_process_group(backend, store=dist.FileStore(env[STORE], world), rank=rank, world_size=world)  # type: ignore[attr-defined]
+        return
     if env.get("TORCHELASTIC_USE_AGENT_STORE") != "True" or dist.is_initialized():
         return
     rank, world = int(env["RANK"]), int(env["WORLD_SIZE"])

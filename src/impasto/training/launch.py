@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -22,6 +23,7 @@ from impasto.errors import ConfigError
 
 PATIENCE_SECONDS = 60.0  # for the others to save and end by themselves after one of them has ended badly
 POLL_SECONDS = 0.1
+STORE = "IMPASTO_STORE"  # names the file in which the processes of one machine find each other
 
 
 @dataclass(frozen=True)
@@ -78,16 +80,25 @@ def start(arguments: Sequence[str], devices: int) -> int:
     When one ends badly the others get a minute to save and to end. Ctrl-C reaches all of them by itself;
     other signals are handed on. Then this waits until they have saved.
     """
-    common = {
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(free_port()),
-        "WORLD_SIZE": str(devices),
-        "LOCAL_WORLD_SIZE": str(devices),
-        "NODE_RANK": "0",
-        # All cores, dealt out: more threads than cores wait for each other.
-        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // devices))),
-    }
-    command = [sys.executable, "-m", "impasto", *arguments]
+    with tempfile.TemporaryDirectory() as folder:
+        common = {
+            # They meet in a file: PyTorch's server for that asks the name server who 127.0.0.1 is.
+            STORE: str(Path(folder) / "store"),
+            "GLOO_SOCKET_IFNAME": _loopback(),  # or they listen to the network, too
+            "MASTER_ADDR": "127.0.0.1",
+            "MASTER_PORT": str(free_port()),
+            "WORLD_SIZE": str(devices),
+            "LOCAL_WORLD_SIZE": str(devices),
+            "NODE_RANK": "0",
+            # All cores, dealt out: more threads than cores wait for each other.
+            "OMP_NUM_THREADS": os.environ.get(
+                "OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // devices))
+            ),
+        }
+        return _run([sys.executable, "-m", "impasto", *arguments], common, devices)
+
+
+def _run(command: Sequence[str], common: Mapping[str, str], devices: int) -> int:
     with tempfile.TemporaryFile() as whispers:  # what the others say, for the case that only they know
         processes = []
         for rank in range(devices):
@@ -100,6 +111,12 @@ def start(arguments: Sequence[str], devices: int) -> int:
             whispers.seek(0)
             sys.stderr.write(whispers.read().decode(errors="replace"))
     return code
+
+
+def _loopback() -> str:
+    """What this system calls the network of this machine alone."""
+    names = [name for _, name in socket.if_nameindex()]
+    return next((name for name in names if name.startswith("lo")), "")
 
 
 def free_port() -> int:
