@@ -98,7 +98,12 @@ class Favourites:
         download(self.file, after)
 
 
-def build(desk: Desk, structure: gr.Dropdown, detail: gr.Dropdown) -> Favourites:
+def in_browser() -> gr.BrowserState:
+    """Where the browser keeps them. Not in a tab: what is in one that was not opened is not there yet."""
+    return gr.BrowserState([], storage_key=STORAGE, secret=_SECRET)
+
+
+def build(desk: Desk, browser: gr.BrowserState, structure: gr.Dropdown, detail: gr.Dropdown) -> Favourites:
     """The gallery and its buttons; the lists to choose from are placed elsewhere."""
     gallery = empty_gallery(desk.say("kept"), "kept")
     with gr.Row():
@@ -108,7 +113,6 @@ def build(desk: Desk, structure: gr.Dropdown, detail: gr.Dropdown) -> Favourites
         save = gr.Button(desk.say("save_all"), interactive=False, min_width=140)
     said = empty_note("kept-note")
     file = gr.DownloadButton(visible="hidden", elem_id="kept-file")
-    browser = gr.BrowserState([], storage_key=STORAGE, secret=_SECRET)
     return Favourites(
         gallery, said, remove, clear, undo, save, file, structure, detail, gr.State(Kept()), browser,
         gr.State(None),
