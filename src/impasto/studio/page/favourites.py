@@ -127,9 +127,10 @@ def listed(kept: Kept) -> tuple[Any, ...]:
     kept = replace(kept, made=numbered)
     shown, _ = in_gallery(numbered)
     some = bool(kept.made or kept.lost)
-    buttons = (False, some, kept.before is not None, bool(kept.made))
+    only = 0 if len(numbered) == 1 else None  # which Gradio marks, having no other
+    buttons = (only is not None, some, kept.before is not None, bool(kept.made))
     return (
-        gr.update(value=shown, selected_index=NOWHERE), kept, kept.stored, *choices, None,
+        gr.update(value=shown, selected_index=NOWHERE), kept, kept.stored, *choices, only,
         *[gr.update(interactive=each) for each in buttons],
     )  # fmt: skip
 
