@@ -96,8 +96,10 @@ class Seen:
 
     def reload(self):
         """As a person does who comes back later."""
+        wrong = list(self.wrong)
         self.page.reload()
         self.page.wait_for_selector("[role=tab]")
+        self.wrong[:] = wrong  # what broke off because the page was left is not its fault
 
     def can_press(self, name, *, yes):
         """Wait until a button can be pressed, or cannot."""

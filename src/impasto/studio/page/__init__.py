@@ -11,7 +11,7 @@ from impasto.telemetry import without_telemetry
 with without_telemetry():
     import gradio as gr
 
-from impasto.studio.page import create, explore, learn, train, upscale
+from impasto.studio.page import create, explore, favourites, learn, train, upscale
 from impasto.studio.page.desk import Desk
 from impasto.studio.page.gate import Gate
 from impasto.studio.page.look import CSS, ICON, theme
@@ -60,11 +60,12 @@ def build(studio: Studio, language: str) -> gr.Blocks:
         title="Impasto", analytics_enabled=False, delete_cache=(TIDY_SECONDS, KEEP_SECONDS)
     ) as page:
         desk.heading()
+        browser = favourites.in_browser()
         with gr.Tabs() as tabs:
             with gr.Tab(desk.say("create"), id="create") as first:
                 make = create.build(desk)
             with gr.Tab(desk.say("explore"), id="explore") as tab:
-                wander = explore.build(desk)
+                wander = explore.build(desk, browser)
             with gr.Tab(desk.say("upscale"), id="upscale"):
                 enlarge = upscale.build(desk)
             with gr.Tab(desk.say("train"), id="train"):

@@ -54,7 +54,7 @@ class Explore:
         )  # fmt: skip
 
 
-def build(desk: Desk) -> Explore:
+def build(desk: Desk, browser: gr.BrowserState) -> Explore:
     """The tab."""
     seen_from_above = wander.build(desk)
     structure, detail = (
@@ -63,7 +63,7 @@ def build(desk: Desk) -> Explore:
     with gr.Row():
         with gr.Column(scale=3, min_width=320):
             gr.Markdown(desk.say("explore_text"))
-            kept = favourites.build(desk, structure, detail)
+            kept = favourites.build(desk, browser, structure, detail)
             with gr.Group():
                 frames = gr.Slider(8, MOST_FRAMES, 48, step=1, label=desk.say("frames"))
                 loop = gr.Checkbox(label=desk.say("loop"))

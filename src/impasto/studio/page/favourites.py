@@ -98,7 +98,12 @@ class Favourites:
         download(self.file, after)
 
 
-def build(desk: Desk, structure: gr.Dropdown, detail: gr.Dropdown) -> Favourites:
+def in_browser() -> gr.BrowserState:
+    """Where the browser keeps them. Not in a tab: what is in one that was not opened is not there yet."""
+    return gr.BrowserState([], storage_key=STORAGE, secret=_SECRET)
+
+
+def build(desk: Desk, browser: gr.BrowserState, structure: gr.Dropdown, detail: gr.Dropdown) -> Favourites:
     """The gallery and its buttons; the lists to choose from are placed elsewhere."""
     gallery = empty_gallery(desk.say("kept"), "kept")
     with gr.Row():
@@ -108,7 +113,6 @@ def build(desk: Desk, structure: gr.Dropdown, detail: gr.Dropdown) -> Favourites
         save = gr.Button(desk.say("save_all"), interactive=False, min_width=140)
     said = empty_note("kept-note")
     file = gr.DownloadButton(visible="hidden", elem_id="kept-file")
-    browser = gr.BrowserState([], storage_key=STORAGE, secret=_SECRET)
     return Favourites(
         gallery, said, remove, clear, undo, save, file, structure, detail, gr.State(Kept()), browser,
         gr.State(None),
@@ -123,9 +127,10 @@ def listed(kept: Kept) -> tuple[Any, ...]:
     kept = replace(kept, made=numbered)
     shown, _ = in_gallery(numbered)
     some = bool(kept.made or kept.lost)
-    buttons = (False, some, kept.before is not None, bool(kept.made))
+    only = 0 if len(numbered) == 1 else None  # which Gradio marks, having no other
+    buttons = (only is not None, some, kept.before is not None, bool(kept.made))
     return (
-        gr.update(value=shown, selected_index=NOWHERE), kept, kept.stored, *choices, None,
+        gr.update(value=shown, selected_index=NOWHERE), kept, kept.stored, *choices, only,
         *[gr.update(interactive=each) for each in buttons],
     )  # fmt: skip
 
