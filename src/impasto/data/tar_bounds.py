@@ -21,7 +21,7 @@ class Bounded:
 
 
 def check_member(member: tarfile.TarInfo, size: int) -> None:
-    """Refuse a file that cannot be in a tar of that size, or that no picture is as large as. Raises `tarfile.ReadError`."""
+    """Raises `tarfile.ReadError` for a file that cannot be in a tar of `size` bytes, or is no picture."""
     if member.issparse():
         raise tarfile.ReadError(f"'{member.name}' is stored with holes (sparse), which no picture is")
     if not 0 <= member.size <= min(size, MOST_FILE_BYTES):

@@ -17,7 +17,8 @@ from pathlib import Path
 from impasto.studio.begin import GO
 from impasto.studio.untrusted import open_regular
 
-NOT_INHERITED = ("IMPASTO_TOKEN",)  # a training needs no key to the studio
+# A training needs no key to the studio, and chooses its threads itself (`server.serve` says how ours wait).
+NOT_INHERITED = ("IMPASTO_TOKEN", "OMP_WAIT_POLICY")
 GIVES_WAY = 10  # niceness: a tenth of the processor where somebody else wants all of it
 
 

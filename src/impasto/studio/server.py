@@ -62,7 +62,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     that cannot be written to.
     """
     # OpenMP's threads wait for each other by spinning. Here pictures, enlarging and a training share the
-    # cores, where sleeping is three times as fast (docs/research.md). Torch reads it, and so do trainings.
+    # cores, where sleeping is three times as fast (docs/research.md).
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     memory.use_few_arenas()
     limits = _fitting(settings.limits)

@@ -71,8 +71,8 @@ MESSAGES: Sequence[Words] = (
         "这张图片由该模型的早期状态生成，请重新选择图片",
     ),
     (
-        r"'.*?' (cannot be read: .*|is damaged: .*|was changed: .*|is not valid JSON: .*|does not describe a model: .*"
-        r"|holds the weights of another network: .*|was not written by Impasto|holds no model"
+        r"'.*?' (cannot be read: .*|is damaged: .*|was changed: .*|is not valid JSON: .*"
+        r"|does not describe a model: .*|holds the weights of another network: .*|was not written by Impasto|holds no model"
         r"|is not a model: .*|is not a training state of Impasto)",
         "The model's file is damaged or incomplete; export or train it again",
         "模型文件已损坏或不完整，请重新导出或训练",
@@ -397,11 +397,14 @@ ADVICE: Sequence[Words] = (
 # What health says is wrong, by its kind: a name, and what to do. English has the figures as they come.
 VERDICTS: dict[str, tuple[str, str]] = {
     "collapse": ("模式崩溃", "生成的样图彼此过于相似。请回到较早的模型，或换一个预设、更多图片重新训练。"),
-    "shape": ("形状单一", "样图的形状几乎相同。请从最佳模型重新开始，并降低学习率。"),
-    "colour": ("颜色单一", "样图的颜色几乎相同。请从最佳模型重新开始，并减少颜色增强。"),
-    "theme": ("主题单一", "样图集中在一个主题上。请从最佳模型重新开始，并均衡各主题的图片。"),
-    "worse": ("质量下降", "最近几次评估都比最佳模型差。最佳模型已保留，请从它重新开始。"),
-    "coverage": ("覆盖不足", "样图只接近少数真实图片。训练初期可以继续等待，否则请降低学习率。"),
+    "shape": ("形状崩溃", "生成的样图形状几乎相同，只是颜色不同。请从最佳模型继续训练，并降低学习率。"),
+    "colour": ("颜色崩溃", "生成的样图颜色几乎相同。请从最佳模型继续训练，并减少颜色增强。"),
+    "theme": ("主题崩溃", "生成的样图几乎都像同一个主题。请从最佳模型继续训练，并均衡各主题的图片。"),
+    "worse": (
+        "质量下降",
+        "最近几次评估都比最佳模型差。最佳模型已保留；请从它继续训练，并降低学习率或加强增强。",
+    ),
+    "coverage": ("覆盖过少", "样图只接近很少的真实图片。训练初期请继续等待；之后请降低学习率或换用预设。"),
     "divergence": ("发散", "损失或权重失控。请换一个预设重新开始。"),
     "vanishing": ("梯度消失", "判别器过强，生成器几乎学不到东西。请换一个预设。"),
     "overfitting": ("过拟合", "判别器开始记住训练图片。请添加更多图片，或现在停止。"),
