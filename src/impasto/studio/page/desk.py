@@ -77,7 +77,7 @@ class Desk:
     def watch(self, work: Callable[[Check], T], look: Callable[[], V]) -> Generator[V, None, T]:
         """Do work in the studio's queue; meanwhile what `look` sees, now and then; in the end the result."""
         with Said(self):
-            place = self.studio.queue.enter(work)
+            place = self.studio.queue.enter(work, _peer())
             try:
                 while wait([place.future], TELL_SECONDS).not_done:
                     yield look()

@@ -72,7 +72,8 @@ MESSAGES: Sequence[Words] = (
     ),
     (
         r"'.*?' (cannot be read: .*|is damaged: .*|was changed: .*|is not valid JSON: .*"
-        r"|does not describe a model: .*|holds the weights of another network: .*|was not written by Impasto|holds no model"
+        r"|does not describe a model: .*|holds the weights of another network: .*"
+        r"|was not written by Impasto|holds no model"
         r"|is not a model: .*|is not a training state of Impasto)",
         "The model's file is damaged or incomplete; export or train it again",
         "模型文件已损坏或不完整，请重新导出或训练",
