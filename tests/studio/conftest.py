@@ -5,6 +5,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -99,10 +100,10 @@ class Server:
             port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
         command = [sys.executable, "-m", "impasto", "serve", "--port", str(port)]
+        # A file and no pipe: the log of many requests would fill one, and the server would wait for us.
+        self.log = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the server ends
         self.process = subprocess.Popen(
-            [*command, "--workspace", str(workspace), *options],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            [*command, "--workspace", str(workspace), *options], stdout=subprocess.DEVNULL, stderr=self.log
         )
         self.http = httpx2.Client(base_url=self.url, timeout=200)
         try:
@@ -112,7 +113,7 @@ class Server:
             raise
 
     def answers(self) -> bool:
-        assert self.process.poll() is None, self.process.stderr.read().decode()
+        assert self.process.poll() is None, self.said()
         try:
             return self.http.get("/api/v1/health").status_code == 200
         except httpx2.TransportError:
@@ -121,9 +122,16 @@ class Server:
     def end(self, number: int) -> tuple[int, str]:
         """Send a signal; the exit code and the log."""
         self.process.send_signal(number)
-        log = self.process.communicate(timeout=200)[1].decode()
+        self.process.wait(200)
+        log = self.said()
+        self.log.close()
         self.http.close()
         return self.process.returncode, log
+
+    def said(self) -> str:
+        """What is in its log."""
+        self.log.seek(0)
+        return self.log.read().decode()
 
 
 @pytest.fixture
