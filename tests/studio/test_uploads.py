@@ -293,9 +293,14 @@ def test_a_long_list_of_contents_is_refused_before_it_is_read(small, kind):
 
 
 def test_an_animation_counts_with_all_its_frames(small):
-    form = {"model": "larger", "engine": "torch"}
-    answer = small.post("/api/v1/upscale", data=form, files={"picture": ("a.gif", gif_of_frames())})
+    form = {"model": "larger", "engine": "torch", "format": "webp"}
+    picture = {"picture": ("a.gif", gif_of_frames())}
+    answer = small.post("/api/v1/upscale", data=form, files=picture)
     assert (answer.status_code, "3 frames" in answer.json()["detail"]) == (415, True)
+    answer = small.post("/api/v1/upscale", data=form | {"format": "png"}, files=picture)  # it holds one frame
+    assert answer.status_code == 200
+    with Image.open(io.BytesIO(answer.content)) as made:
+        assert made.size == (1200, 1200)
 
 
 def test_only_so_many_come_in_at_once(open_client):

@@ -21,7 +21,10 @@ class Bounded:
 
 
 def check_member(member: tarfile.TarInfo, size: int) -> None:
-    """Raises `tarfile.ReadError` for a file that cannot be in a tar of `size` bytes, or is no picture."""
+    """Refuse a file that a tar of that `size` cannot hold, or larger than any picture.
+
+    Raises `tarfile.ReadError`.
+    """
     if member.issparse():
         raise tarfile.ReadError(f"'{member.name}' is stored with holes (sparse), which no picture is")
     if not 0 <= member.size <= min(size, MOST_FILE_BYTES):
