@@ -53,7 +53,8 @@ CSS = """
     background: var(--block-background-fill); border: 1px solid var(--border-color-primary); }
 .impasto-busy progress { width: 100%; height: .5rem; accent-color: var(--secondary-600); }
 .column:has(> #create-note .impasto-busy) #grid .grid-wrap { opacity: .4; }
-.impasto-grid:not(.impasto-map) .thumbnail-item.selected { outline: 3px solid var(--secondary-500); outline-offset: 1px; }
+.impasto-grid:not(.impasto-map) .thumbnail-item.selected {
+    outline: 3px solid var(--secondary-500); outline-offset: 1px; }
 .tab-container button.selected { color: var(--body-text-color) !important; font-weight: 700; }
 .impasto-grid .grid-container {
     grid-template-columns: repeat(auto-fill, minmax(clamp(88px, 15%, 160px), 1fr)); padding-top: 1.6rem; }
