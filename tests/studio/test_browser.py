@@ -19,6 +19,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.timeout(1_800),  # each waits for conditions, by deadlines of its own
     pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium"),
 ]
 WAIT = 120_000  # milliseconds: the machine may be training beside
