@@ -19,6 +19,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.timeout(1_800),  # each waits for conditions, by deadlines of its own
     pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium"),
 ]
 WAIT = 120_000  # milliseconds: the machine may be training beside
@@ -112,12 +113,6 @@ class Seen:
             self.press(name)
         return saved.value.suggested_filename, saved.value.path()
 
-    def saves_all(self, which):
-        """The same of one of the buttons that save several pictures: Create's, Explore's."""
-        with self.page.expect_download() as saved:
-            self.page.get_by_role("button", name="Save all (zip)", exact=True).nth(which).click()
-        return saved.value.suggested_filename, saved.value.path()
-
     def shoot(self, name):
         if folder := os.environ.get("IMPASTO_SCREENSHOTS"):
             self.page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
@@ -171,7 +166,7 @@ def test_from_a_seed_to_a_large_picture(look, tmp_path):
     page.get_by_role("button", name=re.compile("^← Back")).click()
     playwright.expect(grid.first).to_have_attribute("src", shown[0], timeout=WAIT)
     playwright.expect(marked).to_have_count(0, timeout=WAIT)
-    name, path = seen.saves_all(0)
+    name, path = seen.saves("Save all (zip)")
     with zipfile.ZipFile(path) as archive:
         assert archive.namelist() == [f"tiny_seed{seed}.png" for seed in range(12)]
     seen.press("Send to Upscale")
@@ -307,7 +302,7 @@ def test_favourites_and_a_film(look):
     seen.can_press("Clear all", yes=False)
     seen.press("Undo")
     playwright.expect(kept).to_have_count(3, timeout=WAIT)
-    name, path = seen.saves_all(1)
+    name, path = seen.saves("Save all (zip)")
     assert name == "tiny_favourites.zip"
     with zipfile.ZipFile(path) as archive:
         assert archive.namelist() == [f"tiny_seed{seed}.png" for seed in (1, 2, 3)]
