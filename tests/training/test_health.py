@@ -265,7 +265,7 @@ def test_the_run_of_one_shape_in_many_colours_is_told_that_it_gets_worse():
         None,
         None,
         None,
-        ("worse", "notice"),
+        None,
         ("worse", "notice"),
         ("worse", "trouble"),
         ("worse", "trouble"),
@@ -312,8 +312,8 @@ def test_the_share_of_the_theme_is_in_the_evidence():
 
 def test_colours_that_drift_away_are_getting_worse():
     """KID-lite0 falls all the time: the judge hardly sees colours."""
-    colours = [0.05, 0.5, 0.9, 1.0]
-    distances = [0.5, 0.48, 0.46, 0.44]
+    colours = [0.05, 0.4, 0.6, 0.8, 1.0]
+    distances = [0.5, 0.49, 0.48, 0.47, 0.46]
     examined = evaluations(*[{"colour_distance": c} for c in colours], distances=distances)
     assert verdict(STEADY, examined) == ("worse", "notice")
     (found,) = judge(STEADY, examined, LATE)
