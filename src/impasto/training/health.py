@@ -142,13 +142,14 @@ def judge(
         *collapse(vitals, late, images_seen),
         *narrowed(late),
         *worse(late),
-        *uncovered(late),
         *vanishing(vitals, images_seen, linear),
         *memorisation(late),
         *overfitting(late),
         *oscillation(late),
         *useless(ratios, images_seen),
     ]
+    if not any(v.severity == "trouble" for v in found):
+        found += uncovered(late)  # else it is known why
     found.sort(key=lambda v: v.severity != "trouble")
     return [v for i, v in enumerate(found) if v.kind not in {w.kind for w in found[:i]}]
 
