@@ -39,7 +39,7 @@ def test_bad_clients_cost_the_good_ones_nothing(serve, workspace):
     wait_for(lambda: load()["running"] == 2 and load()["waiting"] == 4)
     for connection in gone:
         connection.close()
-    wait_for(lambda: load()["running"] == load()["waiting"] == 0)
+    wait_for(lambda: load()["running"] == load()["waiting"] == 0)  # where torch is not loaded yet: later
     # Who sends nothing of what it promised holds a connection and no place.
     silent = [send(server, "generate", b"", length=100) for _ in range(50)]
     assert server.http.post("/api/v1/generate", json={"model": "tiny", "seeds": [1]}).status_code == 200

@@ -20,6 +20,7 @@ from impasto.studio.untrusted import Unusable, read_bytes, read_tail
 
 ABOUT = {"name": "x", "pictures": "shapes", "created": 1, "preset": "mlp", "size": 16}
 DEEP = "[" * 100_000
+FOLDERS = ["--set", "data.themes=folders"]
 
 
 def run(workspace, name="x", about=None, saved=True, **files):
@@ -80,7 +81,7 @@ def test_no_record_of_a_job_is_believed(client, workspace, started, poison):
     answer = client.post("/api/v1/jobs/x/resume")
     pictures = str(workspace.resolve() / "shapes")
     if answer.status_code == 202:  # what was wrong in it is not used at all
-        assert started == [["train", pictures, "--out", str(folder.resolve()), "--resume"]]
+        assert started == [["train", pictures, "--out", str(folder.resolve()), "--resume", *FOLDERS]]
     else:
         assert answer.status_code in (404, 409), answer.text
         assert started == []
@@ -96,8 +97,8 @@ def test_what_was_asked_is_asked_again(client, workspace, started):
     assert again.status_code == 202, again.text
     first, second = started
     assert first == second
-    assert first[-10:] == [
-        "--resume", "--preset", "mlp", "--size", "16", "--set", "train.batch_size=8", "--minutes", "3.0",
+    assert first[first.index("--resume") + 1 :] == [
+        *FOLDERS, "--preset", "mlp", "--size", "16", "--set", "train.batch_size=8", "--minutes", "3.0",
         "--dedupe",
     ]  # fmt: skip
     assert client.post(f"/api/v1/jobs/{job['id']}/resume", json={"images": 7}).status_code == 202

@@ -242,9 +242,7 @@ class Jobs:
             raise Refused(409, f"its {JOB} {error}", "`impasto train --resume` goes on with a run") from None
         if record.plan is None:  # of an older version: a run that was saved knows its settings itself
             if not (folder / STATE_FILE).is_file():
-                raise Refused(
-                    409, "it was asked for by an older version, and was never saved", "start it anew"
-                )
+                raise Refused(409, "an older version began it, and it was never saved", "start it anew")
             record.plan = Plan(pictures=record.pictures)
         return record
 
@@ -257,9 +255,10 @@ class Jobs:
         plan = record.plan
         assert plan is not None
         pictures = self.catalogue.folder_to_read(plan.pictures)
-        command = ["train", str(pictures), "--out", str(self.folder / id_), "--resume", *arguments_of(plan)]
-        if (pictures / "themes.json").is_file():
-            command += ["--set", "data.themes=themes.json"]
+        # Said each time: the state of a run that somebody else saved could name any table of this computer.
+        themes = "themes.json" if (pictures / "themes.json").is_file() else "folders"
+        command = ["train", str(pictures), "--out", str(self.folder / id_), "--resume"]
+        command += ["--set", f"data.themes={themes}", *arguments_of(plan)]
         if plan.begin_with is not None:
             entry = self.catalogue.entry(plan.begin_with)
             command += ["--from", entry.name if entry.shipped else str(entry.folder)]
