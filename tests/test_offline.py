@@ -329,6 +329,17 @@ def test_switches_hold_and_what_was_there_is_put_back(monkeypatch):
     assert Path(os.environ["WANDB_CACHE_DIR"]).is_relative_to(os.environ["IMPASTO_CACHE"])
 
 
+def test_a_thread_that_is_through_uncovers_nothing_for_another():
+    first, second = hidden("json"), hidden("json")
+    kept = sys.modules["json"]
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert sys.modules["json"] is None
+    second.__exit__(None, None, None)
+    assert sys.modules["json"] is kept
+
+
 def test_every_import_of_a_library_that_reports_is_guarded():
     """In the sources, not in what happens to be installed."""
     import ast
