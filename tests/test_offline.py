@@ -112,17 +112,17 @@ SLOW = [
     ["neighbours", "run", "1", "--count", "2", "--out", "near"],
     ["project", "run", "pictures/000.png", "--steps", "2", "--out", "found"],
     ["evaluate", "run", "--against", "pictures", "--samples", "16"],
-    ["export", "run", "--to", "onnx", "--out", "exported"],
+    ["export", "run", "--to", "onnx", "--out", "exported/run"],
     ["pack", "pictures", "--out", "shards"],
     ["doctor"],
     ["samples", "openmoji", "drawings", "--size", "64"],
     ["directions", "openmoji-64"],
-    ["upscale", "pictures/000.png", "--out", "enlarged"],
+    ["upscale", "pictures/000.png", "--out", "enlarged/default"],
     ["evaluate", "larger", "--against", "large"],
     ["evaluate", "openmoji-64", "--against", "drawings", "--samples", "64"],
-    ["export", "larger", "--to", "onnx", "--out", "exported"],
-    ["export", "larger", "--to", "ncnn", "--out", "exported"],
-    ["export", "larger", "--to", "spandrel", "--out", "exported"],
+    ["export", "larger", "--to", "onnx", "--out", "exported/onnx"],
+    ["export", "larger", "--to", "ncnn", "--out", "exported/ncnn"],
+    ["export", "larger", "--to", "spandrel", "--out", "exported/spandrel"],
     [*TRAIN, "--preset", "default", "--images", "16", "--out", "projected"],
     [*TINY, "--devices", "2", "--out", "together"],
     [*TALL, "--preset", "upscale-x4", "--images", "8", "--out", "taller"],
@@ -327,6 +327,17 @@ def test_switches_hold_and_what_was_there_is_put_back(monkeypatch):
     keep_files_in_cache()
     assert os.environ["MPLCONFIGDIR"] == "mine"
     assert Path(os.environ["WANDB_CACHE_DIR"]).is_relative_to(os.environ["IMPASTO_CACHE"])
+
+
+def test_a_thread_that_is_through_uncovers_nothing_for_another():
+    first, second = hidden("json"), hidden("json")
+    kept = sys.modules["json"]
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert sys.modules["json"] is None
+    second.__exit__(None, None, None)
+    assert sys.modules["json"] is kept
 
 
 def test_every_import_of_a_library_that_reports_is_guarded():

@@ -8,6 +8,8 @@ tests/test_offline.py its proof.
 import contextlib
 import os
 import sys
+import threading
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from types import ModuleType
 
@@ -38,6 +40,10 @@ PLACES: Mapping[str, str] = {
 Not those that would hide what a person has put there: a login, a configuration, weights in `TORCH_HOME`.
 """
 
+_lock = threading.Lock()
+_inside: Counter[str] = Counter()  # how many are inside `hidden`, by module
+_before: dict[str, ModuleType | None] = {}
+
 
 @contextlib.contextmanager
 def without_telemetry() -> Iterator[None]:
@@ -57,16 +63,22 @@ def without_telemetry() -> Iterator[None]:
 
 @contextlib.contextmanager
 def hidden(module: str) -> Iterator[None]:
-    """Inside, importing a module fails as if it were not installed."""
+    """Inside, importing a module fails as if it were not installed; in all threads, to the last one's end."""
     modules: dict[str, ModuleType | None] = sys.modules  # type: ignore[assignment]
-    present, before = module in modules, modules.get(module)
-    modules[module] = None
+    with _lock:
+        if not _inside[module] and module in modules:
+            _before[module] = modules[module]
+        _inside[module] += 1
+        modules[module] = None
     try:
         yield
     finally:
-        del modules[module]
-        if present:
-            modules[module] = before
+        with _lock:
+            _inside[module] -= 1
+            if not _inside[module]:
+                del modules[module]
+                if module in _before:
+                    modules[module] = _before.pop(module)
 
 
 def keep_files_in_cache() -> None:
