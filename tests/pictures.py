@@ -127,4 +127,4 @@ def some_of(pictures, kinds, count, seed=0):
     """`count` samples that are all of the first `kinds` pictures, with a little noise."""
     rng = np.random.default_rng(seed)
     chosen = pictures[rng.integers(0, kinds, count)].astype(float)
-    return np.clip(chosen + rng.normal(0, 3, chosen.shape), 0, 255).astype(np.uint8)
+    return np.clip(chosen + rng.normal(0, 0.5, chosen.shape), 0, 255).astype(np.uint8)

@@ -124,7 +124,7 @@ def test_processes_that_train_together_are_sent_what_the_first_one_hears():
         [sys.executable, "-c", script], stdout=subprocess.PIPE, preexec_fn=_hear_signals
     ) as process:
         assert process.stdout.readline() == b"begun\n"
-        with launch._handing_on([process]):
+        with launch._passing_on([process]):
             os.kill(os.getpid(), signal.SIGINT)  # a terminal sends it to all of them by itself
             os.kill(os.getpid(), signal.SIGTERM)
             assert process.wait(DEADLINE_SECONDS) == -signal.SIGTERM

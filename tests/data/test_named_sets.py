@@ -44,7 +44,7 @@ def test_a_stream_becomes_shards_of_the_same_pictures(shapes: Path, tmp_path: Pa
         0 < dataset.themes_of(dataset.holdout_indices).mean(0)[0] < 1
     )  # both themes, though they came sorted
     assert not list(tmp_path.glob(".shards*"))
-    with pytest.raises(DataError, match="there already"):
+    with pytest.raises(DataError, match="holds shards already"):
         pack_stream(iter(pictures), tmp_path / "shards", DATA)
 
 

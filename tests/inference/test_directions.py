@@ -95,7 +95,7 @@ def model(tmp_path, monkeypatch):
     return impasto.load(tmp_path / "m")
 
 
-def never(_generator, _themes):
+def never(_generator, _themes, _progress):
     raise AssertionError("fitted again")
 
 
@@ -124,7 +124,8 @@ def test_a_damaged_file_is_made_again(model):
     whole = (model.folder / FILE).read_bytes()
     (model.folder / FILE).write_bytes(whole[:-3])
     assert torch.equal(model.directions().steps, found.steps)
-    assert (model.folder / FILE).read_bytes() == whole
+    assert len((model.folder / FILE).read_bytes()) == len(whole)
+    assert torch.equal(impasto.load(model.folder).directions().steps, found.steps)
 
 
 def test_where_the_folder_is_not_ours_they_go_to_the_cache(model, monkeypatch):

@@ -626,7 +626,7 @@ def test_going_on_adds_minutes_to_what_is_finished(desk, workspace, monkeypatch,
 
 def test_minutes_that_are_no_number_are_refused(desk, workspace):
     for minutes in (float("nan"), float("inf"), -1, 1e300):
-        with pytest.raises(gradio.Error, match="minutes"):
+        with pytest.raises(gradio.Error, match="Minutes"):
             train._begin(desk, "shapes", "", "mlp", 32, minutes)
     assert not (workspace / "runs").exists()
 

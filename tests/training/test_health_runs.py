@@ -250,7 +250,7 @@ def test_a_run_that_gets_worse_goes_back_to_its_best(shapes, tmp_path, monkeypat
     """States above the noise of the best are not kept, so the repair is not to the middle of the fall."""
     from impasto.training.evaluation import Judge
 
-    measure, distances = Judge.measure, iter([0.9, 0.5, 1.3, 2.1, 2.9, 0.5, 0.5, 0.5])
+    measure, distances = Judge.measure, iter([0.9, 0.5, 1.3, 2.1, 2.9, *[0.5] * 9])
 
     def measured(self, *a, **k):
         found = measure(self, *a, **k)
@@ -410,7 +410,7 @@ def test_without_second_names_a_snapshot_is_copied(shapes, tmp_path, monkeypatch
 
     monkeypatch.setattr("os.link", refuse)
     train(shapes, tmp_path / "run", "mlp", images=16)
-    assert states.saved_config(tmp_path / "run" / "healthy" / "0-0.safetensors")["preset"] == "mlp"
+    assert states.saved_config(tmp_path / "run" / "healthy" / "0-0.safetensors").preset == "mlp"
 
 
 # --- long runs

@@ -74,8 +74,8 @@ def looks_of(pixels: NDArray[np.uint8]) -> Looks:
 def shape_rows(lab: Tensor) -> Tensor:
     """(N, 3, H, W) OKLab -> (N, 257), rows of length 1: where edges are, without their colours and contrast.
 
-    The lengths of the gradient on a 16 x 16 grid, less their mean. A last number stands for "no edges":
-    beside it faint ones vanish, so that all blank pictures are alike.
+    The lengths of the gradient on a 16 x 16 grid, less their mean. A last number stands for "no edges",
+    so that all flat pictures are alike. Noise of one level in 255 counts as edges.
     """
     across, down = lab.diff(dim=3), lab.diff(dim=2)
     steps = F.pad(across, (0, 1)).square() + F.pad(down, (0, 0, 0, 1)).square()
