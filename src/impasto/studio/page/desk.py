@@ -79,6 +79,7 @@ class Desk:
         with Said(self):
             place = self.studio.queue.enter(work, _peer())
             try:
+                yield look()  # at once: quick work is over before there is a second time
                 while wait([place.future], TELL_SECONDS).not_done:
                     yield look()
                 return place.future.result()
