@@ -82,7 +82,8 @@ def save_model(folder: Path, weights: Mapping[str, Tensor], info: ModelInfo) -> 
     digest = _digest(weights, text)
     # This file counts: whatever happens before the next one is there, weights and description are a pair.
     header = json.dumps({"description": text, "digest": digest})
-    write_bytes_atomically(folder / WEIGHTS, _pack(weights, {"format": MODEL_FORMAT, "model": header}))
+    # One entry: several stand in the file in no fixed order, and the same model would be other bytes.
+    write_bytes_atomically(folder / WEIGHTS, _pack(weights, {"model": header}))
     write_bytes_atomically(folder / CARD, json.dumps({**tree, "digest": digest}, indent=2).encode())
     write_bytes_atomically(folder / "README.md", model_card(info).encode())
 

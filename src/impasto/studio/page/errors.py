@@ -285,7 +285,7 @@ MESSAGES: Sequence[Words] = (
         "文件夹中含有链接，请先删除",
     ),
     (
-        r"it was asked for by an older version, and was never saved",
+        r"an older version began it, and it was never saved",
         "An older version began this training and never saved it; start it again",
         "该训练由旧版本创建且从未保存，请重新开始",
     ),
