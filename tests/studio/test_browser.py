@@ -263,7 +263,7 @@ def test_a_theme_and_colours(look, workspace):
     seen.changes(lambda: hexadecimal.press("Enter"))
     seen.shoot("picker")
     page.get_by_role("heading", name="Impasto").click()  # closes the picker
-    page.wait_for_timeout(1_000)
+    playwright.expect(hexadecimal).to_have_count(0, timeout=WAIT)
     page.locator("#grid button").nth(2).click()
     page.wait_for_selector("#chosen img")
     with page.expect_download() as saved:
@@ -328,15 +328,17 @@ def test_wandering_on_the_map(look):
     seen.tab("Explore")
     tiles = page.locator("#map img")
     playwright.expect(tiles).to_have_count(35, timeout=WAIT)
-    seen.press("Right")
-    page.wait_for_timeout(1_000)
+    ahead = tiles.nth(3).get_attribute("src")
+    seen.press("Right")  # by three
+    playwright.expect(tiles.nth(0)).to_have_attribute("src", ahead, timeout=WAIT)
     playwright.expect(tiles).to_have_count(35, timeout=WAIT)
     here = page.locator("#here img")
     for _ in range(3):  # the same place of the screen, each time another picture
         shown = here.get_attribute("src") if here.count() else ""
         page.locator("#map button").nth(9).click()
         playwright.expect(here).not_to_have_attribute("src", shown, timeout=WAIT)
-        page.wait_for_timeout(1_000)
+        middle = here.get_attribute("src")  # where it goes to, after all tiles before that place
+        playwright.expect(tiles.nth(17)).to_have_attribute("src", middle, timeout=WAIT)
     seen.shoot("map")
     with page.expect_download() as saved:
         page.get_by_role("button", name="Save PNG", exact=True).last.click()
