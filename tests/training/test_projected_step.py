@@ -11,6 +11,7 @@ from lightning_fabric import Fabric
 from impasto.config import Adversarial, load_config
 from impasto.data.batches import Batches
 from impasto.data.cache import Pixels
+from impasto.errors import CheckpointError
 from impasto.images import to_tensor, to_uint8
 from impasto.losses.adversarial import leaves_zero_undetermined
 from impasto.models.layers import near_range, overshoot
@@ -271,6 +272,9 @@ def test_how_far_it_has_grown_survives_saving(tmp_path):
     assert int(fresh.generator.resolution) == 32
     states.restore(fresh, tmp_path / "s.safetensors", "f")
     assert int(fresh.generator.resolution) == int(fresh.average.resolution) == 8
+    with pytest.raises(CheckpointError, match="the pictures are not those") as caught:
+        states.restore(fresh, tmp_path / "s.safetensors", "other", ["Left out: 1 hidden file."])
+    assert caught.value.hint.endswith("may have read what this one leaves out. Left out: 1 hidden file.")
 
 
 @pytest.mark.parametrize("size", [16, 32])
