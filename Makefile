@@ -34,8 +34,8 @@ fmt: $(STAMP) ## put the code into its standard form
 slow: $(STAMP) ## the tests that take minutes: longer learning
 	$(BIN)/python -m pytest -m slow
 
-bench: $(STAMP) ## textbooks against default, ten minutes each, on OpenMoji: table, JSON and PNG into ./runs/bench
-	$(BIN)/python benchmarks/time_to_quality.py --arm dcgan-example --arm dcgan --arm default \
+bench: $(STAMP) ## textbooks against default, ten minutes each, on OpenMoji: quality and newness as table, JSON and PNG into ./runs/bench
+	$(BIN)/python benchmarks/new_pictures.py --arm dcgan-example --arm dcgan --arm default \
 		--minutes 10 --out runs/bench --plot runs/bench/plot.png --resume
 
 zoo: $(STAMP) ## the models of the package trained anew into ./runs/zoo: hours; again goes on; PHOTOS=DIR for upscalers

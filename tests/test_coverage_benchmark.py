@@ -111,6 +111,7 @@ def test_digits_are_played_and_measured(default, monkeypatch):
     assert ("exemplars" in found) == default
 
 
+@pytest.mark.slow
 def test_every_loss_plays(tmp_path):
     command = [sys.executable, str(ROOT / "benchmarks" / "coverage.py"), "--tasks", "grid25", "--steps", "2"]
     done = subprocess.run(

@@ -22,6 +22,7 @@ from tests.inference.conftest import painting
 from tests.training.test_run import NETWORKS, SMALL
 
 DOCS = Path(__file__).parent.parent / "docs"
+LONG = ("export", "themes-and-colours", "few-pictures")  # `make docs` runs them
 PAGES = [DOCS / "tutorial.md", DOCS / "how-a-gan-works.md", *sorted((DOCS / "how-to").glob("*.md"))]
 BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```", re.S | re.M)
 VARIABLE = re.compile(r"[A-Z_]+=")
@@ -98,7 +99,11 @@ def type_in(line):
 
 
 @pytest.mark.filterwarnings("ignore:.*noload.*:DeprecationWarning")  # MLflow's own
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(p, marks=pytest.mark.slow if p.stem in LONG else ()) for p in PAGES],
+    ids=lambda p: p.stem,
+)
 def test_what_a_page_says_works(page, folder, monkeypatch):
     train = impasto.train
     settings = SMALL | NETWORKS["few-shot"]

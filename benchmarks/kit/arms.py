@@ -30,6 +30,9 @@ QUIET = {
 }
 
 
+SPLIT = {"data.holdout_share": 0.25}
+
+
 @dataclass(frozen=True)
 class Arm:
     """`recipe` is a peer's name or a preset; `overrides` are the preset's."""
@@ -88,11 +91,15 @@ def train_own(
     arm: Arm, pictures: PictureSet, out: Path, moments: Sequence[float], seed: int
 ) -> Iterator[Snapshot]:
     """`impasto train` as anyone runs it, resumed from moment to moment (exactly); its averaged weights."""
-    settings = QUIET | {
-        "image.size": pictures.size,
-        "image.channels": pictures.channels,
-        "train.seed": seed,
-    }
+    settings = (
+        QUIET
+        | SPLIT
+        | {
+            "image.size": pictures.size,
+            "image.channels": pictures.channels,
+            "train.seed": seed,
+        }
+    )
     overrides = [*(f"{key}={value}" for key, value in settings.items()), *arm.overrides]
     for moment in moments:
         kept = out / f"moment-{moment:g}"
@@ -128,6 +135,6 @@ def train_peer(
 
 def open_pictures(pictures: PictureSet, seed: int) -> Dataset:
     """The folder as `impasto train` with this seed opens it: the same pixels, the same split."""
-    settings = {"image.size": pictures.size, "image.channels": pictures.channels}
+    settings = {"image.size": pictures.size, "image.channels": pictures.channels, **SPLIT}
     config = impasto.load_config("default", settings)
     return open_folder(pictures.folder, config.data, config.image, seed=seed)

@@ -15,10 +15,10 @@ from impasto.files import write_bytes_atomically
 PANELS = (
     ("FD-lite0", "fd", "floor_fd"),
     ("KID-lite0", "kd", "floor_kd"),
-    ("precision", "precision", None),
-    ("recall", "recall", None),
-    ("coverage", "coverage", None),
-    ("colour distance", "colour_distance", "colour_floor"),
+    ("recall", "recall", "floor_recall"),
+    ("coverage", "coverage", "floor_coverage"),
+    ("distance of colours", "colour_distance", "floor_colour_distance"),
+    ("layout AUC: new .5, copies 1", "layout_source_auc", None),
 )
 SHEETS_IN_A_ROW = 4
 
@@ -47,7 +47,7 @@ def plot(
             axes.plot(minutes, [m[key] for m in arm["moments"]], style, marker="o", ms=3, label=arm["arm"])
         if floor and arms:
             axes.axhline(
-                arms[0]["moments"][-1][floor], color="grey", linestyle=":", label="real, half to half"
+                arms[0]["moments"][-1][floor], color="grey", linestyle=":", label="training pictures"
             )
         axes.set(title=name, xlabel="minutes")
         axes.set_ylim(bottom=min(0, axes.get_ylim()[0]))

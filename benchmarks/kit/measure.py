@@ -1,72 +1,68 @@
-"""The one measure that every arm goes through."""
+"""The one measure that every arm goes through: `impasto evaluate`, on pictures that no arm trained on."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from impasto.data.folder import Dataset
-from impasto.inference.evaluate import FIRST_SEED, MOST_REAL, MOST_SAMPLES
-from impasto.metrics.colour import colour_variety, mean_colours
-from impasto.metrics.report import report
-from impasto.models.features import Lite0, extract, load_lite0
+from impasto.inference.evaluate import FIRST_SEED, LEAST_SAMPLES, MOST_REAL, MOST_SAMPLES, above_nearest
+from impasto.metrics.report import Seen, report, see
+from impasto.models.features import Lite0, load_lite0
 from kit.arms import Snapshot
 
-SHEET_PICTURES = 64
+JITTER_PX = 2
 
 
 @dataclass(frozen=True)
 class Reals:
-    """The folder's pictures as the judge sees them, computed once. `indices` (N,) are their places."""
+    """The folder's pictures as the judge sees them, computed once: those that train, those held out."""
 
     net: Lite0
-    indices: NDArray[np.int64]
-    features: Tensor
-    colours: Tensor
-    sheet: NDArray[np.uint8]  # some of them, to look at
+    pixels: NDArray[np.uint8]  # (N, H, W, C), those that train
+    train: Seen
+    holdout: Seen
 
 
 def look_at(dataset: Dataset) -> Reals:
-    """All pictures of a folder, those held out too, as `impasto evaluate` does; at most 10,000, at random."""
-    indices = np.random.default_rng(0).permutation(len(dataset.pixels))[:MOST_REAL]
-    pixels = dataset.pixels.take(indices)
+    """At most 10,000 pictures of either kind, at random."""
     net = load_lite0(torch.device("cpu"))
-    return Reals(net, indices, extract(net, pixels), mean_colours(pixels), pixels[:SHEET_PICTURES])
+    pixels = dataset.train_pixels(MOST_REAL, seed=0)
+    return Reals(net, pixels, see(net, pixels), see(net, dataset.holdout_pixels(MOST_REAL)))
 
 
 def measure(
-    snapshot: Snapshot, reals: Reals, dataset: Dataset, samples: int | None = None
+    snapshot: Snapshot, reals: Reals, samples: int | None = None
 ) -> tuple[dict[str, Any], NDArray[np.uint8]]:
-    """Every figure of a snapshot, and its first pictures. `dataset` says which pictures it was trained on.
+    """Every figure of a snapshot, and a sheet of its first pictures above those that they are nearest to.
 
-    `samples` defaults to as many as there are real pictures, at most 5,000.
+    `samples` defaults to as many as there are held-out pictures, from 256 to 5,000.
     """
-    count = samples or min(MOST_SAMPLES, len(reals.indices))
+    count = samples or min(MOST_SAMPLES, max(LEAST_SAMPLES, len(reals.holdout)))
     fake = snapshot.render(range(FIRST_SEED, FIRST_SEED + count))
-    found = report(
-        real=reals.features,
-        fake=extract(reals.net, fake),
-        train=_among(reals, dataset.train_indices),
-        holdout=_among(reals, dataset.holdout_indices),
-        generator=torch.Generator().manual_seed(0),
-    )
-    colour = colour_variety(reals.colours, mean_colours(fake), torch.Generator().manual_seed(0))
+    seen = see(reals.net, fake)
     figures = {
         "minutes": snapshot.moment,
         "seconds": round(snapshot.seconds, 2),
         "images_seen": snapshot.images_seen,
         "images_per_second": round(snapshot.images_seen / snapshot.seconds, 3),
-        **found.to_dict(),
-        "colour_distance": colour.distance,
-        "colour_floor": colour.floor,
-        "colour_spread": colour.spread,
+        **figures_of(seen, reals),
     }
-    return figures, fake[:SHEET_PICTURES]
+    return figures, above_nearest(fake, seen, reals.pixels, reals.train)
 
 
-def _among(reals: Reals, chosen: Sequence[int] | NDArray[np.int64]) -> Tensor:
-    return reals.features[torch.from_numpy(np.isin(reals.indices, chosen))]
+def copies(reals: Reals) -> dict[str, dict[str, Any]]:
+    """What copiers would get: training pictures themselves, and the same moved by up to 2 px, by name."""
+    rng = np.random.default_rng(0)
+    chosen = rng.permutation(len(reals.pixels))[: len(reals.holdout)]
+    shifts = rng.integers(-JITTER_PX, JITTER_PX + 1, (len(chosen), 2))
+    pairs = zip(reals.pixels[chosen], shifts, strict=True)
+    moved = np.stack([np.roll(picture, shift, (0, 1)) for picture, shift in pairs])
+    sets = {"copies": reals.pixels[chosen], "copies moved": moved}
+    return {name: figures_of(see(reals.net, pixels), reals) for name, pixels in sets.items()}
+
+
+def figures_of(seen: Seen, reals: Reals) -> dict[str, Any]:
+    return report(reals.holdout, seen, torch.Generator().manual_seed(0), reals.train).to_dict()

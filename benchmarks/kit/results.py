@@ -1,21 +1,28 @@
 """From runs to a table: medians over seeds, and how arms compare. Pure functions over plain data."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from statistics import median
 from typing import Any
+
+from impasto.metrics.report import SPACES
 
 COLUMNS = (
     ("images/s", "images_per_second", ".2f"),
     ("images", "images_seen", ",.0f"),
     ("FD-lite0", "fd", ".1f"),
     ("KID-lite0", "kd", ".4f"),
+    ("FLD-lite0", "fld", ".2f"),
     ("precision", "precision", ".3f"),
     ("recall", "recall", ".3f"),
     ("coverage", "coverage", ".3f"),
-    ("colour", "colour_distance", ".4f"),
-    ("spread", "colour_spread", ".2f"),
+    ("colours", "colour_distance", ".4f"),
+    *((f"{space} AUC", f"{space}_source_auc", ".3f") for space in SPACES),
+    *((f"{space} sourced", f"{space}_sourced_share", ".3f") for space in SPACES),
+    *((f"{space} pull", f"{space}_train_pull", ".3f") for space in SPACES),
 )
+# What real pictures get of these; what has no floor_... beside it is an ideal.
+NEW = {"source_auc": 0.5, "train_pull": 0.0}
 REFERENCES = ("dcgan-example", "dcgan")
 
 
@@ -55,8 +62,8 @@ def minutes_to_reach(curve: Sequence[tuple[float, float]], target: float) -> flo
     return None
 
 
-def table(arms: Sequence[dict[str, Any]]) -> str:
-    """The last moment of every arm, and the floors below."""
+def table(arms: Sequence[dict[str, Any]], copies: Mapping[str, dict[str, Any]]) -> str:
+    """The last moment of every arm; below it real pictures, as many that were trained on, and `copies`."""
     heads = ["arm", "minutes", *(name for name, _, _ in COLUMNS), "FD ratio", "min to peer"]
     rows = []
     for arm in arms:
@@ -65,16 +72,15 @@ def table(arms: Sequence[dict[str, Any]]) -> str:
             [
                 arm["arm"] + (f" ({len(arm['seeds'])} seeds)" if len(arm["seeds"]) > 1 else ""),
                 f"{last['seconds'] / 60:.1f}",
-                *(format(last[key], form) for _, key, form in COLUMNS),
+                *_cells(last),
                 _number(arm["fd_ratio"]),
                 _number(arm["minutes_to_best_peer"]),
             ]
         )
     if arms:
         last = arms[0]["moments"][-1]
-        floor = {"fd": last["floor_fd"], "kd": last["floor_kd"], "colour_distance": last["colour_floor"]}
-        cells = [format(floor[key], form) if key in floor else "" for _, key, form in COLUMNS]
-        rows.append(["real, half to half", "", *cells, "", ""])
+        rows.append(["as many training pictures", "", *_cells(floor_of(last)), "", ""])
+    rows += [[name, "", *_cells(figures), "", ""] for name, figures in copies.items()]
     widths = [max(len(row[i]) for row in [heads, *rows]) for i in range(len(heads))]
     lines = [
         "  ".join(
@@ -83,6 +89,19 @@ def table(arms: Sequence[dict[str, Any]]) -> str:
         for row in [heads, *rows]
     ]
     return "\n".join(lines)
+
+
+def floor_of(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """What real pictures would get, by the same names."""
+    known = {name.removeprefix("floor_"): value for name, value in figures.items() if "floor_" in name}
+    spaces = {f"{space}_{name}": value for space in SPACES for name, value in NEW.items()}
+    chance = {f"{space}_sourced_share": figures.get(f"{space}_sourced_chance") for space in SPACES}
+    return known | spaces | chance
+
+
+def _cells(figures: Mapping[str, Any]) -> list[str]:
+    values = [(figures.get(key), form) for _, key, form in COLUMNS]
+    return ["" if value is None else format(value, form) for value, form in values]
 
 
 def _medians(name: str, runs: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -144,8 +144,11 @@ def load_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 def saved_config(tree: Any, path: Path, version: object = None) -> Config:
     """The config that a file holds, written by Impasto `version`. Raises `CheckpointError`.
 
-    A setting that is unknown here is a newer one: whoever reads that did not type it.
+    A setting that is unknown here is a newer one: whoever reads that did not type it. What version 0.1 did
+    not know is as that version did it, so that its runs have the same pictures held out.
     """
+    if isinstance(tree, dict) and isinstance(tree.get("data"), dict) and "together" not in tree["data"]:
+        tree = tree | {"data": tree["data"] | {"together": "copies"}}
     try:
         return parse_config(tree)
     except ConfigError as error:

@@ -49,6 +49,8 @@ class DataConfig(Frozen):
     `themes` says where they come from: "folders" (the first level of subfolders), "tags" (a .txt beside each
     picture, separated by commas), "none", or the path of a table (CSV, JSON, JSONL), beside the pictures
     or not. `balance` shows rare themes more often: 0 as the folder is, 1 every theme alike, 0.5 between.
+    `together` says which pictures are never held out from each other: copies byte for byte, or also near
+    copies and mirror images, which would pass for new pictures that a generator has copied.
     """
 
     fit: Literal["crop", "letterbox", "random-crop", "windows"] = "crop"
@@ -59,6 +61,7 @@ class DataConfig(Frozen):
     max_pixels: PositiveInt = 200_000_000
     holdout_share: Annotated[float, Field(gt=0, lt=1)] = 0.1
     holdout_min_pictures: Annotated[int, Field(ge=2)] = 16
+    together: Literal["copies", "near-copies"] = "near-copies"
     themes: Annotated[str, Field(min_length=1)] = "folders"
     theme_min_pictures: PositiveInt = 1  # themes with fewer are left out
     balance: Share = 0.0

@@ -83,7 +83,9 @@ def test_at_any_moment_since_the_start(model, tmp_path, module, number, code):
     assert "impasto: interrupted" in said
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
+)
 def test_what_was_made_is_there_and_counted(model, tmp_path, number, code):
     out = tmp_path / "new"
     with start("generate", model, "--out", out, "--count", "20000") as process:
@@ -100,7 +102,12 @@ def test_what_was_made_is_there_and_counted(model, tmp_path, number, code):
 
 
 @pytest.mark.parametrize(
-    ("numbers", "code"), [([signal.SIGINT], 130), ([signal.SIGTERM], 143), ([signal.SIGINT] * 2, 130)]
+    ("numbers", "code"),
+    [
+        pytest.param([signal.SIGINT], 130, marks=pytest.mark.slow),
+        ([signal.SIGTERM], 143),
+        pytest.param([signal.SIGINT] * 2, 130, marks=pytest.mark.slow),
+    ],
 )
 def test_a_large_picture_is_left_at_the_next_tile(tmp_path, numbers, code):
     large = np.tile(painting(256, 256), (10, 10, 1))

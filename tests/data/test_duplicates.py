@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from impasto.data import duplicates
-from impasto.data.duplicates import _pairs, drop_duplicates, find_duplicates
+from impasto.data.duplicates import _pairs, drop_duplicates, find_duplicates, find_groups
 from impasto.data.scan import Picture, Scan, scan_folder
 
 
@@ -122,3 +122,35 @@ def test_a_painting_saved_anew_is_found(realdata: Path, tmp_path: Path) -> None:
         (tmp_path / path.name).write_bytes(path.read_bytes())
         (tmp_path / f"{path.stem}-copy.jpg").write_bytes(buffer.getvalue())
     assert len(find_duplicates(scan_folder(tmp_path)).near) >= 27
+
+
+def test_groups_hold_copies_near_copies_and_mirror_images(tmp_path: Path) -> None:
+    for seed in range(12):
+        smooth(seed).save(tmp_path / f"{seed:02}.png")
+    shutil.copy(tmp_path / "03.png", tmp_path / "03-copy.png")
+    smooth(5).save(tmp_path / "05-worse.jpg", quality=60)
+    ImageOps.mirror(smooth(7, 170)).save(tmp_path / "07-mirrored.webp", quality=70)
+    ImageOps.mirror(smooth(5)).save(tmp_path / "05-mirrored.png")
+    scan = scan_folder(tmp_path)
+    groups: dict[str, list[str]] = {}
+    for picture, name in zip(scan.pictures, find_groups(scan), strict=True):
+        groups.setdefault(name, []).append(picture.path)
+    assert sorted(group for group in groups.values() if len(group) > 1) == [
+        ["03-copy.png", "03.png"],
+        ["05-mirrored.png", "05-worse.jpg", "05.png"],
+        ["07-mirrored.webp", "07.png"],
+    ]
+    assert len(groups) == 12
+    assert set(groups) <= {picture.content_hash for picture in scan.pictures}
+
+
+def test_mirrored_pairs_are_those_of_all_pairs(tmp_path: Path) -> None:
+    """The search along a line misses none that a search among all pairs finds."""
+    thumbs = np.random.default_rng(0).integers(0, 256, (600, 8, 8, 3), dtype=np.uint8)
+    thumbs[1::3] = thumbs[::3, :, ::-1]
+    pictures = tuple(Picture(f"{i}", None, "png", 8, 8, f"{i}", t.tobytes()) for i, t in enumerate(thumbs))
+    found = {
+        tuple(sorted(pair))
+        for pair in _pairs(Scan(tmp_path, pictures, (), 0), np.arange(len(thumbs)), mirrored=True)
+    }
+    assert found == {(i, i + 1) for i in range(0, 600, 3)}

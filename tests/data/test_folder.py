@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from impasto import images, outputs
 from impasto.config import DataConfig, ImageConfig
@@ -319,3 +319,36 @@ def test_a_run_among_its_pictures_changes_nothing(pictures: Path, tmp_path: Path
     assert after.notes == (
         "Left out: 1 picture that Impasto wrote ('larger/00.png'), 1 part of a run or a model ('run').",
     )
+
+
+def smooth(seed: int) -> Image.Image:
+    coarse = np.random.default_rng(seed).integers(0, 256, (7, 7, 3), dtype=np.uint8)
+    return Image.fromarray(coarse).resize((48, 48), Image.Resampling.BICUBIC)
+
+
+def test_near_copies_and_mirror_images_are_on_one_side_of_the_split(tmp_path: Path) -> None:
+    """Else a copy of a training picture would be near a held-out one, and pass for new."""
+    for seed in range(40):
+        smooth(seed).save(tmp_path / f"{seed:02}-a.png")
+        smooth(seed).save(tmp_path / f"{seed:02}-b.jpg", quality=70)
+        ImageOps.mirror(smooth(seed)).save(tmp_path / f"{seed:02}-c.png")
+    sides = {}
+    for together in ("near-copies", "copies"):
+        found = open_folder(tmp_path, DataConfig(together=together), SMALL, seed=0)
+        held = {found.scan.pictures[i].path[:2] for i in found.holdout_indices}
+        trained = {found.scan.pictures[i].path[:2] for i in found.train_indices}
+        sides[together] = held & trained
+        assert found.notes == ()
+    assert sides["near-copies"] == set()
+    assert sides["copies"]
+
+
+def test_a_folder_of_like_frames_says_that_new_cannot_be_told_from_copied(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for index in range(60):
+        noise = rng.integers(-1, 2, (48, 48, 3))
+        frame = np.clip(np.asarray(smooth(0), np.int64) + noise, 0, 255).astype(np.uint8)
+        Image.fromarray(frame).save(tmp_path / f"{index:02}.png")
+    found = open_folder(tmp_path, DataConfig(), SMALL, seed=0)
+    assert len(found.holdout_indices) == 16
+    assert "near copies of each other" in found.notes[-1]

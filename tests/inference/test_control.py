@@ -62,6 +62,7 @@ def test_a_folder_larger_than_what_is_looked_at_is_sampled_from_all_themes(model
     assert 2 < dataset.theme_matrix[held_out(dataset)[:12], 0].sum() < 10
 
 
+@pytest.mark.slow
 def test_photos_are_sought(model, shapes):
     found = control(model, shapes, requests=24, per_theme=2, photos=2, steps=2)["projection"]
     assert found["photos"] == 2

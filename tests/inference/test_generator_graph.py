@@ -43,7 +43,7 @@ def folder(tmp_path, request):
 
 
 @pytest.mark.parametrize("folder", [("default", THEMES), ("dcgan",), ("mlp",)], indirect=True, ids=str)
-@pytest.mark.parametrize("to", ["onnx", "openvino"])
+@pytest.mark.parametrize("to", ["onnx", pytest.param("openvino", marks=pytest.mark.slow)])
 def test_exported_pictures_are_pytorchs(folder, tmp_path, to):
     pytest.importorskip("onnxscript")
     runtime = pytest.importorskip("onnxruntime" if to == "onnx" else "openvino")

@@ -28,6 +28,7 @@ def test_dead_leaves_are_seeded_and_look_like_photographs():
     assert 1.7 < spectrum[2:6].mean() / spectrum[8:24].mean() < 4.5
 
 
+@pytest.mark.slow
 def test_a_trained_network_in_eight_bits():
     for package in ("openvino", "onnxruntime", "onnxscript"):
         pytest.importorskip(package)

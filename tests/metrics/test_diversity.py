@@ -1,4 +1,4 @@
-"""Precision, recall, density, coverage and memorisation on sets small enough to count by hand."""
+"""Precision, recall, density and coverage on sets small enough to count by hand."""
 
 import pytest
 import torch
@@ -10,8 +10,7 @@ from impasto.metrics.diversity import (
     DensityCoverage,
     PrecisionRecall,
     density_coverage,
-    memorisation,
-    nearest_distance,
+    nearest_distances,
     precision_recall,
 )
 
@@ -91,47 +90,18 @@ def test_sets_far_apart_share_nothing():
 
 def test_blocks_change_nothing(monkeypatch):
     real, fake = normal(50, 4, 0), normal(37, 4, 1)
-    whole = precision_recall(real, fake), density_coverage(real, fake), nearest_distance(real, fake)
+    whole = precision_recall(real, fake), density_coverage(real, fake), nearest_distances(real, fake, 1)
     monkeypatch.setattr(diversity, "CHUNK", 7)
     assert precision_recall(real, fake) == whole[0]
     assert density_coverage(real, fake) == whole[1]
-    torch.testing.assert_close(nearest_distance(real, fake), whole[2])
+    torch.testing.assert_close(nearest_distances(real, fake, 1), whole[2])
 
 
 def test_nearest_distance_is_the_plain_one():
     queries, references = normal(20, 5, 0), normal(30, 5, 1)
     plain = (queries[:, None] - references[None]).double().square().sum(-1).sqrt().amin(1)
-    torch.testing.assert_close(nearest_distance(queries, references), plain, rtol=1e-5, atol=1e-6)
-    assert nearest_distance(references[3:5] * 1e3, references * 1e3).tolist() == [0, 0]
-
-
-def test_memorisation_by_hand():
-    """Hold-out distances 1, 2, 3 to the training pictures 0 and 100: the least is the threshold."""
-    train, holdout = line(0, 100), line(1, 98, 103)
-    found = memorisation(line(0.5, 1, 1.5, 100), train, holdout)
-    assert found.threshold == 1
-    assert found.share == 3 / 4
-    assert found.chance == 1 / 4
-    assert found.holdout == 3
-
-
-def test_copies_are_memorised_and_new_pictures_are_not():
-    train, holdout = normal(300, 8, 0), normal(1000, 8, 1)
-    assert memorisation(train[:100], train, holdout).share == 1
-    assert memorisation(train[:100] + 0.01 * normal(100, 8, 3), train, holdout).share == 1
-    fresh = memorisation(normal(2000, 8, 2), train, holdout)
-    assert fresh.chance == pytest.approx(0.01, abs=1e-3)
-    assert 0.002 < fresh.share < 0.03
-    half = torch.cat((train[:50], normal(50, 8, 2)))
-    assert memorisation(half, train, holdout).share == pytest.approx(0.5, abs=0.04)
-
-
-def test_copies_are_found_although_the_holdout_holds_copies_too():
-    train = normal(50, 8, 0)
-    holdout = torch.cat((train[:5], normal(45, 8, 1)))
-    found = memorisation(torch.cat((train[10:20], normal(10, 8, 2))), train, holdout)
-    assert found.threshold == 0
-    assert found.share == 0.5
+    torch.testing.assert_close(nearest_distances(queries, references, 1)[:, 0], plain, rtol=1e-5, atol=1e-6)
+    assert nearest_distances(references[3:5] * 1e3, references * 1e3, 1).tolist() == [[0], [0]]
 
 
 def test_too_few_pictures_are_refused():
@@ -142,5 +112,3 @@ def test_too_few_pictures_are_refused():
     with pytest.raises(InputError, match="needs 6"):
         density_coverage(normal(5, 4, 0), many)
     assert density_coverage(many, few[:1]).coverage >= 0  # one sample can be measured so
-    with pytest.raises(InputError, match="too few"):
-        memorisation(many, many, few[:0])

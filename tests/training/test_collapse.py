@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from impasto.images import to_tensor
+from impasto.models.features import thumbnails
 from impasto.models.generator import Generator
 from impasto.training.evaluation import Judge
 from impasto.training.health import Examined, judge
@@ -45,11 +46,15 @@ def themed():
     """(a judge of four themes, the pictures that trained)."""
     holdout, themes = of_all_themes(1)
     train, _ = of_all_themes(2)
-    return Judge(holdout, train, COUNT, torch.device("cpu"), (THEMES, themes)), train
+    return Judge(holdout, train, layouts(train), COUNT, torch.device("cpu"), (THEMES, themes)), train
+
+
+def layouts(pixels):
+    return thumbnails(to_tensor(pixels))
 
 
 def measured(judging, pixels):
-    return judging.measure(Table(pixels), Blind(1, 1), copies=False)
+    return judging.measure(Table(pixels), Blind(1, 1))
 
 
 def verdicts(signs, distances=(0.5, 0.5)):
@@ -116,7 +121,8 @@ def test_one_theme(themed):
 @pytest.mark.parametrize("kind", FOLDERS)
 def test_nobody_is_alarmed_while_samples_of_a_folder_become_sharp(kind):
     """Ten healthy courses: from blurs to new pictures of the folder."""
-    judging = Judge(FOLDERS[kind](COUNT, 1), FOLDERS[kind](COUNT, 2), COUNT, torch.device("cpu"))
+    train = FOLDERS[kind](COUNT, 2)
+    judging = Judge(FOLDERS[kind](COUNT, 1), train, layouts(train), COUNT, torch.device("cpu"))
     course = [smoothed(FOLDERS[kind](COUNT, 3), side) for side in (6, 8, 8, 12, 16, 24, 32, 32)]
     found = [measured(judging, pixels) for pixels in course]
     seen = [Examined(5_000 * (i + 1), m.distance, m.signs) for i, m in enumerate(found)]

@@ -15,7 +15,6 @@ from impasto.training.evaluation import (
     other_distance,
     overfitting_of,
     pair_distance,
-    seek_copies,
 )
 from impasto.training.health import Examined, judge, vanishing
 from impasto.training.vitals import GRACE_IMAGES, Level, Pulse, Vitals, after_look, after_step, look_is_due
@@ -26,11 +25,14 @@ WELL = Signs(
     coverage=0.4,
     overfitting=0.1,
     overfitting_error=0.1,
-    memorised=0.02,
-    memorised_chance=0.06,
     holdout=64,
     place=(0.0, 0.0),
     colour=(0.5, 0.5, 0.5),
+    source_auc=0.52,
+    source_auc_error=0.04,
+    sourced=0.06,
+    sourced_chance=0.05,
+    train_pull=0.0,
 )
 STEADY = Vitals(
     spread=0.8,
@@ -204,16 +206,26 @@ def test_overfitting():
     assert verdict(STEADY, evaluations(*mild, distances=stalled)) == ("overfitting", "notice")
 
 
-def test_memorisation():
-    def copies(*shares, chance=0.01):
-        return evaluations(*[{"memorised": s, "memorised_chance": chance} for s in shares])
+def test_redrawing():
+    def drawn(*found, **more):
+        return evaluations(*[{"source_auc": auc, "sourced": share, **more} for auc, share in found])
 
-    assert verdict(STEADY, copies(0.6, 0.51)) == ("memorisation", "trouble")
-    assert verdict(STEADY, copies(0.6, 0.49)) == ("memorisation", "notice")
-    assert verdict(STEADY, copies(0.24, 0.9)) is None
-    assert verdict(STEADY, copies(None, 0.9)) is None
-    assert verdict(STEADY, copies(0.3, 0.3, chance=0.08)) is None  # few held out: chance alone gives more
-    assert verdict(STEADY, copies(0.33, 0.33, chance=0.08)) == ("memorisation", "notice")
+    assert verdict(STEADY, drawn((0.9, 0.5), (0.63, 0.14))) is None, "a share that is little"
+    assert verdict(STEADY, drawn((0.9, 0.5), (0.63, 0.16))) == ("redrawing", "notice")
+    assert verdict(STEADY, drawn((0.9, 0.5), (0.61, 0.5))) is None
+    assert verdict(STEADY, drawn((0.5, 0.05), (0.9, 0.5))) is None, "once is no verdict"
+    assert verdict(STEADY, drawn((0.7, 0.5), (0.7, 0.5), source_auc_error=0.07)) is None
+    assert verdict(STEADY, drawn((0.9, 0.2), (0.9, 0.2), sourced_chance=0.06, holdout=16)) is None
+    assert verdict(STEADY, drawn((None, None), (0.9, 0.5))) is None, "not measured by version 0.1"
+    (found,) = judge(STEADY, drawn((0.9, 0.5), (0.9, 0.5)), LATE)
+    assert "Of 100 samples 50 are a training picture drawn again" in found.evidence
+
+
+def test_signs_of_version_0_1_are_read():
+    old = {**dataclasses.asdict(WELL), "memorised": 0.02, "memorised_chance": 0.06}
+    old = {name: value for name, value in old.items() if "sourc" not in name and name != "train_pull"}
+    signs = Signs.of(json.loads(json.dumps(old)))
+    assert (signs.diversity, signs.source_auc, signs.train_pull) == (0.7, None, None)
 
 
 def swinging(width, count=6, drift=0.0):
@@ -354,7 +366,7 @@ def test_every_kind_of_verdict_has_a_name_and_a_repair():
     from impasto.training import repairs
     from impasto.training.checkup import NAMES
 
-    assert set(get_args(health.Kind)) == NAMES.keys() == repairs.CURE.keys()
+    assert set(get_args(health.Kind)) == NAMES.keys() - {"memorisation"} == repairs.CURE.keys()
 
 
 # --- the running statistics
@@ -524,10 +536,3 @@ def test_opinions_of_one_head_or_several(heads):
     expected = [-2.0, 2.0] if heads else [-1.0, 1.0]
     assert opinions(discriminator, pixels).tolist() == pytest.approx(expected)
     assert discriminator.training
-
-
-def test_copies_are_sought_late():
-    assert not seek_copies(9_999, 100)
-    assert seek_copies(10_000, 100)
-    assert not seek_copies(19_999, 1_000)
-    assert seek_copies(20_000, 1_000)

@@ -41,7 +41,7 @@ def images_on_disk(out):
     return load_state(path)[1]["images_seen"] if path.exists() else 0
 
 
-@pytest.mark.parametrize("kills", [6, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.slow)])
 def test_kill_nine_at_any_instant(shapes, tmp_path, kills):
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["impasto.training.run", "impasto.models.features"])

@@ -39,7 +39,7 @@ def test_the_default_game_finds_twenty_five_gaussians():
             "dcgan",
             {"model.base_channels": 16, "optimizer.generator_lr": 5e-4, "optimizer.discriminator_lr": 5e-4},
         ),
-        (
+        pytest.param(
             "r3gan",
             {
                 "model.generator_channels": 16,
@@ -47,6 +47,7 @@ def test_the_default_game_finds_twenty_five_gaussians():
                 "optimizer.generator_lr": 1e-3,
                 "optimizer.discriminator_lr": 1e-3,
             },
+            marks=pytest.mark.slow,
         ),
         (
             "default",

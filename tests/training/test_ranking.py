@@ -18,6 +18,17 @@ def test_cyan_pictures_are_not_the_best():
     assert not better(record(0.4, 0.4), record(0.5, 0.05))
 
 
+def test_redrawn_pictures_are_not_the_best():
+    """Nearer to the held-out pictures, and training pictures all the same; chance does not decide."""
+
+    def drawn(distance, auc):
+        signs = {"colour_distance": 0.1, "source_auc": auc, "source_auc_error": 0.04}
+        return {"distance": distance, "signs": signs}
+
+    assert better(drawn(0.6, 0.55), drawn(0.3, 0.9))
+    assert better(drawn(0.3, 0.57), drawn(0.31, 0.45))
+
+
 def test_an_evaluation_of_an_older_version_is_compared_by_its_distance_alone():
     assert better(record(0.5, 0.3), record(0.6))
     assert not better(record(0.6), record(0.5, 0.3))

@@ -156,7 +156,7 @@ def test_a_run_goes_on_with_another_number_of_processes(shapes, tmp_path):
 @pytest.mark.parametrize(
     ("lost", "sockets"),
     [
-        (1, False),
+        pytest.param(1, False, marks=pytest.mark.slow),
         pytest.param(1, True, marks=pytest.mark.slow),
         pytest.param(0, False, marks=pytest.mark.slow),
     ],
@@ -246,6 +246,7 @@ def settings(preset):
     return [part for key, value in pairs.items() for part in ("--set", f"{key}={value}")]
 
 
+@pytest.mark.slow
 def test_the_command_starts_the_processes(shapes, tmp_path):
     words = ["impasto", "train", shapes, "--out", tmp_path / "run", "--preset", "mlp", "--images", 80]
     done = subprocess.run(

@@ -57,11 +57,15 @@ def train(shapes, out, preset="default", **more):
     return impasto.train(shapes, out, preset=preset, overrides=overrides, **more)
 
 
+# `few-shot` is `default` with fewer components: it is looked at among the slow tests.
+QUICK = [pytest.param(name, marks=pytest.mark.slow) if name == "few-shot" else name for name in NETWORKS]
+
+
 def lines_of(out):
     return (out / "events.jsonl").read_text().splitlines()
 
 
-@pytest.mark.parametrize("preset", list(NETWORKS))
+@pytest.mark.parametrize("preset", QUICK)
 def test_resuming_is_a_theorem(shapes, tmp_path, preset):
     """run(20 steps) equals resume(run(10 steps), 10 steps), tensor for tensor."""
     overrides = {"model.prior": "uniform"} if preset == "mlp" else {"data.mirror": True, "data.balance": 0.5}
@@ -79,7 +83,7 @@ def test_resuming_is_a_theorem(shapes, tmp_path, preset):
     assert last[0] == last[1]
 
 
-@pytest.mark.parametrize("until", [80, 88])
+@pytest.mark.parametrize("until", [80, pytest.param(88, marks=pytest.mark.slow)])
 def test_resuming_at_the_moment_of_growth_is_a_theorem(shapes, tmp_path, until):
     """Saved after the last small step, and one step before that."""
     overrides = {**GROWING, "grow.until_images": until, "augment.translation": 0.5}
@@ -312,6 +316,7 @@ def test_one_process_a_run(shapes, tmp_path):
     assert train(shapes, out, images=16, resume=True).images_seen == 16
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("preset", list(NETWORKS))
 def test_bfloat16_trains_too(shapes, tmp_path, preset):
     run = train(shapes, tmp_path / "run", preset, images=24, overrides={"train.precision": "bfloat16"})

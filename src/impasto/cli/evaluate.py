@@ -25,14 +25,19 @@ def evaluate(
         bool,
         typer.Option("--control", help="How themes and colours are obeyed, and photos found. Same folder."),
     ] = False,
+    sheet: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Write samples above the training pictures nearest to them."),
+    ] = None,
     json_: Annotated[
         str | None,
         typer.Option("--json", metavar="FILE", help="Write the figures as JSON; - for the screen."),
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Measure a model against real pictures: distances, precision, recall, coverage, memorisation.
+    """Measure how good and how new a model's pictures are, beside what real pictures would get.
 
+    Give the folder that it was trained on: the pictures that were held out are what it is compared with.
     An upscaler has to give back what was made small, beside nearest, bicubic and Lanczos.
     """
     import json
@@ -45,12 +50,13 @@ def evaluate(
     from impasto.inference.evaluate import evaluate as measure
     from impasto.inference.sampler import load
     from impasto.inference.upscalers import is_upscaler
-    from impasto.metrics.report import NAMES
+    from impasto.metrics.report import findings, rows
     from impasto.outputs import Outputs
 
     file = Path(json_) if json_ not in (None, "-") else None
-    if file is not None:  # before the work
-        Outputs(file.parent, [file.name], overwrite=overwrite)
+    for path in (file, Path(sheet) if sheet else None):
+        if path is not None:  # before the work
+            Outputs(path.parent, [path.name], overwrite=overwrite)
     console = screen.console(stderr=json_ == "-")
     show = reading_pictures(console)
     table = Table(box=None, show_header=False)
@@ -64,15 +70,22 @@ def evaluate(
     elif is_upscaler(model):
         result = _compare(model, against, table, show, warn)
     else:
-        result = measure(load(model), against, samples=samples, progress=show, warn=warn)
-        for name, value in result.items():
-            shown = "unknown: not the folder it was trained on" if value is None else f"{value:,.4g}"
-            table.add_row(NAMES.get(name, name.upper()), shown)
+        result = measure(load(model), against, samples=samples, sheet=sheet, progress=show, warn=warn)
+        table.show_header = True
+        for name in ("", "samples", "real pictures"):
+            table.add_column(name, justify="right" if name else "left")
+        for name, value, floor in rows(result):
+            table.add_row(name, *("" if x is None else f"{x:,.4g}" for x in (value, floor)))
+        if "fid" in result:
+            table.add_row("FID", f"{result['fid']:,.4g}", "")
     text = json.dumps(result, indent=2)
     if json_ == "-":
         print(text)
         return
     console.print(table)
+    if isinstance(result, dict) and not control:
+        for words in findings(result):
+            console.print(words, highlight=False, soft_wrap=True)
     if file is not None:
         write_bytes_atomically(file, text.encode())
 

@@ -13,15 +13,15 @@ MIN_TRAIN_PICTURES = 8
 _MIRROR, _DOWN, _ACROSS = 1, 2, 3  # independent streams of numbers
 
 
-def split(content_hashes: Sequence[str], share: float, minimum: int, seed: int) -> tuple[Indices, Indices]:
+def split(names: Sequence[str], share: float, minimum: int, seed: int) -> tuple[Indices, Indices]:
     """Divide pictures into those to learn from and those to measure with: two sorted arrays of indices.
 
-    About max(minimum, share x N) are held out. Each picture's lot is drawn from its own content, so a
-    duplicate is always on the same side and adding pictures moves few. Raises `DataError` when too few
-    different pictures would be left.
+    About max(minimum, share x N) are held out. Pictures of one name, their content's hash or that of a group
+    of copies, are always on the same side. Lots are drawn from the names, so adding pictures moves few.
+    Raises `DataError` when too few different pictures would be left.
     """
     groups: dict[str, list[int]] = {}
-    for index, name in enumerate(content_hashes):
+    for index, name in enumerate(names):
         groups.setdefault(name, []).append(index)
     needed = minimum + MIN_TRAIN_PICTURES
     if len(groups) < needed:
@@ -29,7 +29,7 @@ def split(content_hashes: Sequence[str], share: float, minimum: int, seed: int) 
             f"the folder has {len(groups)} different pictures, and at least {needed} are needed",
             f"add pictures, or hold fewer out: data.holdout_min_pictures is {minimum}",
         )
-    wanted = max(minimum, round(share * len(content_hashes)))
+    wanted = max(minimum, round(share * len(names)))
     drawn = sorted(groups, key=lambda name: content_hash(f"{seed}:{name}".encode()))
     held: list[int] = []
     left = len(groups)
@@ -37,8 +37,11 @@ def split(content_hashes: Sequence[str], share: float, minimum: int, seed: int) 
         if len(held) + len(groups[name]) <= wanted and left > MIN_TRAIN_PICTURES:
             held += groups[name]
             left -= 1
+    if len(held) < minimum and left > MIN_TRAIN_PICTURES:  # groups are larger than what is missing
+        others = [name for name in drawn if groups[name][0] not in held]
+        held += groups[min(others, key=lambda name: len(groups[name]))]
     holdout = np.array(sorted(held), np.int64)
-    train = np.setdiff1d(np.arange(len(content_hashes)), holdout)
+    train = np.setdiff1d(np.arange(len(names)), holdout)
     if len(holdout) < minimum:
         raise DataError(
             f"only {len(holdout)} pictures can be held out, and {minimum} are needed: most are duplicates",

@@ -61,31 +61,64 @@ def drop_duplicates(scan: Scan) -> Scan:
     return dataclasses.replace(scan, pictures=tuple(p for p in scan.pictures if p.path not in surplus))
 
 
-def _pairs(scan: Scan, chosen: npt.NDArray[np.int64]) -> Iterator[tuple[int, int]]:
-    """Pairs of pictures whose thumbs are close, each with its nearest few."""
-    flat: Floats = scan.thumbs()[chosen].reshape(len(chosen), -1).astype(np.float32)
-    if len(flat) < 2:
+def find_groups(scan: Scan) -> list[str]:
+    """For each picture the name of its group: the same for copies, near copies and mirror images of them.
+
+    What is like a member of a group belongs to it, so a chain of frames of a film is one group. The name is
+    the least of the members' content hashes: adding other pictures changes few names.
+    """
+    names = [picture.content_hash for picture in scan.pictures]
+    firsts = np.array(list({name: i for i, name in reversed(list(enumerate(names)))}.values()), np.int64)
+    firsts.sort()
+    candidates = [*_pairs(scan, firsts), *_pairs(scan, firsts, mirrored=True)]
+    looks = _looks(scan, {index for pair in candidates for index in pair})
+    parent = {name: name for name in names}
+
+    def root(name: str) -> str:
+        while parent[name] != name:
+            parent[name] = name = parent[parent[name]]
+        return name
+
+    for one, other in candidates:
+        ends = sorted((root(names[one]), root(names[other])))
+        if ends[0] == ends[1] or one not in looks or other not in looks:
+            continue
+        if _alike(looks[one], looks[other]) or _alike(looks[one], looks[other][:, ::-1]):
+            parent[ends[1]] = ends[0]
+    return [root(name) for name in names]
+
+
+def _pairs(scan: Scan, chosen: npt.NDArray[np.int64], *, mirrored: bool = False) -> Iterator[tuple[int, int]]:
+    """Pairs of pictures whose thumbs are close, each with its nearest few; or of one's and a mirrored one."""
+    thumbs = scan.thumbs()[chosen].astype(np.float32)
+    if len(thumbs) < 2:
         return
-    reach = _CANDIDATE_RMS * np.sqrt(flat.shape[1])
+    reach = _CANDIDATE_RMS * np.sqrt(thumbs[0].size)
     # Two thumbs are no closer than their shadows on any line: sorted along the line on which the pictures
     # differ most, each need only be compared with those within reach.
-    centred = flat - flat.mean(axis=0)
-    shadow = centred @ np.linalg.eigh(centred.T @ centred)[1][:, -1]
-    order = np.argsort(shadow, kind="stable")
-    shadow, centred = shadow[order], centred[order]
-    squared = (centred**2).sum(axis=1)
-    for start in range(0, len(centred), _CHUNK):
-        stop = min(start + _CHUNK, len(centred))
-        end = int(np.searchsorted(shadow, shadow[stop - 1] + reach, side="right"))
-        products = centred[start:stop] @ centred[start:end].T
-        distances = squared[start:stop, None] + squared[None, start:end] - 2 * products
+    mean = thumbs.mean(axis=0)
+    rows = (thumbs - mean).reshape(len(thumbs), -1)
+    line = np.linalg.eigh(rows.T @ rows)[1][:, -1]
+    order = np.argsort(rows @ line, kind="stable")
+    rows, chosen = rows[order], chosen[order]
+    columns = (thumbs[:, :, ::-1] - mean).reshape(rows.shape)[order] if mirrored else rows
+    across = np.argsort(columns @ line, kind="stable") if mirrored else np.arange(len(rows))
+    columns = columns[across]
+    shadows, along = columns @ line, rows @ line
+    squared, squares = (rows**2).sum(axis=1), (columns**2).sum(axis=1)
+    for start in range(0, len(rows), _CHUNK):
+        stop = min(start + _CHUNK, len(rows))
+        begin = int(np.searchsorted(shadows, along[start] - reach))
+        end = int(np.searchsorted(shadows, along[stop - 1] + reach, side="right"))
+        products = rows[start:stop] @ columns[begin:end].T
+        distances = squared[start:stop, None] + squares[None, begin:end] - 2 * products
         near = distances <= reach**2
-        near &= np.arange(end - start)[None] > np.arange(stop - start)[:, None]  # each pair once
+        near &= across[begin:end][None] > np.arange(start, stop)[:, None]  # each pair once
         for row in np.flatnonzero(near.any(axis=1)):
-            columns = np.flatnonzero(near[row])
-            closest = columns[np.argsort(distances[row, columns], kind="stable")[:_CANDIDATES_EACH]]
+            found = np.flatnonzero(near[row])
+            closest = found[np.argsort(distances[row, found], kind="stable")[:_CANDIDATES_EACH]]
             for column in closest:
-                yield int(chosen[order[start + row]]), int(chosen[order[start + column]])
+                yield int(chosen[start + row]), int(chosen[across[begin + column]])
 
 
 def _near_groups(scan: Scan, candidates: Iterator[tuple[int, int]]) -> Sequence[list[int]]:
@@ -95,9 +128,7 @@ def _near_groups(scan: Scan, candidates: Iterator[tuple[int, int]]) -> Sequence[
     like the first no more.
     """
     pairs = list(candidates)
-    involved = sorted({index for pair in pairs for index in pair})
-    seen = zip(involved, in_threads(functools.partial(_look, scan), involved), strict=True)
-    looks = {index: look for index, look in seen if look is not None}
+    looks = _looks(scan, {index for pair in pairs for index in pair})
     neighbours: dict[int, list[int]] = {index: [] for index in looks}
     for one, other in pairs:
         if one in looks and other in looks and _same(looks[one], looks[other]):
@@ -120,6 +151,13 @@ def _near_groups(scan: Scan, candidates: Iterator[tuple[int, int]]) -> Sequence[
     return groups
 
 
+def _looks(scan: Scan, indices: set[int]) -> dict[int, images.Pixels]:
+    """A closer look at some pictures, in order; those that can no longer be read are absent."""
+    involved = sorted(indices)
+    seen = zip(involved, in_threads(functools.partial(_look, scan), involved), strict=True)
+    return {index: look for index, look in seen if look is not None}
+
+
 def _look(scan: Scan, index: int) -> images.Pixels | None:
     try:
         return averaged(scan.root / scan.pictures[index].path, _CLOSE_PX)
@@ -133,11 +171,26 @@ def _same(a: images.Pixels, b: images.Pixels) -> bool:
     The difference is held against the contrast of the pictures themselves, and its greatest counts: what
     compression does is small everywhere, and two smileys differ much in one place.
     """
+    difference, contrast = _difference(a, b)
+    return difference is not None and float(np.abs(difference).max()) <= _SAME_SHARE * contrast
+
+
+def _alike(a: images.Pixels, b: images.Pixels) -> bool:
+    """Whether two close looks are so like that a copy of one would pass for a copy of the other.
+
+    Here the mean counts: a figure with other hair is another picture, and no new one.
+    """
+    difference, contrast = _difference(a, b)
+    return difference is not None and float(np.sqrt((difference**2).mean())) <= _SAME_SHARE * contrast
+
+
+def _difference(a: images.Pixels, b: images.Pixels) -> tuple[Floats | None, float]:
+    """What differs between two close looks, their shades aside, and their contrast; None for two shades."""
     one, other = a.astype(np.float32), b.astype(np.float32)
     shade_one, shade_other = one.mean(axis=(0, 1)), other.mean(axis=(0, 1))
     one, other = one - shade_one, other - shade_other
     contrast = max(_LEAST_CONTRAST, float(np.sqrt(one.std() * other.std())))
     # Of a nearly blank picture its colour is all there is, and two shades are two pictures.
     if np.abs(shade_one - shade_other).max() >= min(_SAME_SHADE, _SAME_SHARE * contrast):
-        return False
-    return float(np.abs(one - other).max()) <= _SAME_SHARE * contrast
+        return None, contrast
+    return one - other, contrast

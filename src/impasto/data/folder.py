@@ -1,7 +1,7 @@
 """A folder of files becomes a data set: scanned, split, decoded, and served."""
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,15 @@ import numpy as np
 from impasto.config import DataConfig, ImageConfig
 from impasto.data.batches import Batches, Order, Shuffled, split
 from impasto.data.cache import Bytes, Indices, Pixels, open_pixels
-from impasto.data.duplicates import drop_duplicates
+from impasto.data.duplicates import drop_duplicates, find_groups
 from impasto.data.scan import Progress, Rejected, Scan, scan_folder
 from impasto.data.themes import Floats, Themes, find_themes
 from impasto.errors import DataError
+
+ALL_ALIKE = (
+    "Most of these pictures are near copies of each other: some of those held out are nearly the same as "
+    "some that are trained on, so new pictures cannot be told from copies."
+)
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,7 @@ class Dataset:
     holdout_indices: Indices
     labels: Themes
     data: DataConfig
+    split_note: str = field(default="", kw_only=True)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -41,7 +47,7 @@ class Dataset:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a person should know of how the folder was read: what was left out, and of its themes."""
-        return tuple(note for note in (self.scan.report, *self.labels.notes) if note)
+        return tuple(note for note in (self.scan.report, self.split_note, *self.labels.notes) if note)
 
     @property
     def themes(self) -> tuple[str, ...]:
@@ -186,7 +192,22 @@ def open_folder(
     scan = scan_pictures(root, data, image, progress)
     # Themes and split first: they are quick, and a folder that is refused need not be decoded.
     labels = find_themes(scan, data)
-    hashes = [picture.content_hash for picture in scan.pictures]
-    train, holdout = split(hashes, data.holdout_share, data.holdout_min_pictures, seed)
+    train, holdout, note = hold_out(scan, data, seed)
     pixels = open_pixels(scan, data, image, progress)
-    return Dataset(scan, pixels, train, holdout, labels, data)
+    return Dataset(scan, pixels, train, holdout, labels, data, split_note=note)
+
+
+def hold_out(scan: Scan, data: DataConfig, seed: int) -> tuple[Indices, Indices, str]:
+    """Train and hold-out indices of a folder's pictures, as `data` says, and what to know of the split.
+
+    Where so many are alike that too few could be held out (frames of one film), only copies stay together.
+    Raises `DataError`.
+    """
+    sizes = data.holdout_share, data.holdout_min_pictures
+    hashes = [picture.content_hash for picture in scan.pictures]
+    if data.together == "copies":
+        return *split(hashes, *sizes, seed), ""
+    try:
+        return *split(find_groups(scan), *sizes, seed), ""
+    except DataError:
+        return *split(hashes, *sizes, seed), ALL_ALIKE

@@ -13,9 +13,9 @@ import numpy as np
 
 from impasto import images
 from impasto.config import DataConfig, ImageConfig
-from impasto.data.batches import split
 from impasto.data.colours import hex_colours
 from impasto.data.duplicates import find_duplicates
+from impasto.data.folder import hold_out
 from impasto.data.scan import Picture, Progress, Scan, in_threads, scan_folder
 from impasto.data.themes import find_themes
 from impasto.data.walk import describe
@@ -158,8 +158,8 @@ def _spread(values: np.ndarray[Any, Any]) -> tuple[int, int, int]:
 
 def _holdout(scan: Scan, data: DataConfig, seed: int) -> tuple[int, list[str]]:
     try:
-        hashes = [p.content_hash for p in scan.pictures]
-        return len(split(hashes, data.holdout_share, data.holdout_min_pictures, seed)[1]), []
+        _, holdout, note = hold_out(scan, data, seed)
+        return len(holdout), [note] if note else []
     except DataError as error:
         return 0, [f"Training would refuse this folder: {error.message}; {error.hint}."]
 

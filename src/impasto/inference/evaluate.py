@@ -1,4 +1,4 @@
-"""How good a model's pictures are: distances, precision, recall, coverage, memorisation, with their floor."""
+"""How good and how new a model's pictures are, beside what real pictures get."""
 
 import contextlib
 from collections.abc import Callable
@@ -8,17 +8,20 @@ from typing import Any
 import numpy as np
 import torch
 
+from impasto.data.cache import Bytes
 from impasto.data.opening import open_to_compare
 from impasto.errors import InputError, MissingDependencyError
+from impasto.image_files import grid, save
 from impasto.inference.sampler import Model
 from impasto.metrics.inception import find_inception_weights, published_fid
-from impasto.metrics.report import report
-from impasto.models.features import extract, load_lite0
+from impasto.metrics.report import Seen, report, see
+from impasto.models.features import load_lite0
 from impasto.models.rendering import render
 
-MOST_SAMPLES = 5_000
+MOST_SAMPLES, LEAST_SAMPLES = 5_000, 256
 MOST_REAL = 10_000  # of either kind; more take minutes and change little
 FIRST_SEED = 1_000_000  # far from the seeds that training looks at
+SHEET_COLUMNS, SHEET_ROWS, SHEET_GAP = 12, 3, 12
 
 
 def evaluate(
@@ -26,42 +29,73 @@ def evaluate(
     against: str | Path,
     *,
     samples: int | None = None,
+    sheet: str | Path | None = None,
     progress: Any = None,
     warn: Callable[[str], None] = lambda words: None,
 ) -> dict[str, Any]:
     """Compare a model's pictures with those of a folder, prepared as they were for training.
 
-    `samples` defaults to as many as there are real pictures, at most 5,000. Memorisation needs to know which
-    pictures trained the model, so it is None unless `against` is the folder it was trained on. What was left
-    out of the folder is told to `warn`.
-    Raises `InputError` for a folder that cannot be used, or fewer than 16 samples.
+    With the folder that the model was trained on they are compared with the pictures that were held out, and
+    it is measured how new they are; with another folder, with all of its pictures.
+
+    Args:
+        model: What makes the pictures.
+        against: The folder.
+        samples: How many pictures to make; by default as many as they are compared with, from 256 to 5,000.
+        sheet: Where to write samples above the training pictures that are nearest to them.
+        progress: Is told how far the folder has been read; see `data.scan.Progress`.
+        warn: Is told what was left out of the folder.
+
+    Returns `Report.to_dict()`, with "fid" where Inception's weights are on this machine.
+    Raises `InputError` for a folder that cannot be used, fewer than 16 samples, or a sheet of a model that
+    was not trained on the folder.
     """
     config = model.info.config
+    if samples is not None and samples < 16:
+        raise InputError(
+            f"{samples} samples are too few to measure", "--samples 16 or more; 1,000 say something"
+        )
     dataset = open_to_compare(against, config.data, config.image, seed=config.train.seed, progress=progress)
     for note in dataset.notes:
         warn(note)
+    own = dataset.fingerprint == model.info.data.get("fingerprint")
+    if sheet is not None and not own:
+        raise InputError(f"the model was not trained on '{against}'", "give its own folder, or no --sheet")
     train, holdout = dataset.train_pixels(MOST_REAL, seed=0), dataset.holdout_pixels(MOST_REAL)
-    count = min(MOST_SAMPLES, len(train) + len(holdout)) if samples is None else samples
-    if count < 16:
-        raise InputError(
-            f"{count} samples are too few to measure", "--samples 16 or more; 1,000 say something"
-        )
+    real = holdout if own else np.concatenate((train, holdout))
+    count = min(MOST_SAMPLES, max(LEAST_SAMPLES, len(real))) if samples is None else samples
     fake = render(model.generator, range(FIRST_SEED, FIRST_SEED + count))
 
-    net = load_lite0(torch.device("cpu"))
-    train_features, holdout_features = extract(net, train), extract(net, holdout)
-    own = dataset.fingerprint == model.info.data.get("fingerprint")
-    result = report(
-        real=torch.cat((train_features, holdout_features)),
-        fake=extract(net, fake),
-        train=train_features if own else None,
-        holdout=holdout_features if own else None,
-        generator=torch.Generator().manual_seed(0),
-    )
-    tree = result.to_dict()
+    net, seed = load_lite0(torch.device("cpu")), torch.Generator().manual_seed(0)
+    seen, known = see(net, fake), see(net, train) if own else None
+    tree = report(see(net, real), seen, seed, known).to_dict()
+    if sheet is not None and known is not None:
+        save(above_nearest(fake, seen, train, known), Path(sheet))
     if (weights := find_inception_weights()) is not None:
         with contextlib.suppress(
             MissingDependencyError
         ):  # the rest stands without it; doctor says what is missing
-            tree["fid"] = published_fid([np.concatenate((train, holdout))], [fake], weights)
+            tree["fid"] = published_fid([real], [fake], weights)
     return tree
+
+
+def above_nearest(fake: Bytes, seen: Seen, train: Bytes, known: Seen) -> Bytes:
+    """A sheet: in each row samples, under each its nearest training picture by layout, then by content.
+
+    (N, H, W, C) and (M, H, W, C) uint8, and what is measured of them -> (H', W', C).
+    """
+    rows = []
+    for start in range(0, min(SHEET_ROWS * SHEET_COLUMNS, len(fake)), SHEET_COLUMNS):
+        some = slice(start, start + SHEET_COLUMNS)
+        nearest = [
+            train[torch.cdist(of_fake[some], of_train).argmin(1).numpy()]
+            for of_fake, of_train in (
+                (seen.views.layout, known.views.layout),
+                (seen.views.what, known.views.what),
+            )
+        ]
+        rows.append(grid(np.concatenate((fake[some], *nearest)), len(fake[some])))
+    width = max(row.shape[1] for row in rows)
+    blank = ((0, SHEET_GAP), (0, 0), (0, 0))
+    wide = [np.pad(r, ((0, 0), (0, width - r.shape[1]), (0, 0)), constant_values=255) for r in rows]
+    return np.concatenate([np.pad(row, blank, constant_values=255) for row in wide])

@@ -1,4 +1,4 @@
-"""How varied, how believable and how new generated pictures are, by the distances between their features.
+"""How varied and how believable generated pictures are, by the distances between their features.
 
 Rows are pictures. A ball around a picture reaches to its k-th nearest other picture of the same set; it is
 closed, and a duplicate counts as a neighbour (at distance 0). Blocks of pairs are computed at a time, never
@@ -35,16 +35,6 @@ class DensityCoverage:
     coverage: float
 
 
-@dataclass(frozen=True, slots=True)
-class Memorisation:
-    """`share` of samples at most `threshold` from a training picture; `chance` is what new pictures get."""
-
-    share: float
-    threshold: float
-    chance: float
-    holdout: int  # pictures that the threshold was taken from
-
-
 def precision_recall(real: Tensor, fake: Tensor, k: int = 3) -> PrecisionRecall:
     """Improved precision and recall (Kynkäänniemi et al. 2019, eq. 1-2). real (N, D), fake (M, D).
 
@@ -77,29 +67,18 @@ def density_coverage(real: Tensor, fake: Tensor, k: int = 5) -> DensityCoverage:
     return DensityCoverage(inside / (k * len(fake)), float(hit.double().mean()))
 
 
-def nearest_distance(queries: Tensor, references: Tensor) -> Tensor:
-    """Euclidean distance of each of the queries (N, D) to the nearest of the references (M, D): (N,) float64.
+def nearest_distances(queries: Tensor, references: Tensor, count: int) -> Tensor:
+    """Euclidean distances of each query (N, D) to its nearest references (M, D), nearest first: (N, count).
 
-    Raises `InputError` where either is empty.
+    Raises `InputError` for no queries or fewer than `count` references.
     """
     queries, references = check_features(queries, references, at_least=1)
-    return torch.cat([distances.amin(1) for _, distances in _blocks(queries, references)])
-
-
-def memorisation(fake: Tensor, train: Tensor, holdout: Tensor) -> Memorisation:
-    """The share of fakes (N, D) nearer to a training picture (M, D) than new real pictures (K, D) come.
-
-    The threshold is the 1st percentile of the hold-out's distances to the nearest training picture: the
-    order statistic at or below it. Pictures as new as the hold-out fall under it with the probability
-    `chance`: about 0.01, but 1 / (K + 1) for the nearest of few. Only a share far above that is copying.
-    Raises `InputError` where a set is empty.
-    """
-    fake, train, holdout = check_features(fake, train, holdout, at_least=1)
-    usual = nearest_distance(holdout, train).sort().values
-    rank = int(0.01 * (len(usual) - 1))
-    threshold = float(usual[rank])
-    near = nearest_distance(fake, train) <= threshold  # exact copies count even if the hold-out holds some
-    return Memorisation(float(near.double().mean()), threshold, (rank + 1) / (len(usual) + 1), len(usual))
+    (references,) = check_features(references, at_least=count)
+    nearest = (
+        distances.topk(count, largest=False).values.sort().values
+        for _, distances in _blocks(queries, references)
+    )
+    return torch.cat(list(nearest))
 
 
 def _radii(x: Tensor, k: int) -> Tensor:

@@ -1,13 +1,26 @@
-"""Everything that is measured of a generator at once, with the counts and the floor it is to be read by."""
+"""Everything that is measured of a generator at once: quality, newness, and what real pictures would get."""
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from impasto.metrics.distances import frechet_distance, kernel_distance, real_floor
-from impasto.metrics.diversity import density_coverage, memorisation, precision_recall
+from impasto.errors import InputError
+from impasto.metrics.distances import frechet_distance, kernel_distance
+from impasto.metrics.diversity import density_coverage, precision_recall
+from impasto.metrics.novelty import (
+    Novelty,
+    auc_error,
+    feature_likelihood_divergence,
+    is_redrawn,
+    novelty,
+)
+from impasto.metrics.variety import Looks, colour_distance, looks_of
+from impasto.models.features import Lite0, Views, look
 
 # What each figure is called wherever it is printed. The features are part of the name: a distance of other
 # features is another measure, and the published names (FID, KID) mean Inception's.
@@ -18,19 +31,47 @@ NAMES = {
     "recall": "recall",
     "density": "density",
     "coverage": "coverage",
-    "memorised_share": "memorised share",
-    "memorised_chance": "memorised share of new pictures",
+    "colour_distance": "distance of colours",
+    "fld": "FLD-lite0",
     "samples": "samples",
     "real_pictures": "real pictures",
-    "floor_fd": "FD-lite0 floor (real half to real half)",
-    "floor_kd": "KID-lite0 floor (real half to real half)",
-    "floor_pictures": "pictures in each half",
 }
+SPACES = {"layout": "layout", "how": "how it is drawn", "what": "what it shows"}
+NOVELTY = {
+    "source_auc": "source AUC (new .5, copies 1)",
+    "sourced_share": "sourced share",
+    "sourced_chance": "sourced share of new pictures",
+    "train_pull": "train pull (new 0, copies 1)",
+}
+# Held-out pictures that samples come near, over those that as many real ones do: less is little variety.
+LITTLE_COVERAGE = 0.25
+FAR_COLOURS = 0.1  # of `colour_distance`
+JITTER = (0.02, 0.05, 0.1, 0.2)  # of the deviation of each feature, added to copies
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A set of pictures as all measures see it."""
+
+    views: Views
+    looks: Looks
+
+    def __len__(self) -> int:
+        return len(self.looks)
+
+    def take(self, rows: Tensor) -> "Seen":
+        """Some of the pictures."""
+        return Seen(self.views.take(rows), self.looks.take(rows))
+
+
+def see(net: Lite0, pixels: NDArray[np.uint8]) -> Seen:
+    """What is measured of pictures (N, H, W, C) uint8. Raises `InputError` for another shape."""
+    return Seen(look(net, pixels), looks_of(pixels))
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """Samples against real pictures. `fd` depends on the counts, so compare only reports with the same."""
+class Quality:
+    """One set of pictures against real ones, as many on both sides."""
 
     fd: float
     kd: float
@@ -38,53 +79,143 @@ class Report:
     recall: float
     density: float
     coverage: float
-    memorised_share: float | None  # None where it is not known which pictures were trained on
-    memorised_chance: float | None
+    colour_distance: float
+    fld: float | None  # None where it is not known which pictures were trained on
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Samples against real pictures. `quality.fd` depends on the counts: compare only reports with the same.
+
+    `floor` is what real pictures get: as many that were trained on, or half of the real pictures against the
+    other half. With the pictures that were trained on there is also how new the samples are in each of the
+    three spaces, and the FLD of copies with the noise that serves them best; else these are None.
+    """
+
+    quality: Quality
     samples: int
     real_pictures: int
-    floor_fd: float
-    floor_kd: float
+    floor: Quality
     floor_pictures: int
+    novelty: dict[str, Novelty] | None
+    jittered_copies_fld: float | None
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON, by field name."""
-        return asdict(self)
+        """Plain data for JSON; of the floor and of each space with its name before it."""
+        tree: dict[str, Any] = asdict(self.quality)
+        tree |= {"samples": self.samples, "real_pictures": self.real_pictures}
+        tree |= {f"floor_{name}": value for name, value in asdict(self.floor).items()}
+        tree |= {"floor_pictures": self.floor_pictures, "jittered_copies_fld": self.jittered_copies_fld}
+        for space in SPACES:
+            found = asdict(self.novelty[space]) if self.novelty else dict.fromkeys(NOVELTY)
+            tree |= {f"{space}_{name}": found[name] for name in NOVELTY}
+        return tree
 
-    def rows(self) -> list[tuple[str, float | int | None]]:
-        """(name, value) of every figure, to print."""
-        return [(NAMES[key], value) for key, value in asdict(self).items()]
+
+def rows(tree: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """(name, the samples', what real pictures get or None) of a `to_dict`, to print."""
+    for key, name in NAMES.items():
+        yield name, tree[key], tree.get("floor_pictures" if key == "samples" else f"floor_{key}")
+    if tree["layout_source_auc"] is not None:
+        yield "FLD-lite0 of copies with noise", tree["jittered_copies_fld"], None
+        for space, where in SPACES.items():
+            yield f"{where}: source AUC", tree[f"{space}_source_auc"], 0.5
+            yield f"{where}: sourced share", tree[f"{space}_sourced_share"], tree[f"{space}_sourced_chance"]
+            yield f"{where}: train pull", tree[f"{space}_train_pull"], 0.0
 
 
-def report(
-    *,
-    real: Tensor,
-    fake: Tensor,
-    generator: torch.Generator,
-    train: Tensor | None = None,
-    holdout: Tensor | None = None,
-) -> Report:
-    """Compare features of samples, fake (N, D), with those of real pictures, real (M, D).
+def findings(tree: dict[str, Any]) -> list[str]:
+    """What a `to_dict` amounts to, in sentences for people: how new the samples are, and what is wrong.
 
-    `train` and `holdout` (K, D) are real pictures that the generator did and did not learn from; without
-    both, memorisation stays None. `generator` splits the real pictures for the floor.
-    Raises `InputError` for fewer than six real pictures or four samples.
+    A set of samples is new where none of what is wrong is said.
     """
-    variety = density_coverage(real, fake)
-    likeness = precision_recall(real, fake)
-    floor = real_floor(real, generator)
-    memory = memorisation(fake, train, holdout) if train is not None and holdout is not None else None
+    said = []
+    share, chance = tree["layout_sourced_share"], tree["layout_sourced_chance"]
+    if share is None:
+        said.append("How new they are is unknown: the model was not trained on these pictures.")
+    else:
+        said.append(
+            f"Of 100 pictures {100 * share:.0f} {'is' if round(100 * share) == 1 else 'are'} one of yours "
+            f"drawn again; {100 * chance:.0f} would be by chance."
+        )
+        places = [where for space, where in SPACES.items() if _redrawn(tree, space)]
+        if places:
+            said.append(f"REDRAWN: too many are like one training picture each, by {', '.join(places)}.")
+    covered, could = tree["coverage"], tree["floor_coverage"]
+    if covered < LITTLE_COVERAGE * could:
+        said.append(
+            f"LITTLE VARIETY: they come near {covered:.0%} of the real pictures; as many real ones come near "
+            f"{could:.0%}."
+        )
+    if tree["colour_distance"] > tree["floor_colour_distance"] + FAR_COLOURS:
+        said.append(
+            f"OTHER COLOURS: their distance is {tree['colour_distance']:.2f}; 0 is the same, 1 is nothing in "
+            "common."
+        )
+    return said
+
+
+def _redrawn(tree: dict[str, Any], space: str) -> bool:
+    auc, share, chance = (
+        tree[f"{space}_{name}"] for name in ("source_auc", "sourced_share", "sourced_chance")
+    )
+    holdout = tree["real_pictures"]
+    return is_redrawn(auc, auc_error(tree["samples"], holdout), share, chance, holdout)
+
+
+def report(real: Seen, fake: Seen, generator: torch.Generator, train: Seen | None = None) -> Report:
+    """Compare samples with real pictures.
+
+    `train` are the pictures that were trained on, where these are known; `real` were held out then.
+    Distances are between as many pictures on both sides; how new samples are rests on all of them.
+    `generator` draws what is compared for the floor. Raises `InputError` for fewer than eight real pictures
+    or four samples.
+    """
+    if len(real) < 8:
+        raise InputError(f"{len(real)} pictures are too few to measure", "this measure needs 8 or more")
+    order = torch.randperm(len(real if train is None else train), generator=generator)
+    if train is None:
+        half = len(real) // 2
+        floor = quality(real.take(order[:half]), real.take(order[half : 2 * half]))
+        return Report(quality(real, fake), len(fake), len(real), floor, half, None, None)
+    # To the other training pictures, by which the FLD is fitted, these are new ones.
+    count = min(len(real), len(train) // 2)
+    some, others = order[:count], order[count:]
+    views, what = train.views, train.views.what
+    pairs = zip(views.items(), fake.views.items(), real.views.items(), strict=True)
     return Report(
-        fd=frechet_distance(real, fake),
-        kd=kernel_distance(real, fake, generator=generator),
+        quality(real, fake, what),
+        len(fake),
+        len(real),
+        quality(real, train.take(some), what[others]),
+        count,
+        {name: novelty(of_fake, x, held, generator) for (name, x), (_, of_fake), (_, held) in pairs},
+        best_of_copies(what[some], what, real.views.what, generator),
+    )
+
+
+def quality(real: Seen, fake: Seen, train: Tensor | None = None) -> Quality:
+    """Samples against real pictures, the first ones of either, as many of both."""
+    count = min(len(real), len(fake))
+    real, fake = (seen.take(torch.arange(count)) for seen in (real, fake))
+    x, y = real.views.what, fake.views.what
+    likeness, variety = precision_recall(x, y), density_coverage(x, y)
+    return Quality(
+        fd=frechet_distance(x, y),
+        kd=kernel_distance(x, y),
         precision=likeness.precision,
         recall=likeness.recall,
         density=variety.density,
         coverage=variety.coverage,
-        memorised_share=memory.share if memory else None,
-        memorised_chance=memory.chance if memory else None,
-        samples=len(fake),
-        real_pictures=len(real),
-        floor_fd=floor.fd,
-        floor_kd=floor.kd,
-        floor_pictures=floor.pictures,
+        colour_distance=colour_distance(real.looks, fake.looks),
+        fld=None if train is None else feature_likelihood_divergence(y, train, x),
+    )
+
+
+def best_of_copies(copies: Tensor, train: Tensor, holdout: Tensor, generator: torch.Generator) -> float:
+    """The least FLD of training pictures' features (N, D) with some noise: what copying well gets."""
+    deviation = holdout.std(0)
+    noise = torch.randn(copies.shape, generator=generator)
+    return min(
+        feature_likelihood_divergence(copies + share * deviation * noise, train, holdout) for share in JITTER
     )

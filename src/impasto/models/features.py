@@ -6,13 +6,14 @@ normalised is part of the measure, so a change of any of it makes old figures in
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
+from torch.nn.functional import adaptive_avg_pool2d, interpolate
 
 from impasto.adaptive_threads import AdaptiveThreads, for_this_process, watch
 from impasto.errors import InputError, MissingDependencyError
@@ -22,6 +23,8 @@ from impasto.telemetry import without_telemetry
 
 INPUT_SIZE = 128
 FEATURES = 1280
+MIDDLE_STAGE, MIDDLE_SIDE = 4, 4  # of `Lite0.both`: the last block at stride 16
+THUMBNAIL_PX = 16
 
 
 class Lite0(Frozen):
@@ -40,6 +43,54 @@ class Lite0(Frozen):
         with torch.autocast(images.device.type, enabled=False), _full_float32(images.device):
             features: Tensor = self.net(prepare(images))
         return features
+
+    def both(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, C, H, W) in [-1, 1] -> the map of stride 16 pooled to 4 x 4 (B, 1792), and what the call gives.
+
+        The first says how a picture shows what it shows, and where.
+        """
+        net: Any = self.net
+        with torch.autocast(images.device.type, enabled=False), _full_float32(images.device):
+            x = net.bn1(net.conv_stem(prepare(images)))
+            for index, block in enumerate(net.blocks):
+                x = block(x)
+                if index == MIDDLE_STAGE:
+                    middle = adaptive_avg_pool2d(x, MIDDLE_SIDE).flatten(1)
+            features: Tensor = net.forward_head(net.bn2(net.conv_head(x)))
+        return middle, features
+
+
+@dataclass(frozen=True)
+class Views:
+    """Pictures as vectors, (N, d) float32 each on the CPU: what metrics/novelty.py compares."""
+
+    layout: Tensor  # pixels at 16 px
+    how: Tensor  # the judge's middle map, pooled to 4 x 4
+    what: Tensor  # the judge's pooled end, as `extract` gives it
+
+    def take(self, rows: Tensor) -> "Views":
+        """Those of some of the pictures."""
+        return Views(self.layout[rows], self.how[rows], self.what[rows])
+
+    def items(self) -> Iterator[tuple[str, Tensor]]:
+        """Names and vectors."""
+        yield from (("layout", self.layout), ("how", self.how), ("what", self.what))
+
+
+@torch.no_grad()
+def look(net: Lite0, pixels: NDArray[np.uint8] | Iterable[Tensor], batch: int = 16) -> Views:
+    """Pictures in all three spaces; arguments as of `extract`. Raises `InputError` for another shape."""
+    device = next(net.parameters()).device
+    parts = [
+        (thumbnails(images), *(part.cpu() for part in net.both(images.to(device))))
+        for images in _batches(pixels, batch)
+    ]
+    return Views(*(torch.cat(column) for column in zip(*parts, strict=True)))
+
+
+def thumbnails(images: Tensor) -> Tensor:
+    """Pictures (B, C, H, W) in [-1, 1] as 16 px ones, each pixel the mean of a cell: (B, C 256)."""
+    return adaptive_avg_pool2d(images.float(), THUMBNAIL_PX).flatten(1)
 
 
 def prepare(images: Tensor, side: int | None = INPUT_SIZE) -> Tensor:

@@ -17,7 +17,8 @@ NAMES: Mapping[str, str] = {
     "coverage": "few real pictures covered",
     "divergence": "divergence",
     "overfitting": "an overfitted discriminator",
-    "memorisation": "memorisation",
+    "redrawing": "training pictures drawn again",
+    "memorisation": "memorisation",  # in runs of version 0.1
     "vanishing": "a generator without a signal",
     "oscillation": "oscillation",
     "useless": "an upscaler no better than bicubic",
@@ -32,7 +33,9 @@ SIGNS = {
     "coverage": "held-out pictures covered",
     "colour_distance": "distance of colours, 0 = none, 1 = nothing in common",
     "overfitting": "D overfitted (r_v), 0 = not, 1 = wholly",
-    "memorised": "samples nearer to a training picture than new ones come",
+    "source_auc": "layouts like one training picture's, new = 0.5, copies = 1",
+    "sourced": "samples that are a training picture drawn again",
+    "train_pull": "samples nearer to training than to held-out pictures, new = 0, copies = 1",
     "against_bicubic": "error of enlarged pictures, bicubic's = 1",
 }
 # A run whose samples cover less of the held-out pictures is not called healthy, verdict or not. Good runs had

@@ -10,12 +10,12 @@ from torch import Tensor
 
 from impasto.adaptive_threads import AdaptiveThreads
 from impasto.images import to_tensor
-from impasto.metrics.colour import relative_energy_distance
 from impasto.metrics.distances import frechet_distance, kernel_distance
-from impasto.metrics.diversity import density_coverage, memorisation
+from impasto.metrics.diversity import density_coverage
+from impasto.metrics.novelty import Novelty, novelty, source_ratios
 from impasto.metrics.variety import (
-    Looks,
     ThemeCentres,
+    colour_distance,
     colour_number,
     evenly,
     looks_of,
@@ -25,18 +25,17 @@ from impasto.metrics.variety import (
     theme_shares,
 )
 from impasto.models.discriminator import Discriminator
-from impasto.models.features import extract, load_lite0
+from impasto.models.features import extract, load_lite0, thumbnails
 from impasto.models.generator import Generator
 from impasto.models.rendering import render
 from impasto.training.events import SIGNS, Evaluated
 
 # D is asked about this many pictures of each kind: three passes of 64 for thousands that train.
 ASKED = 64
-# The features of this many training pictures serve the search for copies: a few seconds, once a run.
+# This many training pictures serve what needs some of them: D's opinion, and their variety.
 MOST_TRAINING = 512
-# Copies are looked for from here on: nobody has learned a picture by heart that was shown a few times, and
-# those seconds should be few among those that the run has already lasted.
-COPIES_AFTER_EPOCHS, COPIES_AFTER_IMAGES = 20, 10_000
+# Sources of samples are sought among this many training pictures, as thumbnails: 60 MB.
+MOST_SOURCES = 20_000
 # Two pictures are twins when their features are nearer than this share of the usual distance of two real
 # pictures: the judge's features of two crops of one painting, one pixel apart, are about that near.
 TWINS = 0.1
@@ -58,8 +57,6 @@ class Signs:
     coverage: float | None  # share of the held-out pictures that samples come near; None for too few
     overfitting: float | None  # r_v; see `overfitting_of`. None where D tells nothing apart
     overfitting_error: float  # its standard error
-    memorised: float | None  # share of samples nearer to a training picture than new pictures come
-    memorised_chance: float  # what that share would be for new pictures
     holdout: int  # held-out pictures that all this rests on
     place: tuple[float, ...]  # the mean features, in `DIRECTIONS`, in units of the real pictures' deviation
     colour: tuple[float, ...]  # the mean colour, each in [0, 1]
@@ -71,11 +68,18 @@ class Signs:
     top_theme: str = ""  # the theme that most samples look like; "" without themes
     top_theme_share: float = 0.0
     colour_distance: float | None = None  # see `colour_distance`; None in evaluations of version 0.1
+    # How new the layouts are (metrics/novelty.py). None in evaluations of version 0.1.
+    source_auc: float | None = None
+    source_auc_error: float = 0.0
+    sourced: float | None = None  # share of samples that are a training picture drawn again
+    sourced_chance: float = 0.0  # what that share would be for new pictures
+    train_pull: float | None = None
 
     @classmethod
     def of(cls, values: dict[str, Any]) -> "Signs":
-        """From what `dataclasses.asdict` gave, JSON in between; older states have fewer fields."""
-        return cls(**{**values, "place": tuple(values["place"]), "colour": tuple(values["colour"])})
+        """From what `dataclasses.asdict` gave, JSON in between; older states have other fields."""
+        known = {name: values[name] for name in cls.__dataclass_fields__ if name in values}
+        return cls(**{**known, "place": tuple(values["place"]), "colour": tuple(values["colour"])})
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data."""
@@ -121,15 +125,17 @@ class Measurement:
 class Judge:
     """Holds the hold-out's features and compares samples with them. It never trains, nor helps to.
 
-    The same seeds every time, so that the distance moves because the generator does. `train` are pictures
-    that do train, some or all of them: D's opinion of them and copies of them are signs of health. `themes`
-    are the themes of the held-out pictures: names and (K, T) of zeros and ones.
+    The same seeds every time, so that the distance moves because the generator does. `train` are some of the
+    pictures that do train, of which D's opinion is asked; `sources` thumbnails (M, d) of all of them, or of
+    many: no sample should be one of them drawn again. `themes` are the themes of the held-out pictures:
+    names and (K, T) of zeros and ones.
     """
 
     def __init__(
         self,
         holdout: NDArray[np.uint8],
         train: NDArray[np.uint8],
+        sources: Tensor,
         samples: int,
         device: torch.device,
         themes: tuple[tuple[str, ...], Tensor] | None = None,
@@ -138,7 +144,6 @@ class Judge:
         self._net = load_lite0(device, threads)
         self._holdout, self._train = holdout, train
         self._real = extract(self._net, holdout)
-        self._train_features: Tensor | None = None
         self._seeds = range(samples)
         self.holdout_pictures = len(holdout)
         self._usual = pair_distance(self._real)
@@ -146,37 +151,36 @@ class Judge:
             self._real.shape[1], DIRECTIONS, generator=torch.Generator().manual_seed(0), dtype=torch.float64
         )
         self._variety = Variety(holdout, train, samples)
+        self._sources, self._layouts = sources, thumbnails(to_tensor(holdout))
+        self._of_holdout = source_ratios(self._layouts, sources)
         self._themes: ThemeCentres | None = None
         if themes is not None:
             self._themes = theme_centres(self._real, themes[1], themes[0])
 
-    def measure(self, generator: Generator, discriminator: Discriminator, *, copies: bool) -> Measurement:
+    def measure(self, generator: Generator, discriminator: Discriminator) -> Measurement:
         """KID-lite0 and FD-lite0 between the generator's pictures and the hold-out, and the signs of health.
 
         KID is the one to decide by: a hold-out may be 16 pictures, where FD is mostly the bias of so few.
-        The first look for `copies` takes the training pictures' features, once.
         """
         pixels = render(generator, self._seeds)
         fake = extract(self._net, pixels)
         return Measurement(
             kernel_distance(self._real, fake),
             frechet_distance(self._real, fake),
-            self._signs(fake, pixels, discriminator, copies),
+            self._signs(fake, pixels, discriminator),
             len(pixels),
             self.holdout_pictures,
         )
 
-    def _signs(
-        self, fake: Tensor, pixels: NDArray[np.uint8], discriminator: Discriminator, copies: bool
-    ) -> Signs:
+    def _novelty(self, pixels: NDArray[np.uint8]) -> Novelty:
+        layouts, rng = thumbnails(to_tensor(pixels)), torch.Generator().manual_seed(0)
+        return novelty(layouts, self._sources, self._layouts, rng, self._of_holdout)
+
+    def _signs(self, fake: Tensor, pixels: NDArray[np.uint8], discriminator: Discriminator) -> Signs:
         r_v, error = overfitting_of(
             *(opinions(discriminator, p[:ASKED]) for p in (self._train, self._holdout, pixels))
         )
-        found = None
-        if copies:
-            if self._train_features is None:
-                self._train_features = extract(self._net, self._train)
-            found = memorisation(fake, self._train_features, self._real)
+        new = self._novelty(pixels)
         shape, colour, apart = self._variety.of(pixels)
         shares = theme_shares(fake, self._themes) if self._themes else None
         deviation = self._usual / 2**0.5  # of two pictures' distance, a root of two belongs to each
@@ -187,8 +191,6 @@ class Judge:
             coverage=density_coverage(self._real, fake).coverage if len(self._real) >= FEW else None,
             overfitting=r_v,
             overfitting_error=error,
-            memorised=found.share if found else None,
-            memorised_chance=found.chance if found else 0.0,
             holdout=len(self._real),
             place=tuple(round(float(x), 4) for x in place),
             colour=tuple(round(float(c) / 255, 4) for c in pixels.mean((0, 1, 2), dtype=np.float64)),
@@ -198,6 +200,11 @@ class Judge:
             top_theme=shares.most if shares else "",
             top_theme_share=shares.share if shares else 0.0,
             colour_distance=apart,
+            source_auc=new.source_auc,
+            source_auc_error=new.source_auc_error,
+            sourced=new.sourced_share,
+            sourced_chance=new.sourced_chance,
+            train_pull=new.train_pull,
         )
 
 
@@ -220,21 +227,6 @@ class Variety:
             relative(colour_number(some), self._colours),
             colour_distance(self._holdout, fake),
         )
-
-
-def colour_distance(real: Looks, fake: Looks) -> float:
-    """How far the colours of two sets of pictures are apart: about 0 for the same, 1 for nothing in common.
-
-    The mean of the relative energy distances of mean colours, of colours by place, and of hues. The judge's
-    features hardly see colours: it calls cyan pictures near.
-    """
-    pairs = ((real.means, fake.means), (real.colours, fake.colours), (real.hues, fake.hues))
-    return sum(relative_energy_distance(x, y) for x, y in pairs) / len(pairs)
-
-
-def seek_copies(images_seen: int, train_pictures: int) -> bool:
-    """Whether it is late enough in a run to look for copies of training pictures."""
-    return images_seen >= max(COPIES_AFTER_IMAGES, COPIES_AFTER_EPOCHS * train_pictures)
 
 
 def pair_distance(features: Tensor) -> float:

@@ -77,7 +77,10 @@ class Evaluated(Event):
     twins: float
     coverage: float | None
     overfitting: float | None
-    memorised: float | None
+    source_auc: float | None = None
+    sourced: float | None = None
+    sourced_chance: float = 0.0
+    train_pull: float | None = None
     shape_variety: float | None = None
     colour_variety: float | None = None
     theme_variety: float | None = None
@@ -105,7 +108,10 @@ SIGNS = (
     "twins",
     "coverage",
     "overfitting",
-    "memorised",
+    "source_auc",
+    "sourced",
+    "sourced_chance",
+    "train_pull",
     "shape_variety",
     "colour_variety",
     "theme_variety",

@@ -11,7 +11,7 @@ from torch import Tensor
 from impasto.config import Config
 from impasto.models.generator import Generator
 from impasto.training import previews
-from impasto.training.evaluation import Judge, Measurement, seek_copies
+from impasto.training.evaluation import Judge, Measurement
 from impasto.training.gan_step import StepStats, gan_step
 from impasto.training.projected_step import grow, projected_step
 from impasto.training.reference import Reference
@@ -24,7 +24,6 @@ class Generation:
 
     fabric: Fabric
     judge: Judge
-    train_pictures: int
     reference: Reference | None = None
 
     def step(self, state: TrainingState, config: Config, next_batch: Callable[[], Tensor]) -> StepStats:
@@ -44,8 +43,7 @@ class Generation:
 
     def measure(self, state: TrainingState) -> Measurement:
         """The distance to the hold-out, and the signs of health."""
-        copies = seek_copies(state.images_seen, self.train_pictures)
-        return self.judge.measure(average(state), state.discriminator, copies=copies)
+        return self.judge.measure(average(state), state.discriminator)
 
     def weights(self, state: TrainingState) -> Mapping[str, Tensor]:
         """All of the averaged generator's."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any, Literal
 
+from impasto.metrics.novelty import is_redrawn
 from impasto.training import ranking
 from impasto.training.checkup import LITTLE_COVERAGE
 from impasto.training.evaluation import Signs
@@ -27,7 +28,7 @@ Kind = Literal[
     "coverage",
     "divergence",
     "overfitting",
-    "memorisation",
+    "redrawing",
     "vanishing",
     "oscillation",
     "useless",
@@ -62,9 +63,6 @@ NARROWED_SHARE, NARROWED = 0.35, 0.4
 # heart may still teach.
 MILD_OVERFIT, STRONG_OVERFIT = 0.6, 0.75
 STALLED = 3  # evaluations
-
-# Memorisation: new pictures fall under the threshold with a known chance of 0.01 to 0.06 (metrics/diversity.p
-MILD_COPIES, MANY_COPIES = 0.25, 0.5
 
 # Vanishing. How long D must have been certain of everything, and how little is left of G's usual gradient.
 CERTAIN_IMAGES = 2_500
@@ -143,7 +141,7 @@ def judge(
         *narrowed(late),
         *worse(late),
         *vanishing(vitals, images_seen, linear),
-        *memorisation(late),
+        *redrawing(late),
         *overfitting(late),
         *oscillation(late),
         *useless(ratios, images_seen),
@@ -275,7 +273,7 @@ def _narrowed(kind: Kind, values: Sequence[float | None], words: str, cure: str)
 
 def worse(evaluations: Sequence[Examined]) -> Iterator[Verdict]:
     """Distances that have risen from their best, beyond their noise, for several evaluations."""
-    scores = ranking.scores_of([(e.distance, e.signs.colour_distance) for e in evaluations])
+    scores = ranking.scores_of([(e.distance, ranking.penalty_of(e.signs.to_dict())) for e in evaluations])
     found = ranking.worse(scores)
     if found is None:
         return
@@ -361,20 +359,34 @@ def overfitting(evaluations: Sequence[Examined]) -> Iterator[Verdict]:
         yield Verdict("overfitting", "notice", f"{evidence}.", advice)
 
 
-def memorisation(evaluations: Sequence[Examined]) -> Iterator[Verdict]:
-    """Samples that are copies of training pictures. Twice in a row."""
+def redrawing(evaluations: Sequence[Examined]) -> Iterator[Verdict]:
+    """Samples that are training pictures drawn again, by their layouts. Twice in a row: a notice.
+
+    See `novelty.is_redrawn`. It asks for nothing but to be read: no repair helps.
+    """
     last = [e.signs for e in evaluations[-2:]]
-    shares = [s.memorised for s in last if s.memorised is not None]
-    if len(shares) < 2 or min(shares) <= max(MILD_COPIES, 4 * last[-1].memorised_chance):
+    if len(last) < 2 or not all(_redrawn(signs) for signs in last):
         return
+    signs = last[-1]
+    assert signs.sourced is not None
     evidence = (
-        f"{shares[-1]:.0%} of the samples are nearer to a training picture than new pictures come "
-        f"({last[-1].memorised_chance:.0%} would be chance)."
+        f"Of 100 samples {100 * signs.sourced:.0f} are a training picture drawn again; of new pictures "
+        f"{100 * signs.sourced_chance:.0f} would look so by chance (AUC {signs.source_auc:.2f}, new .50)."
     )
     advice = (
-        "Train on more pictures, or stop earlier; augment.* and data.mirror make the same ones last longer."
+        "See samples above the training pictures nearest to them: impasto evaluate RUN --against DIR --sheet "
+        "FILE. "
+        "More pictures help most; data.mirror and augment.* make few last longer; an earlier model may be "
+        "newer."
     )
-    yield Verdict("memorisation", "trouble" if min(shares) > MANY_COPIES else "notice", evidence, advice)
+    yield Verdict("redrawing", "notice", evidence, advice)
+
+
+def _redrawn(signs: Signs) -> bool:
+    if signs.source_auc is None or signs.sourced is None:
+        return False
+    auc = signs.source_auc, signs.source_auc_error
+    return is_redrawn(*auc, signs.sourced, signs.sourced_chance, signs.holdout)
 
 
 def oscillation(evaluations: Sequence[Examined]) -> Iterator[Verdict]:

@@ -1,8 +1,9 @@
 """Which evaluation of a run is the best, and whether a run gets worse: pure functions of its evaluations.
 
-A generator's score is its KID-lite0 to the hold-out plus its distance of colours: the judge is nearly
-colour-blind. The less, the better. Evaluations of version 0.1 and of upscalers have no distance of colours;
-where one of two lacks it, both are compared by their distance alone.
+A generator's score is its KID-lite0 to the hold-out plus a penalty: its distance of colours, as the judge is
+nearly colour-blind, and how clearly its samples are training pictures drawn again. The less, the better.
+Evaluations of version 0.1 and of upscalers have no penalty; where one of two lacks it, both are compared by
+their distance alone.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,6 +11,9 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
+# The AUC of sources (metrics/novelty.py) counts beyond two errors above .5, so that chance does not decide.
+# With this weight pictures that are all drawn again lose to new ones whose KID-lite0 is higher by one.
+SURE_ERRORS, REDRAWING = 2.0, 2.0
 LATELY = 3  # evaluations in a row that must all be worse: one or two may be chance
 # Times the best: a notice, and trouble. A run of one shape in many colours ended at four times its best.
 WORSE, MUCH_WORSE = 1.33, 2.0
@@ -33,19 +37,29 @@ class Worse:
     noise: float
 
 
-def colours_of(evaluation: Mapping[str, Any]) -> float | None:
-    """The distance of colours of an evaluation's record, if that was measured."""
-    found: float | None = (evaluation.get("signs") or {}).get("colour_distance")
-    return found
+def penalty_of(signs: Mapping[str, Any]) -> float | None:
+    """What an evaluation's signs add to its distance; None where they were not measured."""
+    colours: float | None = signs.get("colour_distance")
+    if colours is None:
+        return None
+    auc, error = signs.get("source_auc"), signs.get("source_auc_error", 0.0)
+    redrawn = 0.0 if auc is None else max(0.0, auc - 0.5 - SURE_ERRORS * error)
+    return colours + REDRAWING * redrawn
+
+
+def scored(evaluation: Mapping[str, Any]) -> tuple[float, float | None]:
+    """The distance and the penalty of an evaluation's record."""
+    return evaluation["distance"], penalty_of(evaluation.get("signs") or {})
 
 
 def better(one: Mapping[str, Any], other: Mapping[str, Any] | None) -> bool:
     """Whether an evaluation's record is better than another; anything is better than None."""
     if other is None:
         return True
-    pair = colours_of(one), colours_of(other)
-    mine, yours = (c or 0.0 for c in pair) if None not in pair else (0.0, 0.0)
-    return bool(one["distance"] + mine < other["distance"] + yours)
+    (mine, more), (yours, added) = scored(one), scored(other)
+    if more is None or added is None:
+        return bool(mine < yours)
+    return bool(mine + more < yours + added)
 
 
 def best_of(evaluations: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
@@ -58,15 +72,15 @@ def best_of(evaluations: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | Non
 
 
 def scores_of(measured: Sequence[tuple[float, float | None]]) -> list[float]:
-    """Scores from (distance, distance of colours), oldest first.
+    """Scores from (distance, penalty), oldest first.
 
     Of the newest evaluations alone, as far back as they were measured as the last one is.
     """
     scores: list[float] = []
-    for distance, colours in reversed(measured):
-        if (colours is None) != (measured[-1][1] is None):
+    for distance, penalty in reversed(measured):
+        if (penalty is None) != (measured[-1][1] is None):
             break
-        scores.append(distance + (colours or 0.0))
+        scores.append(distance + (penalty or 0.0))
     return scores[::-1]
 
 

@@ -44,7 +44,7 @@ CURE: Mapping[Kind, What] = {
     "useless": "learning rates",
     "vanishing": "penalties",
     "overfitting": "augmentation",
-    "memorisation": "augmentation",
+    "redrawing": "augmentation",
 }
 
 

@@ -18,6 +18,7 @@ from impasto.data.pairs import open_pairs
 from impasto.descriptors import GeneratorConfig, ProjectedConfig
 from impasto.errors import InputError
 from impasto.images import to_tensor
+from impasto.models.features import thumbnails
 from impasto.models.frozen import FrozenMaps
 from impasto.models.pyramid import Pyramid
 from impasto.models.vgg import Vgg19
@@ -25,7 +26,7 @@ from impasto.overrides import parse_overrides
 from impasto.training import device as places
 from impasto.training import launch, memory
 from impasto.training import state as states
-from impasto.training.evaluation import MOST_TRAINING, Judge
+from impasto.training.evaluation import MOST_SOURCES, MOST_TRAINING, Judge
 from impasto.training.generation import Generation
 from impasto.training.projected_step import networks
 from impasto.training.reference import Reference, make_reference, remember
@@ -88,16 +89,24 @@ def make_task(
         judge = Judge(
             dataset.holdout_pixels(MOST_HOLDOUT),
             dataset.train_pixels(MOST_TRAINING, config.train.seed),
+            _sources(dataset, config.train.seed),
             config.train.evaluate_samples,
             fabric.device,
             _themes_of_holdout(dataset),
             threads,
         )
         reference = _reference(config, state, fabric, dataset, first=first)
-        return Generation(fabric, judge, len(dataset.train_indices), reference)
+        return Generation(fabric, judge, reference)
     holdout = dataset.holdout_windows(MOST_COMPARED, COMPARED_PX)
     yardstick = Yardstick(holdout, config.model.scale, config.restoration, fabric.device)
     return Upscaling(fabric, yardstick, _feature_network(config.restoration, fabric))
+
+
+def _sources(dataset: Dataset, seed: int) -> torch.Tensor:
+    """Thumbnails of the pictures that samples may be drawn after: (M, d), M at most `MOST_SOURCES`."""
+    places = dataset.some_to_train_on(MOST_SOURCES, seed)
+    parts = (places[start : start + SURVEYED] for start in range(0, len(places), SURVEYED))
+    return torch.cat([thumbnails(to_tensor(dataset.pixels.take(part))) for part in parts])
 
 
 def _themes_of_holdout(dataset: Dataset) -> tuple[tuple[str, ...], torch.Tensor] | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from impasto.config import StopConfig
-from impasto.training.ranking import colours_of, scores_of
+from impasto.training.ranking import scored, scores_of
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def update_balance(
 
 
 def _patience_is_over(cfg: StopConfig, evaluations: Sequence[Mapping[str, Any]]) -> Reason | None:
-    scores = scores_of([(e["distance"], colours_of(e)) for e in evaluations])
+    scores = scores_of([scored(e) for e in evaluations])
     if len(scores) <= cfg.patience_evaluations:
         return None
     best = min(scores[: -cfg.patience_evaluations])

@@ -49,7 +49,7 @@ class Ward:
 
     def _is_good(self) -> bool:
         evaluations = self.state.evaluations
-        measured = [(e["distance"], ranking.colours_of(e)) for e in evaluations if not e.get("extra")]
+        measured = [ranking.scored(e) for e in evaluations if not e.get("extra")]
         return ranking.near_its_best(ranking.scores_of(measured))
 
     def after_step(self, stats: StepStats, before: int, *, look: bool) -> Verdict | None:

@@ -1,12 +1,14 @@
-"""Quality against minutes: several arms, one after the other, with the same clock, threads and pictures.
+"""Quality and newness against minutes: several arms, one after the other, with the same clock and pictures.
 
-    python benchmarks/time_to_quality.py --set openmoji-64 --arm default --arm dcgan-example --minutes 20
-    python benchmarks/time_to_quality.py --pictures DIR --arm default --arm gentle=default:loss.r1_weight=10
+    python benchmarks/new_pictures.py --set openmoji-64 --arm default --arm dcgan --minutes 20
+    python benchmarks/new_pictures.py --pictures DIR --arm default --arm gentle=default:loss.r1_weight=10
 
 An arm is a preset, a preset with settings, or a peer: dcgan-example, sngan, lightweight-gan. Each trains on
-the same split of the same cached pixels and goes through the same measure, which is that of `impasto
-evaluate` (all pictures of the folder, as many samples) with the mean colours beside it. Measuring stops the
-clock. With several seeds every figure is the median. An interrupted benchmark goes on with --resume: what
+the same three quarters of the same cached pixels; copies and mirror images of a picture lie on one side. All
+go through the measure of `impasto evaluate`, against the quarter that nobody trained on: quality and newness
+beside what as many training pictures get, and copies. Measuring stops the clock. Sheets show samples above
+the training pictures nearest to them, by layout and by content. With several seeds every figure is the
+median. An interrupted benchmark goes on with --resume: what
 is finished is kept, our own runs go on exactly where they were, a peer begins again.
 """
 
@@ -24,11 +26,11 @@ from PIL import Image
 
 from impasto.errors import ImpastoError, InputError
 from impasto.files import write_bytes_atomically
-from impasto.image_files import grid, save
+from impasto.image_files import save
 from kit import machine
 from kit.arms import Arm, open_pictures, parse_arm, train_arm
 from kit.drawing import plot
-from kit.measure import Reals, look_at, measure
+from kit.measure import Reals, copies, look_at, measure
 from kit.results import summarise, table
 from kit.sets import SETS, PictureSet, find_set
 
@@ -66,17 +68,17 @@ def run(args: argparse.Namespace) -> None:
             recipe = (arm.recipe, list(arm.overrides))
             if before["arm"] == arm.name and (before["recipe"], before["overrides"]) != recipe:
                 raise InputError(f"'{arm.name}' was another recipe before", "give it another NAME=")
-    reals: Reals | None = None
+    reals: tuple[int, Reals] | None = None
     for arm, seed in ((arm, seed) for seed in args.seeds for arm in arms):
         if any(r["finished"] and (r["arm"], r["seed"]) == (arm.name, seed) for r in results["runs"]):
             continue
-        if reals is None:
-            reals = look_at(open_pictures(pictures, seed))
-            save(grid(reals.sheet, columns=8), args.out / "sheets" / "real.png")
-        compete(arm, seed, pictures, moments, reals, args, results, path)
+        if reals is None or reals[0] != seed:  # the split follows the seed
+            reals = seed, look_at(open_pictures(pictures, seed))
+            results["copies"] = copies(reals[1])
+        compete(arm, seed, pictures, moments, reals[1], args, results, path)
     results["summary"] = summarise(results["runs"])
     write(path, results)
-    print(table(results["summary"]))
+    print(table(results["summary"], results["copies"]))
     if args.plot:
         title = f"{pictures.name}, {results['processor']}, {results['threads']} thread(s), seeds {args.seeds}"
         plot(results["summary"], sheets(args.out / "sheets", arms, args.seeds[0]), args.plot, title)
@@ -93,7 +95,6 @@ def compete(
     path: Path,
 ) -> None:
     """Train one arm with one seed; after every moment its figures are in the file."""
-    dataset = open_pictures(pictures, seed)
     record: dict[str, Any] = {"arm": arm.name, "seed": seed, "recipe": arm.recipe, "peer": arm.is_peer}
     record |= {"overrides": list(arm.overrides), "finished": False, "moments": []}
     places = [(r["arm"], r["seed"]) for r in results["runs"]]
@@ -104,15 +105,16 @@ def compete(
     start, processor = time.perf_counter(), time.process_time()
     for snapshot in train_arm(arm, pictures, args.out / folder_of(arm, seed), moments, seed):
         got = (time.process_time() - processor) / (time.perf_counter() - start) / torch.get_num_threads()
-        figures, samples = measure(snapshot, reals, dataset, args.samples)
+        figures, sheet = measure(snapshot, reals, args.samples)
         figures["processor_share"] = round(got, 3)  # well below 1 other programs disturbed it
         record["moments"].append(figures)
-        save(grid(samples, columns=8), args.out / "sheets" / f"{folder_of(arm, seed)}.png")
+        save(sheet, args.out / "sheets" / f"{folder_of(arm, seed)}.png")
         record["finished"] = snapshot.moment == moments[-1]
         write(path, results)
         print(
             f"{arm.name}, seed {seed}, {figures['seconds'] / 60:.1f} min: {figures['images_per_second']:.2f} "
-            f"images/s, FD-lite0 {figures['fd']:.1f} (floor {figures['floor_fd']:.1f})"
+            f"images/s, FD-lite0 {figures['fd']:.1f} (floor {figures['floor_fd']:.1f}), layout AUC "
+            f"{figures['layout_source_auc']:.3f}"
             f"{'' if got > DISTURBED else f'; DISTURBED: it got {got:.0%} of its processor time'}",
             flush=True,
         )
@@ -145,6 +147,7 @@ def begin(
         "processor": described["processor"],
         "machines": [*(before["machines"] if before else []), described],
         "runs": before["runs"] if before else [],
+        "copies": before["copies"] if before else {},
     }
 
 
@@ -158,7 +161,7 @@ def folder_of(arm: Arm, seed: int) -> str:
 
 
 def sheets(folder: Path, arms: Sequence[Arm], seed: int) -> dict[str, np.ndarray]:
-    paths = {arm.name: folder / f"{folder_of(arm, seed)}.png" for arm in arms} | {"real": folder / "real.png"}
+    paths = {arm.name: folder / f"{folder_of(arm, seed)}.png" for arm in arms}
     found = {}
     for name, path in paths.items():
         if path.is_file():
