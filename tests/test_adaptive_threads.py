@@ -159,9 +159,12 @@ def test_forward_passes_are_units_and_the_caller_keeps_its_threads():
     assert [shape for _, shape in kinds][-1] == (6, 3)
 
 
-def test_the_probe_measures_each_count_and_torch_keeps_its_threads():
+@pytest.mark.parametrize("mode", [torch.enable_grad, torch.no_grad, torch.inference_mode])
+def test_the_probe_measures_each_count_and_torch_keeps_its_threads(mode):
+    """Also where pictures are made: `generate` ended there when a neighbour came."""
     before = torch.get_num_threads()
-    speeds = probe_speeds([1, 2], seconds=0.01)
+    with mode():
+        speeds = probe_speeds([1, 2], seconds=0.01)
     assert set(speeds) == {1, 2}
     assert min(speeds.values()) > 0
     assert torch.get_num_threads() == before

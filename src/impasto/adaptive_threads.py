@@ -213,13 +213,18 @@ def steps_per_second(threads: int, seconds: float) -> float:
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        x = torch.ones(16, 32, 32, 32).to(memory_format=torch.channels_last).requires_grad_()
-        weight = torch.full((32, 32, 3, 3), 0.01, requires_grad=True)
-        F.conv2d(x, weight, padding=1).sum().backward()  # type: ignore[no-untyped-call]
-        start, steps = time.perf_counter(), 0
-        while (passed := time.perf_counter() - start) < seconds or not steps:
-            F.leaky_relu(F.conv2d(x, weight, padding=1), 0.2).sum().backward()  # type: ignore[no-untyped-call]
-            steps += 1
-        return steps / passed
+        with torch.inference_mode(False), torch.enable_grad():  # also where pictures are made, without grads
+            return _convolutions_per_second(seconds)
     finally:
         torch.set_num_threads(before)
+
+
+def _convolutions_per_second(seconds: float) -> float:
+    x = torch.ones(16, 32, 32, 32).to(memory_format=torch.channels_last).requires_grad_()
+    weight = torch.full((32, 32, 3, 3), 0.01, requires_grad=True)
+    F.conv2d(x, weight, padding=1).sum().backward()  # type: ignore[no-untyped-call]
+    start, steps = time.perf_counter(), 0
+    while (passed := time.perf_counter() - start) < seconds or not steps:
+        F.leaky_relu(F.conv2d(x, weight, padding=1), 0.2).sum().backward()  # type: ignore[no-untyped-call]
+        steps += 1
+    return steps / passed
