@@ -214,6 +214,7 @@ TINY_PROJECTED = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("preset", "settings"), [("r3gan", TINY), ("default", TINY_PROJECTED)])
 def test_train_speed(tmp_path, capsys, preset, settings):
     path = tmp_path / "speed.json"
@@ -283,6 +284,7 @@ def test_every_peer_has_a_maker():
 # What watching costs
 
 
+@pytest.mark.slow
 def test_health_cost(shapes, tmp_path, capsys):
     path = tmp_path / "cost.json"
     settings = ["model.hidden=[16]", "train.evaluate_every_images=512", "train.evaluate_samples=16"]

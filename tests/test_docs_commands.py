@@ -22,7 +22,7 @@ from tests.inference.conftest import painting
 from tests.training.test_run import NETWORKS, SMALL
 
 DOCS = Path(__file__).parent.parent / "docs"
-LONG = ("export", "themes-and-colours", "few-pictures")  # `make docs` runs them
+LONG = ("export", "themes-and-colours", "few-pictures", "python", "resume", "health")  # `make docs` runs them
 PAGES = [DOCS / "tutorial.md", DOCS / "how-a-gan-works.md", *sorted((DOCS / "how-to").glob("*.md"))]
 BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```", re.S | re.M)
 VARIABLE = re.compile(r"[A-Z_]+=")

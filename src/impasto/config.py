@@ -16,6 +16,7 @@ from impasto.descriptors import (
     Frozen,
     GeneratorConfig,
     ModelConfig,
+    ModulatedConfig,
     NonNegative,
     PositiveFloat,
     PositiveInt,
@@ -135,6 +136,22 @@ class MatchingConfig(Frozen):
     bank_pictures: Annotated[int, Field(ge=16)] = 2_048  # real pictures that are surveyed before training
 
 
+class DistributionConfig(Frozen):
+    """What the generator of `model.kind=modulated` learns beside the game (training/modulated_step.py).
+
+    Weights of the energy distances between the batch that was generated and the batch of real pictures, as
+    `thumbnail_px` thumbnails and in the frozen network's maps; and of the mean square by which values leave
+    [-1, 1]. A `themeless_share` of each batch is told no themes.
+    """
+
+    adversarial: NonNegative = 1.0
+    thumbnails: NonNegative = 4.0
+    thumbnail_px: Literal[4, 8, 16] = 8
+    maps: NonNegative = 4.0
+    overshoot: NonNegative = 1.0
+    themeless_share: Share = 0.1
+
+
 class RestorationConfig(Frozen):
     """What an upscaler learns (training/upscale_step.py): to undo a `degradation` (data/degrade.py).
 
@@ -245,6 +262,7 @@ class Config(Frozen):
     model: ModelConfig = ResidualConfig()
     loss: LossConfig = LossConfig()
     matching: MatchingConfig = MatchingConfig()
+    distribution: DistributionConfig = DistributionConfig()
     restoration: RestorationConfig = RestorationConfig()
     grow: GrowConfig = GrowConfig()
     augment: AugmentConfig = AugmentConfig()
@@ -285,10 +303,11 @@ class Config(Frozen):
 
     @model_validator(mode="after")
     def _projected_steps_are_one(self) -> "Config":
-        if isinstance(self.model, ProjectedConfig) and self.train.discriminator_steps > 1:
+        model = self.model
+        if isinstance(model, ProjectedConfig | ModulatedConfig) and self.train.discriminator_steps > 1:
             raise ValueError(
-                "train.discriminator_steps must be 1 for model.kind=projected: D and G share each generated "
-                "batch"
+                f"train.discriminator_steps must be 1 for model.kind={model.kind}: D and G share each "
+                "generated batch"
             )
         return self
 

@@ -86,11 +86,41 @@ class ProjectedConfig(Frozen):
     themes: Annotated[tuple[str, ...], Field(max_length=65_536)] = ()
     spectral_norm: bool = True  # of the discriminator's heads
 
+    @property
+    def known_dims(self) -> int:
+        """How many numbers of a latent the discriminator is told."""
+        return self.pixel_dims + self.content_dims
+
     @model_validator(mode="after")
     def _components_fit(self) -> "ProjectedConfig":
         if self.pixel_dims + self.content_dims > self.latent_dim:
             raise ValueError("model.pixel_dims and model.content_dims together exceed model.latent_dim")
         return self
+
+
+class ModulatedConfig(Frozen):
+    """A generator whose latent steers every block, against heads on frozen features and on pixels.
+
+    `generator_channels` are those at the picture's size; they double with every halving. The frozen network
+    sees pictures at `pyramid_px`, or at their own size where that is None, but at 64 px at least and 128 at
+    most. Latents come from N(0, I); where there are themes, these are said beside them to both networks.
+    """
+
+    kind: Literal["modulated"] = "modulated"
+    latent_dim: Dims = 128
+    prior: Literal["normal"] = "normal"
+    generator_channels: Annotated[int, Field(ge=2, le=16_384)] = 16
+    max_channels: Channels = 256
+    pyramid_px: Annotated[int, Field(ge=32, le=256)] | None = None
+    head_channels: Channels = 64
+    # That can be asked for; a run takes them from its pictures.
+    themes: Annotated[tuple[str, ...], Field(max_length=65_536)] = ()
+    spectral_norm: bool = True  # of the discriminator's heads
+
+    @property
+    def known_dims(self) -> int:
+        """How many numbers of a latent the discriminator is told."""
+        return len(self.themes)
 
 
 class CompactConfig(Frozen):
@@ -121,6 +151,6 @@ class SrresnetConfig(Frozen):
     spectral_norm: bool = False  # of the discriminator
 
 
-GeneratorConfig = MlpConfig | DcganConfig | ResidualConfig | ProjectedConfig
+GeneratorConfig = MlpConfig | DcganConfig | ResidualConfig | ProjectedConfig | ModulatedConfig
 UpscalerConfig = CompactConfig | SrresnetConfig
 ModelConfig = Annotated[GeneratorConfig | UpscalerConfig, Field(discriminator="kind")]

@@ -105,7 +105,7 @@ def test_what_was_made_is_there_and_counted(model, tmp_path, number, code):
     ("numbers", "code"),
     [
         pytest.param([signal.SIGINT], 130, marks=pytest.mark.slow),
-        ([signal.SIGTERM], 143),
+        pytest.param([signal.SIGTERM], 143, marks=pytest.mark.slow),
         pytest.param([signal.SIGINT] * 2, 130, marks=pytest.mark.slow),
     ],
 )

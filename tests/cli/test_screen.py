@@ -109,7 +109,7 @@ def test_a_theme_that_is_not_utf8_has_a_name_that_can_be_written(tmp_path):
     assert find_themes(scan, config.data).names == ("caf\\xe9",)
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+@pytest.mark.parametrize("encoding", ["ascii", pytest.param("cp1252", marks=pytest.mark.slow)])
 def test_an_output_without_unicode(tmp_path, encoding):
     for theme in ("日本", "café"):
         (tmp_path / theme).mkdir()

@@ -1,8 +1,9 @@
 """What the losses must satisfy that compare generated pictures with real ones directly."""
 
+import pytest
 import torch
 
-from impasto.losses.matching import map_difference
+from impasto.losses.matching import energy_distance, map_difference
 
 
 def test_map_difference_by_hand():
@@ -17,3 +18,46 @@ def test_map_difference_has_a_finite_gradient_at_zero():
     maps = [torch.ones(2, 3, 4, 4, requires_grad=True)]
     map_difference(maps, [torch.ones(2, 3, 4, 4)], [1.0]).sum().backward()
     assert torch.equal(maps[0].grad, torch.zeros(2, 3, 4, 4))
+
+
+def rows(*values):
+    return torch.tensor(values, dtype=torch.float64)[:, None]
+
+
+def test_energy_distance_by_hand():
+    """Between: (1 + 3 + 1 + 1) / 4 = 1.5; within either: 2. So (2 x 1.5 - 2 - 2) / 2."""
+    assert float(energy_distance(rows(0, 2), rows(1, 3))) == pytest.approx(-0.5, abs=0.02)
+    # Between: 10; within the samples 0, within the real ones 2.
+    assert float(energy_distance(rows(0, 0), rows(9, 11))) == pytest.approx((20 - 2) / 2, abs=0.05)
+
+
+def test_energy_distance_is_zero_on_average_for_the_same_distribution_and_only_there():
+    draw = torch.Generator().manual_seed(0)
+    pairs = [torch.randn(2, 16, 8, generator=draw) for _ in range(400)]
+    assert float(torch.stack([energy_distance(x, y) for x, y in pairs]).mean()) == pytest.approx(0, abs=0.01)
+    moved = torch.stack([energy_distance(x + 0.5, y) for x, y in pairs]).mean()
+    narrow = torch.stack([energy_distance(0.5 * x, y) for x, y in pairs]).mean()
+    assert min(float(moved), float(narrow)) > 0.03
+
+
+def test_energy_distance_pushes_equal_samples_apart_no_more_than_nearly_equal_ones():
+    x = torch.zeros(4, 3, requires_grad=True)
+    energy_distance(x, torch.randn(4, 3, generator=torch.Generator().manual_seed(0))).backward()
+    assert torch.isfinite(x.grad).all()
+    alone = torch.zeros(1, 3, requires_grad=True)
+    assert torch.isfinite(energy_distance(alone, torch.ones(1, 3)))
+
+
+def test_samples_descend_to_the_distribution_and_not_to_its_members():
+    """Moved along the gradient 40 rows get the mean and the spread of 1,000 others, a few at a time."""
+    draw = torch.Generator().manual_seed(0)
+    real = 2 + 3 * torch.randn(1_000, 1, generator=draw)
+    x = torch.randn(200, 1, generator=draw).requires_grad_()
+    optimizer = torch.optim.Adam([x], 0.05)
+    for _ in range(600):
+        optimizer.zero_grad()
+        some = real[torch.randint(len(real), (32,), generator=draw)]
+        energy_distance(x[torch.randperm(200, generator=draw)[:100]], some).backward()
+        optimizer.step()
+    assert float(x.detach().mean()) == pytest.approx(2, abs=0.5)
+    assert float(x.detach().std()) == pytest.approx(3, rel=0.2)

@@ -6,7 +6,7 @@ import torch
 from impasto.config import load_config
 from impasto.models.build import build_discriminator, build_generator
 
-PRESETS = ["mlp", "dcgan", "r3gan", "default"]
+PRESETS = ["mlp", "dcgan", "r3gan", "default", "new"]
 SIZES = [16, 32, 64, 128, 256]
 
 
@@ -27,6 +27,12 @@ def networks(preset, size=32, channels=3, **settings):
             "model.pixel_dims": 8,
             "model.content_dims": 8,
         },
+        "new": {
+            "model.generator_channels": 4,
+            "model.max_channels": 16,
+            "model.pyramid_px": 32,
+            "model.head_channels": 8,
+        },
     }
     cfg = load_config(preset, {"image.size": size, "image.channels": channels, **small[preset], **settings})
     torch.manual_seed(0)
@@ -41,7 +47,9 @@ def test_shapes_and_probability(preset, size, channels):
     images = G(G.sample_latents(2, torch.Generator().manual_seed(0)))
     assert images.shape == (2, channels, size, size)
     assert images.std() < 1.5  # a fresh generator starts near the range of pictures
-    heads = (4 + 4 + 4 + 1 + 1,) if preset == "default" else ()  # of the pixels and of the maps of 32 px
+    heads = (
+        (4 + 4 + 4 + 1 + 1,) if preset in ("default", "new") else ()
+    )  # of the pixels and of the maps of 32 px
     assert D(images).shape == (2, *heads)
     probability = D.probability(images * 100)
     assert probability.shape == (2,)
@@ -87,7 +95,7 @@ def test_latents_follow_the_prior_and_the_seed(preset):
     assert torch.equal(draw(normal, 5), draw(normal, 5))
     assert not torch.equal(draw(normal, 5), draw(normal, 6))
     assert draw(normal, 5).std() == pytest.approx(1.0, abs=0.01)
-    if preset == "default":  # the encoder maps pictures to the normal distribution and to no other
+    if preset in ("default", "new"):  # the encoder maps pictures to the normal distribution and to no other
         return
     uniform, _ = networks(preset, **{"model.prior": "uniform"})
     assert draw(uniform, 5).abs().max() <= 1

@@ -13,19 +13,24 @@ from impasto.errors import InputError
 from impasto.image_files import from_pil, save
 from impasto.inference.recipe import KEY, Recipe
 from impasto.models.build import build_generator
+from impasto.models.generator import ModulatedGenerator
 
 SMALL = {"image.size": 32}
 SMALL_PROJECTED = {**SMALL, "model.generator_channels": 4, "model.exemplars": 16, "model.latent_dim": 32,
                    "model.pixel_dims": 16, "model.content_dims": 8,
                    "model.themes": ["food", "flags"]}  # fmt: skip
+SMALL_MODULATED = {**SMALL, "model.generator_channels": 4, "model.themes": ["food", "flags"]}
 
 
-@pytest.fixture(scope="module", params=["default", "r3gan", "dcgan", "mlp"])
+@pytest.fixture(scope="module", params=["default", "new", "r3gan", "dcgan", "mlp"])
 def model(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("model")
-    cfg = load_config(request.param, SMALL_PROJECTED if request.param == "default" else SMALL)
+    small = {"default": SMALL_PROJECTED, "new": SMALL_MODULATED}.get(request.param, SMALL)
+    cfg = load_config(request.param, small)
     torch.manual_seed(0)
     generator = build_generator(cfg.model, cfg.image)
+    if request.param == "new":
+        generator.learn_themes(torch.eye(2))
     if request.param == "default":
         generator.follow(torch.randn(16, 32), 0.3, torch.eye(2).repeat(8, 1))
         torch.nn.init.normal_(generator.sketch.weight, 0, 0.05)
@@ -101,7 +106,7 @@ def test_the_null_condition_is_the_model_without_conditions(model):
     assert same(model.make(model.steered(4)), plain)
 
 
-def test_a_theme_draws_around_its_own_pictures(model):
+def test_a_theme_is_asked_of_the_prior(model):
     if not model.themes:
         with pytest.raises(InputError, match="cannot be asked for themes"):
             model.generate([4], theme="food")
@@ -110,6 +115,9 @@ def test_a_theme_draws_around_its_own_pictures(model):
     for place, name in enumerate(model.themes):
         for seed in range(6):
             z = model.latent(model.seed_point(seed, 0.01, theme=name))[:1]
+            if isinstance(generator, ModulatedGenerator):  # both networks are told
+                assert z[0, : generator.kinds].tolist() == [place == 0, place == 1]
+                continue
             nearest = int(torch.cdist(z, generator.exemplars).argmin())
             assert generator.themes[nearest, place] == 1
 

@@ -10,7 +10,7 @@ from impasto.checkpoints import ModelInfo, save_model
 from impasto.config import load_config
 from impasto.errors import ExportError, InputError
 from impasto.inference import export as files
-from impasto.inference.generator_graph import GeneratorGraph
+from impasto.inference.generator_graph import GeneratorGraph, graph_of
 from impasto.inference.sampler import load
 from impasto.models.build import build_generator
 from impasto.models.generator import near
@@ -22,7 +22,9 @@ THEMES = ("birds", "fish", "both")
 def generator_of(preset, themes=()):
     settings = NETWORKS[preset] | {"image.size": 16, "image.channels": 3}
     if preset == "default":
-        settings |= {"model.exemplars": 12, "model.themes": themes}
+        settings |= {"model.exemplars": 12}
+    if themes:
+        settings |= {"model.themes": themes}
     config = load_config(preset, settings)
     torch.manual_seed(0)
     generator = build_generator(config.model, config.image).eval()
@@ -42,14 +44,16 @@ def folder(tmp_path, request):
     return tmp_path / "model"
 
 
-@pytest.mark.parametrize("folder", [("default", THEMES), ("dcgan",), ("mlp",)], indirect=True, ids=str)
+@pytest.mark.parametrize(
+    "folder", [("default", THEMES), ("new", THEMES), ("dcgan",), ("mlp",)], indirect=True, ids=str
+)
 @pytest.mark.parametrize("to", ["onnx", pytest.param("openvino", marks=pytest.mark.slow)])
 def test_exported_pictures_are_pytorchs(folder, tmp_path, to):
     pytest.importorskip("onnxscript")
     runtime = pytest.importorskip("onnxruntime" if to == "onnx" else "openvino")
     model = load(folder)
     written = files.export_generator(model, to, tmp_path / "out" / "model")
-    graph = GeneratorGraph(model.generator)
+    graph = graph_of(model.generator)
     given = graph.examples(7, torch.Generator().manual_seed(3))
     right = graph(*given.values()).numpy()
     fed = {name: value.numpy() for name, value in given.items()}
@@ -66,7 +70,7 @@ def test_exported_pictures_are_pytorchs(folder, tmp_path, to):
     assert made.shape == (7, 3, 16, 16)
     np.testing.assert_allclose(made, right, atol=1e-3)
     assert json.loads(written[-1].read_text()) == about
-    assert about["latent_dim"] == model.generator.latent_dim
+    assert about["latent_dim"] == given["noise"].shape[1]
     assert about["themes"] == list(model.themes)
     assert about["size"] == 16
 

@@ -49,6 +49,13 @@ NETWORKS = {
     },
 }
 NETWORKS["few-shot"] = NETWORKS["default"]
+NETWORKS["new"] = {
+    "model.generator_channels": 4,
+    "model.max_channels": 16,
+    "model.pyramid_px": 32,
+    "model.head_channels": 8,
+    "model.latent_dim": 16,
+}
 GROWING = {"grow.from_px": 8, "grow.until_images": 64}
 
 
@@ -83,7 +90,8 @@ def test_resuming_is_a_theorem(shapes, tmp_path, preset):
     assert last[0] == last[1]
 
 
-@pytest.mark.parametrize("until", [80, pytest.param(88, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("until", [80, 88])
 def test_resuming_at_the_moment_of_growth_is_a_theorem(shapes, tmp_path, until):
     """Saved after the last small step, and one step before that."""
     overrides = {**GROWING, "grow.until_images": until, "augment.translation": 0.5}

@@ -20,7 +20,7 @@ from impasto.checkpoints import ZOO, load_state, save_state
 from impasto.errors import CheckpointError, InputError
 from impasto.files import cache_folder
 from impasto.inference.properties import PROPERTIES, properties
-from impasto.models.generator import Generator, GrowingGenerator
+from impasto.models.generator import Generator, GrowingGenerator, ModulatedGenerator
 from impasto.overrides import closest
 
 FILE = "directions.safetensors"
@@ -135,8 +135,8 @@ def fit_directions(
     names = [PROPERTIES[i] for i in varied] + [f"pca{i + 1}" for i in range(components.shape[1])]
     targets = torch.cat(((measured - measured.mean(0))[:, varied] / deviations[varied], components), 1)
     steps, predicted = fit_steps(z, targets), told(z, targets)
-    if themes and isinstance(generator, GrowingGenerator):
-        exemplars, has = generator.exemplars.cpu(), generator.themes.cpu()
+    if themes and isinstance(generator, GrowingGenerator | ModulatedGenerator):
+        exemplars, has = _themed(generator, z)
         has = (has - has.mean(0)) / has.std(0).clamp(min=LEAST)
         names += [f"theme:{name}" for name in themes]
         steps = torch.cat((steps, fit_steps(exemplars, has)))
@@ -147,6 +147,13 @@ def fit_directions(
     changes = [(_measure(generator, fresh + step, tell)[0] - before).mean(0) for step in steps]
     effects = torch.stack(changes) / deviations.clamp(min=LEAST)
     return Directions(tuple(names), steps, tuple(round(float(p), 4) for p in predicted), effects)
+
+
+def _themed(generator: GrowingGenerator | ModulatedGenerator, z: Tensor) -> tuple[Tensor, Tensor]:
+    """Latents (N, latent_dim) and which themes each has (N, T), of a generator that knows themes."""
+    if isinstance(generator, ModulatedGenerator):
+        return z, z[:, : generator.kinds]
+    return generator.exemplars.cpu(), generator.themes.cpu()
 
 
 def _told_of(progress: Progress | None, total: int) -> Callable[[int], None]:

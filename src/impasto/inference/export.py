@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from impasto.errors import ExportError, InputError, MissingDependencyError
 from impasto.files import temporary_folder, write_bytes_atomically
 from impasto.inference.compact import to_compact
-from impasto.inference.generator_graph import GeneratorGraph, described
+from impasto.inference.generator_graph import described, graph_of
 from impasto.inference.ncnn import BLOBS, NcnnNetwork, to_ncnn
 from impasto.inference.onnx_graph import generator_to_onnx, to_onnx
 from impasto.inference.sampler import Model
@@ -61,7 +61,7 @@ def export_generator(model: Model, to: Kind, out: Path) -> list[Path]:
     """
     if to in ("ncnn", "spandrel"):
         raise InputError(f"generators are not exported to {to}", "--to onnx, or --to openvino")
-    graph = GeneratorGraph(model.generator)
+    graph = graph_of(model.generator)
     about = described(model.generator, model.info.config.image, model.themes)
     data = generator_to_onnx(graph, about)
     session = _session(data)

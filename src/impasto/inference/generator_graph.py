@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from impasto.config import ImageConfig
-from impasto.models.generator import Generator, GrowingGenerator, near
+from impasto.models.generator import Generator, GrowingGenerator, ModulatedGenerator, near
 
 
 class GeneratorGraph(nn.Module):
@@ -23,7 +23,7 @@ class GeneratorGraph(nn.Module):
         super().__init__()
         self.generator = deepcopy(generator).float().cpu().eval().requires_grad_(False)
         self.around = isinstance(generator, GrowingGenerator) and len(generator.exemplars) > 0
-        self.themed = self.around and "themes" in dict(generator.named_buffers())
+        self.themed = "themes" in dict(generator.named_buffers())
         if isinstance(self.generator, GrowingGenerator):  # a number, for the graph's shape hangs on it
             grown = int(self.generator.resolution)
             del self.generator.resolution
@@ -59,22 +59,44 @@ class GeneratorGraph(nn.Module):
     def examples(self, count: int, rng: torch.Generator) -> dict[str, Tensor]:
         """Arguments for `count` pictures, by their names."""
         found = {
-            "noise": Generator.sample_latents(self.generator, count, rng),
+            "noise": noise_of(self.generator, count, rng),
             "truncation": 0.5 + torch.rand(count, generator=rng) / 2,
         }
         if self.around:
             found["choice"] = torch.rand(count, generator=rng)
-        if self.themed and isinstance(self.generator, GrowingGenerator):
+        if self.themed and isinstance(self.generator, GrowingGenerator | ModulatedGenerator):
             kinds = self.generator.themes.shape[1]
             asked = torch.randint(kinds + 1, (count,), generator=rng)  # the last: nothing
             found["themes"] = torch.eye(kinds + 1)[asked][:, :kinds]
         return found
 
 
+class ThemedGraph(GeneratorGraph):
+    """The same of a `ModulatedGenerator` that knows themes: it takes no choice."""
+
+    def forward(self, noise: Tensor, truncation: Tensor, themes: Tensor) -> Tensor:  # type: ignore[override]
+        """As the class says; no theme at all is allowed."""
+        z = torch.cat((themes, noise * truncation[:, None]), 1)
+        return self.generator(z).clamp(-1, 1)
+
+
+def graph_of(generator: Generator) -> GeneratorGraph:
+    """The graph that suits a generator."""
+    if isinstance(generator, ModulatedGenerator) and generator.kinds:
+        return ThemedGraph(generator)
+    return GeneratorGraph(generator)
+
+
+def noise_of(generator: Generator, count: int, rng: torch.Generator) -> Tensor:
+    """What a caller draws for `count` pictures: latents from the plain prior, without themes."""
+    plain = Generator.sample_latents(generator, count, rng)
+    return plain[:, generator.kinds :] if isinstance(generator, ModulatedGenerator) else plain
+
+
 def described(generator: Generator, image: ImageConfig, themes: Sequence[str]) -> dict[str, object]:
     """What a program needs to know that runs the graph."""
     return {
-        "latent_dim": generator.latent_dim,
+        "latent_dim": noise_of(generator, 1, torch.Generator()).shape[1],
         "prior": generator.prior,
         "size": image.size,
         "channels": image.channels,

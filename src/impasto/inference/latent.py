@@ -17,7 +17,7 @@ from torch import Tensor
 from impasto.data.names import theme_name
 from impasto.errors import InputError
 from impasto.inference.recipe import Between, Coloured, Mix, Moved, Near, Point, Seed, Stored
-from impasto.models.generator import Generator, GrowingGenerator, near
+from impasto.models.generator import Generator, GrowingGenerator, ModulatedGenerator
 from impasto.overrides import closest
 
 FARTHEST = 20  # units of a direction
@@ -52,8 +52,9 @@ def latent_of(point: Point, generator: Generator, shift: Shift, themes: Sequence
                 )
             return torch.where(fine[:, None], detail, structure)
         case Near():
-            noise = generator_noise(generator, point.seed)
-            return near(go(point.centre), noise, point.spread)
+            check_seed(point.seed)
+            rng = torch.Generator().manual_seed(point.seed)
+            return generator.vary(go(point.centre), rng, point.spread)
         case Moved():
             start = go(point.start)
             for name, value in sorted(point.directions.items()):
@@ -106,8 +107,8 @@ def draw(point: Seed, generator: Generator, themes: Sequence[str] = ()) -> Tenso
         if not asked:
             rows.append(generator.sample_latents(1, rng, truncation))
             continue
-        assert isinstance(generator, GrowingGenerator)  # no other has themes
-        if not generator.having(asked).any():
+        assert isinstance(generator, GrowingGenerator | ModulatedGenerator)  # no other has themes
+        if isinstance(generator, GrowingGenerator) and not generator.having(asked).any():
             raise InputError(
                 f"no picture that this model learnt from is all of: {', '.join(point.themes)}",
                 "ask for one of them",
@@ -126,12 +127,6 @@ def places_of(asked: Sequence[str], names: Sequence[str]) -> list[int]:
         hint = closest(unknown[0], names) or f"this model has: {', '.join(names)}"
         raise InputError(f"there is no theme '{unknown[0]}'", hint)
     return [places[theme_name(name)] for name in asked]
-
-
-def generator_noise(generator: Generator, seed: int) -> Tensor:
-    """(1, latent_dim) from the plain prior, whatever a network's own lies around. Raises `InputError`."""
-    check_seed(seed)
-    return Generator.sample_latents(generator, 1, torch.Generator().manual_seed(seed))
 
 
 def check_seed(seed: int) -> None:

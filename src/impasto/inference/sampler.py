@@ -19,7 +19,7 @@ from impasto import __version__
 from impasto.adaptive_threads import AdaptiveThreads, for_this_process, watch
 from impasto.checkpoints import ModelInfo, digest_of, find_model, load_model, load_weights
 from impasto.data.colours import Colours, colours_asked
-from impasto.descriptors import GeneratorConfig, ProjectedConfig
+from impasto.descriptors import GeneratorConfig, ModulatedConfig, ProjectedConfig
 from impasto.errors import CheckpointError, InputError
 from impasto.files import replacing
 from impasto.image_files import encode, from_pil, to_pil
@@ -277,7 +277,7 @@ class Model:
     def themes(self) -> tuple[str, ...]:
         """The names of what `generate(theme=...)` can be asked for; none for a model without."""
         config = self.info.config.model
-        return config.themes if isinstance(config, ProjectedConfig) else ()
+        return config.themes if isinstance(config, ProjectedConfig | ModulatedConfig) else ()
 
     def start_point(self, start: Start, truncation: float = 1.0) -> Point:
         """Where a seed, a recipe or a file's recipe lies; `truncation` is for seeds."""

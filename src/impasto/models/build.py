@@ -9,6 +9,7 @@ from impasto.descriptors import (
     GeneratorConfig,
     MlpConfig,
     ModelConfig,
+    ModulatedConfig,
     ProjectedConfig,
     ResidualConfig,
     SrresnetConfig,
@@ -27,6 +28,7 @@ from impasto.models.generator import (
     Generator,
     GrowingGenerator,
     MlpGenerator,
+    ModulatedGenerator,
     ResidualGenerator,
 )
 from impasto.models.layers import spectrally_normalised
@@ -55,6 +57,8 @@ def build_generator(cfg: GeneratorConfig, image: ImageConfig) -> Generator:
             return ResidualGenerator(cfg, image)
         case ProjectedConfig():
             return GrowingGenerator(cfg, image)
+        case ModulatedConfig():
+            return ModulatedGenerator(cfg, image)
         case _:
             assert_never(cfg)
 
@@ -73,7 +77,7 @@ def _discriminator(cfg: ModelConfig, image: ImageConfig) -> Discriminator:
             return DcganDiscriminator(cfg, image)
         case ResidualConfig():
             return ResidualDiscriminator(cfg, image)
-        case ProjectedConfig():
+        case ProjectedConfig() | ModulatedConfig():
             return ProjectedDiscriminator(cfg, image)
         case CompactConfig():
             return UnetDiscriminator(cfg)

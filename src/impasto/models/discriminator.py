@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from impasto.config import ImageConfig
-from impasto.descriptors import DcganConfig, MlpConfig, ProjectedConfig, ResidualConfig
+from impasto.descriptors import DcganConfig, MlpConfig, ModulatedConfig, ProjectedConfig, ResidualConfig
 from impasto.models.generator import stage_widths
 from impasto.models.layers import LEAK, ResidualBlock, conv, downsample, leaky, linear
 from impasto.models.pyramid import CHANNELS, Pyramid, map_sides
@@ -115,14 +115,14 @@ class ProjectedDiscriminator(Discriminator):
     Its frozen network is not among its weights: it is the same everywhere, and no checkpoint needs it.
     """
 
-    def __init__(self, cfg: ProjectedConfig, image: ImageConfig) -> None:
+    def __init__(self, cfg: ProjectedConfig | ModulatedConfig, image: ImageConfig) -> None:
         super().__init__()
         side_px = cfg.pyramid_px or min(max(64, image.size), 128)
         self._pyramid = (Pyramid(side_px),)  # in a tuple: not a submodule
         width, sides = cfg.head_channels, map_sides(side_px)
         self.mix_channels = nn.ModuleList(FixedConv(c, width, 1) for c in CHANNELS)
         self.mix_scales = nn.ModuleList(FixedConv(width, width, 3) for _ in CHANNELS[1:])
-        self.known_dims = cfg.pixel_dims + cfg.content_dims
+        self.known_dims = cfg.known_dims
         self.heads = nn.ModuleList(Head(width, side, self.known_dims) for side in sides)
         self.units: Tensor
         self.scales: Tensor
@@ -174,7 +174,7 @@ class ProjectedDiscriminator(Discriminator):
         """The same; use the call."""
         features = images if images.dim() == 2 else self.features(self.pyramid(images), images)
         *maps, pixels = self._split(features)
-        known = None if latents is None else latents[:, : self.known_dims]
+        known = latents[:, : self.known_dims] if latents is not None and self.known_dims else None
         logits = [self.pixel_head(pixels, known, self.heeded)]
         above: Tensor | None = None
         for i in reversed(range(len(self.heads))):
@@ -224,7 +224,8 @@ class Head(nn.Module):
         layers += [nn.Conv2d(channels, width, 3, padding=1), nn.LeakyReLU(LEAK)]
         self.trunk = nn.Sequential(*layers)
         self.logit = nn.Conv2d(width, 1, min(side, 3))
-        self.embed = nn.Linear(latent_dims, width * side * side, bias=False)
+        if latent_dims:
+            self.embed = nn.Linear(latent_dims, width * side * side, bias=False)
 
     def forward(self, x: Tensor, latents: Tensor | None, heeded: float) -> Tensor:
         """(B, width, side, side) and (B, latent_dims), which count `heeded` times -> (B, N)."""

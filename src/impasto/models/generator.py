@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from impasto import draws
 from impasto.config import ImageConfig
-from impasto.descriptors import DcganConfig, MlpConfig, ProjectedConfig, ResidualConfig
+from impasto.descriptors import DcganConfig, MlpConfig, ModulatedConfig, ProjectedConfig, ResidualConfig
 from impasto.models.layers import (
     Modulation,
     ResidualBlock,
@@ -33,6 +33,7 @@ from impasto.models.layers import (
 )
 
 Prior = Literal["normal", "uniform"]
+KEPT_THEMES = 2_048  # real pictures whose themes a generator keeps
 SKETCH_SIDE = 16  # the thumbnails that latents describe (models/encoder.py)
 
 
@@ -60,6 +61,10 @@ class Generator(nn.Module):
         if self.prior == "normal":
             return draws.randn(count, self.latent_dim, rng=rng) * truncation
         return (draws.rand(count, self.latent_dim, rng=rng) * 2 - 1) * truncation
+
+    def vary(self, z: Tensor, rng: torch.Generator, share: float) -> Tensor:
+        """Latents (B, latent_dim) with a `share` of the same noise mixed into each: 0 changes nothing."""
+        return near(z, Generator.sample_latents(self, 1, rng).to(z), share)
 
     def at_levels(self, z: Tensor) -> list[Tensor]:
         """(B, latent_dim), or (B, levels, latent_dim), -> (B, latent_dim) for each level."""
@@ -319,6 +324,89 @@ class GrowingGenerator(Generator):
                 break
         assert images is not None
         return near_range(resize(images, self.size))
+
+
+class ModulatedGenerator(Generator):
+    """Residual blocks with batch norm that the latent modulates; every resolution adds to the picture.
+
+    A latent is which themes the picture has, (T,) zeros and ones, then noise (latent_dim - T,). Blocks and
+    what they add are `GrowingGenerator`'s; no number of a latent describes a real picture.
+    """
+
+    themes: Tensor
+
+    def __init__(self, cfg: ModulatedConfig, image: ImageConfig) -> None:
+        doublings, kinds = int(math.log2(image.size)) - 2, len(cfg.themes)
+        levels = tuple(4 * 2**i for i in range(doublings + 1))
+        super().__init__(kinds + cfg.latent_dim, cfg.prior, levels)
+        widths = [
+            min(cfg.max_channels, cfg.generator_channels * 2**i) for i in reversed(range(doublings + 1))
+        ]
+        self.width, self.kinds = widths[0], kinds
+        told = cfg.latent_dim
+        if kinds:
+            # Themes as numbers of about unit size, as many as the noise has half of: none drowns the other.
+            self.embed = nn.Linear(kinds, cfg.latent_dim // 2, bias=False)
+            nn.init.normal_(self.embed.weight)
+            told += cfg.latent_dim // 2
+        self.project = nn.Linear(told, self.width * 4 * 4)
+        nn.init.orthogonal_(self.project.weight)
+        self.stages = nn.ModuleList(
+            UpsamplingBlock(wide, narrow, told) for wide, narrow in itertools.pairwise(widths)
+        )
+        self.to_image = nn.ModuleList(ToImage(width, image.channels) for width in widths[1:])
+        if kinds:
+            self.register_buffer("themes", torch.zeros(KEPT_THEMES, kinds))
+
+    @property
+    def middle(self) -> nn.Module:
+        """The features of 16 px."""
+        norm: nn.Module = self.to_image[self.levels.index(16) - 1].norm  # type: ignore[assignment]
+        return norm
+
+    @torch.no_grad()
+    def learn_themes(self, themes: Tensor) -> None:
+        """Keep which themes real pictures have, (N, T) zeros and ones: so unasked ones are drawn."""
+        if self.kinds:
+            self.themes.copy_(themes[torch.arange(len(self.themes)) % len(themes)])
+
+    def sample_latents(
+        self, count: int, rng: torch.Generator, truncation: float = 1.0, themes: Sequence[int] = ()
+    ) -> Tensor:
+        """Draw (count, latent_dim): noise from N(0, 1) times `truncation`, and before it the `themes`.
+
+        They are given by their places in the config; without, those of real pictures are drawn at random.
+        """
+        noise = draws.randn(count, self.latent_dim - self.kinds, rng=rng) * truncation
+        if not self.kinds:
+            return noise
+        if len(themes):
+            asked = torch.zeros(self.kinds).index_fill_(0, torch.tensor(list(themes)), 1.0)
+            return torch.cat((asked.expand(count, -1), noise), 1)
+        kept = self.themes.cpu()
+        return torch.cat((kept[draws.randint(0, len(kept), count, rng=rng)], noise), 1)
+
+    def vary(self, z: Tensor, rng: torch.Generator, share: float) -> Tensor:
+        """As `Generator.vary`; themes stay."""
+        noise = draws.randn(1, self.latent_dim - self.kinds, rng=rng).to(z)
+        return torch.cat((z[:, : self.kinds], near(z[:, self.kinds :], noise, share)), 1)
+
+    def _told(self, z: Tensor) -> Tensor:
+        """(B, latent_dim) as the blocks are told it: themes embedded, noise as it is."""
+        if not self.kinds:
+            return z
+        return torch.cat((self.embed(z[:, : self.kinds]), z[:, self.kinds :]), 1)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """(B, latent_dim), or one for each level, -> (B, channels, size, size), in or near [-1, 1]."""
+        first, *others = (self._told(level) for level in self.at_levels(z))
+        x: Tensor = self.project(first).unflatten(1, (4, 4, self.width)).permute(0, 3, 1, 2)  # channels last
+        images: Tensor | None = None
+        for stage, to_image, level in zip(self.stages, self.to_image, others, strict=True):
+            x = self.run(stage, x, level)
+            images = to_image(x) if images is None else upsample(images) + to_image(x)
+        assert images is not None
+        return near_range(images)
 
 
 def near(latents: Tensor, noise: Tensor, share: Tensor | float) -> Tensor:

@@ -1,18 +1,23 @@
-"""The task of making pictures from noise: a game, and for a projected GAN a lesson beside it."""
+"""The task of making pictures from noise: a game, and for some networks something to learn beside it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
 from impasto.config import Config
+from impasto.data.cache import Indices
+from impasto.data.themes import Floats
+from impasto.descriptors import ModulatedConfig
 from impasto.models.generator import Generator
 from impasto.training import previews
 from impasto.training.evaluation import Judge, Measurement
 from impasto.training.gan_step import StepStats, gan_step
+from impasto.training.modulated_step import ModulatedStep
 from impasto.training.projected_step import grow, projected_step
 from impasto.training.reference import Reference
 from impasto.training.state import TrainingState
@@ -20,15 +25,24 @@ from impasto.training.state import TrainingState
 
 @dataclass
 class Generation:
-    """See `task.Task`. `reference` is what a projected GAN knows of the real pictures."""
+    """See `task.Task`.
+
+    `themes` gives those of pictures by their indices, (n, T) ones and zeros; `reference` is what a projected
+    GAN knows of the real pictures.
+    """
 
     fabric: Fabric
     judge: Judge
+    themes: Callable[[Indices], Floats]
     reference: Reference | None = None
 
     def step(self, state: TrainingState, config: Config, next_batch: Callable[[], Tensor]) -> StepStats:
         """D learns and G learns once."""
         loss, parts = config.loss.at_size(config.image.size), max(1, config.train.parts)
+        if isinstance(config.model, ModulatedConfig):
+            game = ModulatedStep(self.fabric, state, loss, config.distribution, config.augment)
+            real = next_batch()
+            return game(real, self.themes_of_batch(state, config.model), parts)
         if self.reference is None:
             rounds = config.train.discriminator_steps
             return gan_step(self.fabric, state, next_batch, loss, config.augment, rounds, parts)
@@ -36,6 +50,13 @@ class Generation:
         return projected_step(
             self.fabric, state, self.reference, next_batch, loss, config.matching, config.augment, parts
         )
+
+    def themes_of_batch(self, state: TrainingState, model: ModulatedConfig) -> Tensor:
+        """(B, T): the themes of the batch's pictures, as far as the generator can be asked for them."""
+        indices, _ = state.batches.served()
+        if not model.themes:
+            return torch.zeros(len(indices), 0)
+        return torch.from_numpy(self.themes(indices))
 
     def show(self, state: TrainingState, folder: Path) -> Path:
         """A grid of pictures from fixed noise."""

@@ -15,11 +15,12 @@ from impasto.data.folder import Dataset
 from impasto.data.inspect import choose_preset
 from impasto.data.opening import open_pictures, pictures_in
 from impasto.data.pairs import open_pairs
-from impasto.descriptors import GeneratorConfig, ProjectedConfig
+from impasto.descriptors import GeneratorConfig, ModulatedConfig, ProjectedConfig
 from impasto.errors import InputError
 from impasto.images import to_tensor
 from impasto.models.features import thumbnails
 from impasto.models.frozen import FrozenMaps
+from impasto.models.generator import KEPT_THEMES
 from impasto.models.pyramid import Pyramid
 from impasto.models.vgg import Vgg19
 from impasto.overrides import parse_overrides
@@ -28,6 +29,7 @@ from impasto.training import launch, memory
 from impasto.training import state as states
 from impasto.training.evaluation import MOST_SOURCES, MOST_TRAINING, Judge
 from impasto.training.generation import Generation
+from impasto.training.modulated_step import players
 from impasto.training.projected_step import networks
 from impasto.training.reference import Reference, make_reference, remember
 from impasto.training.task import Task
@@ -36,6 +38,7 @@ from impasto.training.upscaling import COMPARED_PX, MOST_COMPARED, Upscaling, Ya
 # More would make every measurement slower and hardly steadier.
 MOST_HOLDOUT = 1_000
 OF_EACH_THEME = 16  # exemplars, as far as it has so many pictures
+CALIBRATED = 256  # real pictures, by which the scales of D are set
 SURVEYED = 32  # real pictures at a time, before the first step
 
 
@@ -66,8 +69,9 @@ def open_data(
 
 def with_themes(config: Config, dataset: Dataset) -> Config:
     """With the names of the pictures' themes, where the generator can be asked for them."""
-    names = dataset.themes
-    if not isinstance(config.model, ProjectedConfig) or not config.model.exemplars or len(names) < 2:
+    names, model = dataset.themes, config.model
+    askable = isinstance(model, ModulatedConfig) or (isinstance(model, ProjectedConfig) and model.exemplars)
+    if not askable or len(names) < 2:
         return config
     return config.model_copy(update={"model": config.model.model_copy(update={"themes": names})})
 
@@ -95,11 +99,33 @@ def make_task(
             _themes_of_holdout(dataset),
             threads,
         )
+        if isinstance(config.model, ModulatedConfig):
+            _prepare(config, state, dataset, first=first)
         reference = _reference(config, state, fabric, dataset, first=first)
-        return Generation(fabric, judge, reference)
+        return Generation(fabric, judge, dataset.themes_of, reference)
     holdout = dataset.holdout_windows(MOST_COMPARED, COMPARED_PX)
     yardstick = Yardstick(holdout, config.model.scale, config.restoration, fabric.device)
     return Upscaling(fabric, yardstick, _feature_network(config.restoration, fabric))
+
+
+def _prepare(config: Config, state: states.TrainingState, dataset: Dataset, *, first: bool) -> None:
+    """Scale what D sees, and tell G which themes there are, by some of the pictures; before the first step.
+
+    Both are part of the state from then on.
+    """
+    if not first:
+        return
+    generator, discriminator = players(state)
+    device = next(discriminator.parameters()).device
+    places = dataset.some_to_train_on(CALIBRATED, config.train.seed, OF_EACH_THEME)
+    with torch.no_grad():
+        parts = (places[start : start + SURVEYED] for start in range(0, len(places), SURVEYED))
+        maps = [discriminator.pyramid(to_tensor(dataset.pixels.take(part), device)) for part in parts]
+    discriminator.calibrate([torch.cat(same) for same in zip(*maps, strict=True)])
+    if generator.kinds:
+        some = dataset.some_to_train_on(KEPT_THEMES, config.train.seed)
+        generator.learn_themes(torch.from_numpy(dataset.themes_of(some)))
+    state.average.load_state_dict(state.generator.state_dict())
 
 
 def _sources(dataset: Dataset, seed: int) -> torch.Tensor:

@@ -145,8 +145,12 @@ def update_average(state: TrainingState, cfg: EmaConfig, images: int) -> None:
     with torch.no_grad():
         weights = [p.detach() for p in state.generator.parameters()]
         torch._foreach_lerp_(list(state.average.parameters()), weights, 1 - keep)
+        # Batch norm's statistics are averaged with the weights: those of the newest weights do not fit them.
         for target, source in zip(state.average.buffers(), state.generator.buffers(), strict=True):
-            target.copy_(source)
+            if source.is_floating_point():
+                target.lerp_(source, 1 - keep)
+            else:
+                target.copy_(source)
 
 
 def save(state: TrainingState, path: Path, config: Config, fingerprint: str) -> None:

@@ -1,0 +1,155 @@
+"""One round of the game for new pictures: D and G in turn, and beside it how both batches are distributed.
+
+The game alone lets a generator settle on a few pictures that D likes, and a loss that says which picture a
+latent should become teaches it to redraw. Here nothing compares a generated picture with a real one. The
+energy distance between the generated batch and the real one, as thumbnails and in a frozen network's maps,
+asks for shapes and colours as varied as the real ones; D asks for pictures that look real. Both players share
+the generated batch, so that the slow part of a step, the generator and the frozen network, runs once.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple, cast
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+from torch.nn import functional as F
+
+from impasto import draws
+from impasto.augment import augment
+from impasto.config import AugmentConfig, DistributionConfig, LossConfig
+from impasto.losses.adversarial import discriminator_loss, generator_compares, generator_loss
+from impasto.losses.matching import energy_distance
+from impasto.losses.penalties import differentiates, penalties_of_halves
+from impasto.models.discriminator import ProjectedDiscriminator
+from impasto.models.generator import ModulatedGenerator
+from impasto.models.layers import overshoot, recomputed
+from impasto.models.pyramid import thumbnail
+from impasto.training import ranks
+from impasto.training.gan_step import StepStats, means, observe, spread_of
+from impasto.training.state import TrainingState
+
+# Sides to which the maps are pooled before batches are compared: what there is, and roughly where.
+POOLED = (4, 4, 2, 2)
+
+
+class Views(NamedTuple):
+    """A part of a batch: generated and real pictures, both as D sees them, with the frozen network's maps."""
+
+    made: Tensor  # before augmentation, as all that follow are after it
+    fake: Tensor
+    fake_maps: Sequence[Tensor]
+    given: Tensor
+    real: Tensor
+    real_maps: Sequence[Tensor]
+    latents: Tensor
+
+
+def players(state: TrainingState) -> tuple[ModulatedGenerator, ProjectedDiscriminator]:
+    """G and D of such a run."""
+    return cast(ModulatedGenerator, state.generator), cast(ProjectedDiscriminator, state.discriminator)
+
+
+@dataclass
+class ModulatedStep:
+    """Plays rounds of the game. Pictures are (B, C, H, W) in [-1, 1], latents (B, latent_dim)."""
+
+    fabric: Fabric
+    state: TrainingState
+    loss: LossConfig
+    distribution: DistributionConfig
+    changes: AugmentConfig
+
+    def __post_init__(self) -> None:
+        self.G, self.D = players(self.state)
+
+    def __call__(self, real: Tensor, themes: Tensor, parts: int = 1) -> StepStats:
+        """D learns once, then G learns once, from the same generated pictures.
+
+        `themes` (B, T) are those of the real pictures, and asked of the generated ones. In several `parts`,
+        where memory is short, pictures are made twice, and what compares pictures sees a part.
+        """
+        batch = list(zip(real.chunk(parts), self.latents(themes).to(real).chunk(parts), strict=True))
+        seen, kept = [], []
+        self.state.discriminator_optimizer.zero_grad()
+        for given, latents in batch:
+            with torch.set_grad_enabled(parts == 1):
+                views = self.look(given, latents)
+            seen.append(self.d_loss(views, parts))
+            kept.append(views if parts == 1 else None)
+        ranks.average_gradients(self.D.parameters())
+        self.state.discriminator_optimizer.step()
+
+        self.D.requires_grad_(False)
+        self.state.generator_optimizer.zero_grad()
+        for (given, latents), views_or_none in zip(batch, kept, strict=True):
+            seen.append(self.g_loss(views_or_none or self.look(given, latents), parts))
+        ranks.average_gradients(self.G.parameters())
+        self.state.generator_optimizer.step()
+        self.D.requires_grad_(True)
+        return StepStats(**means(seen))
+
+    def latents(self, themes: Tensor) -> Tensor:
+        """Latents (B, latent_dim) of pictures with the `themes`; some are told none."""
+        z = self.G.sample_latents(len(themes), self.state.rng)
+        told = draws.rand(len(themes), 1, rng=self.state.rng) >= self.distribution.themeless_share
+        return torch.cat((themes * told, z[:, themes.shape[1] :]), 1)
+
+    def look(self, given: Tensor, latents: Tensor) -> Views:
+        """Let G make its pictures; both sides as D sees them."""
+        made = self.G(latents)
+        fake, real = (augment(x, self.changes, self.state.rng) for x in (made, given))
+        pyramid = self.D.pyramid
+        with self.fabric.autocast():
+            with torch.no_grad():
+                real_maps = pyramid(real)
+            fake_maps = recomputed(pyramid, fake) if self.G.recomputes else pyramid(fake)
+        return Views(made, fake, fake_maps, given, real, real_maps, latents)
+
+    def d_loss(self, views: Views, parts: int) -> dict[str, Tensor]:
+        """D's gradients by one of so many parts of a batch, added to those it has; what is said of D."""
+        D, loss = self.D, self.loss
+        # D judges both sides in one batch. Penalties bound its slope over the features, not over the pixels:
+        # what learns in D are a few small heads.
+        sides = (views.real_maps, views.real), ([m.detach() for m in views.fake_maps], views.fake.detach())
+        both = torch.cat([D.features(maps, images) for maps, images in sides])
+        both.requires_grad_(differentiates(loss, loss.r1_weight + loss.r2_weight))
+        latents = views.latents.repeat(2, 1)
+        logits = D(both, latents)
+        judges = partial(D, latents=latents), partial(D, latents=views.latents)
+        penalty = penalties_of_halves(*judges, both, logits, loss, self.state.rng)
+        real_logits, fake_logits = ranks.gather(*logits.chunk(2))
+        d_loss = discriminator_loss(loss.adversarial, real_logits, fake_logits).mean()
+        self.fabric.backward((d_loss + penalty.weighted(loss)) / parts)
+        said = observe(D, loss, real_logits, fake_logits, d_loss, penalty)
+        return said | {"spread": spread_of(views.made, views.given)}
+
+    def g_loss(self, views: Views, parts: int) -> dict[str, Tensor]:
+        """G's gradients by one of so many parts of a batch, added to those it has; what is said of G."""
+        D, weights, kind = self.D, self.distribution, self.loss.adversarial
+        fake_logits = D(D.features(views.fake_maps, views.fake), views.latents)
+        against = fake_logits.detach()  # not looked at by a loss that does not compare
+        if generator_compares(kind):
+            with torch.no_grad():
+                against = D(D.features(views.real_maps, views.real), views.latents)
+        g_loss = generator_loss(kind, *ranks.gather(against, fake_logits)).mean()
+        apart = self.apart(views)
+        total = weights.adversarial * g_loss + apart + weights.overshoot * overshoot(views.made)
+        self.fabric.backward(total / parts)
+        return {"generator_loss": g_loss.detach(), "reconstruction": apart.detach()}
+
+    def apart(self, views: Views) -> Tensor:
+        """How differently the generated and the real pictures are distributed: (), with their weights."""
+        weights, total = self.distribution, views.made.new_zeros(())
+        if weights.thumbnails:
+            small = (thumbnail(x, weights.thumbnail_px) for x in (views.made, views.given))
+            total = total + weights.thumbnails * energy_distance(*ranks.gather(*small))
+        if weights.maps:
+            levels = list(zip(views.fake_maps, views.real_maps, self.D.units, POOLED, strict=True))
+            for fake, real, unit, side in levels:
+                pooled = (unit * F.adaptive_avg_pool2d(x.float(), side).flatten(1) for x in (fake, real))
+                distance = energy_distance(*ranks.gather(*pooled))
+                total = total + weights.maps / len(levels) * distance
+        return total
