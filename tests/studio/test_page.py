@@ -602,6 +602,23 @@ def test_what_a_training_says_is_shown(desk):
     assert train._verdicts(desk, []) == ""
 
 
+def test_a_training_says_how_new_its_samples_are_and_is_not_called_healthy_that_covers_little(desk):
+    newest = {
+        "event": "evaluated",
+        "images_seen": 2,
+        "coverage": 0.06,
+        "sourced": 0.31,
+        "sourced_chance": 0.05,
+    }
+    told = train._verdicts(desk, [newest])
+    assert "No sign" not in told
+    assert "only 6%" in told
+    assert "Of 100 samples 31 are one of your pictures drawn again; 5 would be by chance." in told
+    well = train._verdicts(desk, [{**newest, "coverage": 0.5}])
+    assert "No sign" in well
+    assert "31" in well
+
+
 @pytest.mark.parametrize("ask", [train._begin, train._report, train._stop, train._go_on, train._to_create])
 def test_what_is_missing_is_said(desk, ask):
     given = {

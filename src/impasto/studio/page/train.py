@@ -19,6 +19,7 @@ from impasto.studio.queue import Check
 from impasto.studio.records import JOB, Job
 from impasto.studio.schemas import Train as Plan
 from impasto.studio.uploads import ABOUT
+from impasto.training.checkup import LITTLE_COVERAGE
 
 PRESETS = ("default", "few-shot", "dcgan", "r3gan", "mlp")
 SIZES = (32, 64, 128)
@@ -429,17 +430,26 @@ def _curves(desk: Desk, events: list[dict[str, Any]]) -> str:
 
 
 def _verdicts(desk: Desk, events: list[dict[str, Any]]) -> str:
-    """What is wrong now: verdicts that no later event took back."""
+    """What is wrong now: verdicts that no later event took back; and how new the newest samples are."""
     wrong: dict[str, dict[str, Any]] = {}
     for event in events:
         if event["event"] == "verdict":
             wrong[event["kind"]] = event
         elif event["event"] in ("recovered", "repaired"):
             wrong.pop(event["kind"], None)
-    if not wrong:
-        some = any(e["event"] == "evaluated" for e in events)
-        return note(desk.say("healthy"), "good") if some else ""
-    return "".join(note(_verdict(desk, event)) for event in wrong.values())
+    said = [note(_verdict(desk, event)) for event in wrong.values()]
+    newest = next((e for e in reversed(events) if e["event"] == "evaluated"), None)
+    if newest is None:
+        return "".join(said)
+    covered, sourced = newest.get("coverage"), newest.get("sourced")
+    if covered is not None and covered < LITTLE_COVERAGE:
+        said.append(note(desk.say("little_covered", share=covered), ""))
+    if not said:
+        said.append(note(desk.say("healthy"), "good"))
+    if sourced is not None:
+        chance = newest.get("sourced_chance", 0.0)
+        said.append(note(desk.say("how_new", sourced=100 * sourced, chance=100 * chance), ""))
+    return "".join(said)
 
 
 def _verdict(desk: Desk, event: dict[str, Any]) -> str:

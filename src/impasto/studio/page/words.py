@@ -518,6 +518,14 @@ WORDS: dict[str, tuple[str, str]] = {
         "0：最初；100：最新",
     ),
     "healthy": ("No sign of trouble.", "没有异常迹象。"),
+    "little_covered": (
+        "The samples come near only {share:.0%} of the pictures that were held out. Early in a training that is usual.",
+        "样图只接近 {share:.0%} 的留出图片。训练初期这是正常的。",
+    ),
+    "how_new": (
+        "Of 100 samples {sourced:.0f} are one of your pictures drawn again; {chance:.0f} would be by chance.",
+        "每 100 张样图中，有 {sourced:.0f} 张是把你的某张图片重画了一遍；纯属偶然时为 {chance:.0f} 张。",
+    ),
     "verdict": (
         "**{kind}** ({severity}): {evidence} {advice}",
         "**{kind}**（{severity}）：{evidence} {advice}",
