@@ -141,7 +141,8 @@ class DistributionConfig(Frozen):
 
     Weights of the energy distances between the batch that was generated and the batch of real pictures, as
     `thumbnail_px` thumbnails and in the frozen network's maps; and of the mean square by which values leave
-    [-1, 1]. A `themeless_share` of each batch is told no themes.
+    [-1, 1]. A `themeless_share` of each batch is told no themes; D heeds themes more and more, and fully from
+    `heed_by_images` on.
     """
 
     adversarial: NonNegative = 1.0
@@ -150,6 +151,7 @@ class DistributionConfig(Frozen):
     maps: NonNegative = 4.0
     overshoot: NonNegative = 1.0
     themeless_share: Share = 0.1
+    heed_by_images: Annotated[int, Field(ge=0)] = 20_000
 
 
 class RestorationConfig(Frozen):

@@ -71,7 +71,7 @@ def recoloured(pixels):
 
 
 def decoded(pixels, train):
-    """An autoencoder's copies, after half a minute of training: blurred, and their details lost."""
+    """An autoencoder's copies, after some minutes of training: blurred, and their details lost."""
     torch.manual_seed(0)
     widths = (3, 32, 64, 128, 128)
     down = [
@@ -88,7 +88,7 @@ def decoded(pixels, train):
     decoder = nn.Sequential(nn.Unflatten(1, (128, 4, 4)), *up)
     optimizer = torch.optim.Adam([*net.parameters(), *decoder.parameters()], 1e-3)
     rng = np.random.default_rng(4)
-    for _ in range(500):
+    for _ in range(1_500):
         x = to_tensor(train[rng.integers(0, len(train), 64)])
         optimizer.zero_grad()
         F.l1_loss(decoder(net(x)), x).backward()

@@ -45,7 +45,7 @@ NOVELTY = {
 }
 # Held-out pictures that samples come near, over those that as many real ones do: less is little variety.
 LITTLE_COVERAGE = 0.25
-FAR_COLOURS = 0.1  # of `colour_distance`
+FAR_COLOURS = 0.05  # of `colour_distance`; good generators have .02, and new pictures in other hues .07
 JITTER = (0.02, 0.05, 0.1, 0.2)  # of the deviation of each feature, added to copies
 
 

@@ -29,6 +29,7 @@ from impasto.models.layers import overshoot, recomputed
 from impasto.models.pyramid import thumbnail
 from impasto.training import ranks
 from impasto.training.gan_step import StepStats, means, observe, spread_of
+from impasto.training.projected_step import heeded
 from impasto.training.state import TrainingState
 
 # Sides to which the maps are pooled before batches are compared: what there is, and roughly where.
@@ -71,6 +72,7 @@ class ModulatedStep:
         `themes` (B, T) are those of the real pictures, and asked of the generated ones. In several `parts`,
         where memory is short, pictures are made twice, and what compares pictures sees a part.
         """
+        self.D.heeded = heeded(self.state.images_seen, self.distribution.heed_by_images)
         batch = list(zip(real.chunk(parts), self.latents(themes).to(real).chunk(parts), strict=True))
         seen, kept = [], []
         self.state.discriminator_optimizer.zero_grad()
