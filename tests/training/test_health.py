@@ -210,7 +210,9 @@ def test_redrawing():
     def drawn(*found, **more):
         return evaluations(*[{"source_auc": auc, "sourced": share, **more} for auc, share in found])
 
-    assert verdict(STEADY, drawn((0.9, 0.5), (0.63, 0.14))) is None, "a share that is little"
+    assert verdict(STEADY, drawn((0.9, 0.5), (0.63, 0.09), sourced_chance=0.01)) is None, (
+        "a share that is little"
+    )
     assert verdict(STEADY, drawn((0.9, 0.5), (0.63, 0.16))) == ("redrawing", "notice")
     assert verdict(STEADY, drawn((0.9, 0.5), (0.61, 0.5))) is None
     assert verdict(STEADY, drawn((0.5, 0.05), (0.9, 0.5))) is None, "once is no verdict"

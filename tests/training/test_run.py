@@ -55,6 +55,7 @@ NETWORKS["new"] = {
     "model.pyramid_px": 32,
     "model.head_channels": 8,
     "model.latent_dim": 16,
+    "optimizer.cooldown": 0.0,  # by design a run with a new limit has not cooled down for the old one
 }
 GROWING = {"grow.from_px": 8, "grow.until_images": 64}
 
