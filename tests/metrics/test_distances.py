@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from impasto.errors import InputError
 from impasto.metrics import distances
-from impasto.metrics.distances import Floor, frechet_distance, kernel_distance, real_floor
+from impasto.metrics.distances import frechet_distance, kernel_distance
 
 
 def normal(count: int, dim: int, seed: int) -> Tensor:
@@ -151,23 +151,6 @@ def test_blocks_do_not_change_the_kernel_distance(monkeypatch):
     whole = kernel_distance(x, y)
     monkeypatch.setattr(distances, "CHUNK", 7)
     assert kernel_distance(x, y) == pytest.approx(whole, rel=1e-12)
-
-
-def test_floor_is_of_disjoint_random_halves():
-    features = torch.cat((torch.zeros(50, 2), torch.ones(51, 2)))  # sorted by theme: halves must be shuffled
-    floor = real_floor(features, torch.Generator().manual_seed(0))
-    assert floor.pictures == 50
-    assert 0 <= floor.fd < 0.2
-    assert abs(floor.kd) < 0.2
-    assert floor == real_floor(features, torch.Generator().manual_seed(0))
-    assert isinstance(floor, Floor)
-    unlike = normal(4, 3, 0)
-    assert real_floor(unlike, torch.Generator().manual_seed(0)).fd > 0.1  # never a row against itself
-
-
-def test_frechet_floor_falls_with_the_number_of_pictures():
-    floors = [real_floor(normal(n, 16, 3), torch.Generator().manual_seed(0)).fd for n in (40, 160, 640)]
-    assert floors[0] > 2 * floors[1] > 4 * floors[2]
 
 
 @pytest.mark.parametrize("measure", [frechet_distance, kernel_distance])

@@ -46,6 +46,7 @@ def evaluate(
 
     from impasto.cli import screen
     from impasto.cli.progress import reading_pictures
+    from impasto.errors import InputError
     from impasto.files import write_bytes_atomically
     from impasto.inference.evaluate import evaluate as measure
     from impasto.inference.sampler import load
@@ -54,6 +55,8 @@ def evaluate(
     from impasto.outputs import Outputs
 
     file = Path(json_) if json_ not in (None, "-") else None
+    if sheet and (control or is_upscaler(model)):
+        raise InputError("--sheet is for a generator's samples", "leave it out, or --control")
     for path in (file, Path(sheet) if sheet else None):
         if path is not None:  # before the work
             Outputs(path.parent, [path.name], overwrite=overwrite)

@@ -2,11 +2,9 @@
 
 Rows are pictures. Everything is computed in float64 on the CPU. The Fréchet distance is biased: two samples
 of the same pictures are apart, the more so the fewer they are (shown by Bińkowski et al. 2018). Compare
-only figures with the same counts, beside their floor: `real_floor`. The kernel distance is unbiased, so the
+only figures with the same counts, beside what real pictures get. The kernel distance is unbiased, so the
 same pictures give about 0, which may be a little below.
 """
-
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -16,15 +14,6 @@ from impasto.errors import InputError
 CHUNK = 1024  # rows at a time: a block of pairs is then 40 MB for 5,000 pictures
 FULL_ESTIMATE = 5_000  # pictures; above, pairs are sampled if a generator is given
 SUBSETS, SUBSET_PICTURES = 100, 1_000  # as the KID's own code does
-
-
-@dataclass(frozen=True, slots=True)
-class Floor:
-    """The distance of real pictures to real pictures: no generator is closer but by copying or by luck."""
-
-    fd: float
-    kd: float
-    pictures: int  # in each half
 
 
 def frechet_distance(x: Tensor, y: Tensor) -> float:
@@ -58,19 +47,6 @@ def kernel_distance(x: Tensor, y: Tensor, *, generator: torch.Generator | None =
         for _ in range(SUBSETS)
     ]
     return sum(estimates) / SUBSETS
-
-
-def real_floor(features: Tensor, generator: torch.Generator) -> Floor:
-    """Distances between two random disjoint halves of real pictures' features (N, D).
-
-    The halves hold N // 2 pictures each, so its Fréchet distance is above what N real against N generated
-    could reach. Raises `InputError` for fewer than four rows.
-    """
-    (features,) = check_features(features, at_least=4)
-    half = len(features) // 2
-    order = torch.randperm(len(features), generator=generator)
-    first, second = features[order[:half]], features[order[half : 2 * half]]
-    return Floor(frechet_distance(first, second), kernel_distance(first, second, generator=generator), half)
 
 
 def check_features(*sets: Tensor, at_least: int) -> tuple[Tensor, ...]:

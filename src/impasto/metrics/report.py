@@ -37,12 +37,7 @@ NAMES = {
     "real_pictures": "real pictures",
 }
 SPACES = {"layout": "layout", "how": "how it is drawn", "what": "what it shows"}
-NOVELTY = {
-    "source_auc": "source AUC (new .5, copies 1)",
-    "sourced_share": "sourced share",
-    "sourced_chance": "sourced share of new pictures",
-    "train_pull": "train pull (new 0, copies 1)",
-}
+NOVELTY = ("source_auc", "sourced_share", "sourced_chance", "train_pull")
 # Held-out pictures that samples come near, over those that as many real ones do: less is little variety.
 LITTLE_COVERAGE = 0.25
 FAR_COLOURS = 0.05  # of `colour_distance`; good generators have .02, and new pictures in other hues .07
