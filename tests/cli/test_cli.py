@@ -149,6 +149,11 @@ def test_evaluate_as_json_on_the_screen(run, shapes, monkeypatch, capsys):
         (["evaluate", "{run}", "--against", "{absent}"], 2, "absent"),
         (["evaluate", "{run}", "--against", "{shapes}", "--samples", "3"], 2, "too few"),
         (["evaluate", "{absent}", "--against", "{shapes}"], 2, "there is no model"),
+        (
+            ["evaluate", "{run}", "--against", "{shapes}", "--control", "--sheet", "{new}"],
+            2,
+            "--sheet is for",
+        ),
         (["inspect", "{absent}"], 2, "absent"),
         (["inspect", "{shapes}", "--degrade", "rain"], 2, "no degradation 'rain'"),
         (["inspect", "{shapes}", "--degrade", "photo"], 2, "too small"),
