@@ -141,8 +141,10 @@ class DistributionConfig(Frozen):
 
     Weights of the energy distances between the batch that was generated and the batch of real pictures, as
     `thumbnail_px` thumbnails and in the frozen network's maps; and of the mean square by which values leave
-    [-1, 1]. A `themeless_share` of each batch is told no themes; D heeds themes more and more, and fully from
-    `heed_by_images` on.
+    [-1, 1]. The real pictures compared are those of the batch and the last `remembered`. Where there are
+    themes, how pictures and themes are distributed together is compared: two themes differ `themes` times as
+    much as two pictures. A `themeless_share` of each batch is told none; D heeds themes more and more, and
+    fully from `heed_by_images` on.
     """
 
     adversarial: NonNegative = 1.0
@@ -150,6 +152,8 @@ class DistributionConfig(Frozen):
     thumbnail_px: Literal[4, 8, 16] = 8
     maps: NonNegative = 4.0
     overshoot: NonNegative = 1.0
+    remembered: Annotated[int, Field(ge=0, le=65_536)] = 1_024
+    themes: NonNegative = 1.0
     themeless_share: Share = 0.1
     heed_by_images: Annotated[int, Field(ge=0)] = 20_000
 

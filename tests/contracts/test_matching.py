@@ -31,6 +31,14 @@ def test_energy_distance_by_hand():
     assert float(energy_distance(rows(0, 0), rows(9, 11))) == pytest.approx((20 - 2) / 2, abs=0.05)
 
 
+def test_energy_distance_to_more_real_rows_than_a_batch_has():
+    """As above, where 3 is a row of an earlier batch."""
+    assert float(energy_distance(rows(0, 2), rows(1), rows(3))) == pytest.approx(-0.5, abs=0.02)
+    x = rows(0.0, 2.0).requires_grad_()
+    energy_distance(x, rows(1), rows(9)).backward()
+    assert x.grad.sum() < 0, "the earlier row attracts"
+
+
 def test_energy_distance_is_zero_on_average_for_the_same_distribution_and_only_there():
     draw = torch.Generator().manual_seed(0)
     pairs = [torch.randn(2, 16, 8, generator=draw) for _ in range(400)]

@@ -89,6 +89,35 @@ def test_themes_are_told_to_both_and_some_pictures_are_told_none():
     assert torch.equal(game.D(pictures, latents), game.D(pictures, noise)), "D is told no noise"
 
 
+def test_the_last_real_pictures_are_remembered():
+    game = Game(distribution__remembered=20)
+    game.play(1)
+    assert {len(rows) for rows in game.state.recent.values()} == {8}
+    first = game.state.recent["thumbnails"]
+    game.play(3)
+    assert {len(rows) for rows in game.state.recent.values()} == {20}
+    assert set(game.state.recent) == {"thumbnails", "maps0", "maps1", "maps2", "maps3"}
+    assert not torch.equal(game.state.recent["thumbnails"][:8], first)
+    assert not any(rows.requires_grad for rows in game.state.recent.values())
+
+
+def test_pictures_are_compared_with_those_of_the_same_themes():
+    """Two batches of the same pictures, whose themes are those, or the other ones."""
+    rows = torch.randn(64, 5, generator=torch.Generator().manual_seed(0))
+    rows[:, 0] += 4 * THEMES.repeat(2, 1)[:, 0]
+    apart = []
+    for themes in (1.0, 0.0):
+        game = Game(distribution__themes=themes)
+        told = THEMES.repeat(2, 1)
+        for other in (told, 1 - told):
+            game.state.recent = {"rows": torch.cat((rows, told * (rows.var(0).sum().sqrt() * themes)), 1)}
+            generated = rows[torch.arange(64).view(-1, 2).flip(1).flatten()] if other is not told else rows
+            apart.append(float(game.step.distance("rows", generated, rows, told)))
+    same, swapped, same_untold, swapped_untold = apart
+    assert swapped > same + 0.05
+    assert swapped_untold == pytest.approx(same_untold, abs=1e-5)
+
+
 def test_without_themes_nothing_is_told():
     game = Game(model__themes=[])
     game.play(2)

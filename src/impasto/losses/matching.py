@@ -21,17 +21,25 @@ def map_difference(maps: Sequence[Tensor], real: Sequence[Tensor], scales: Seque
     return torch.stack(parts).mean(0)
 
 
-def energy_distance(fake: Tensor, real: Tensor) -> Tensor:
+def energy_distance(fake: Tensor, real: Tensor, earlier: Tensor | None = None) -> Tensor:
     """How differently two batches are distributed: (N, D), (M, D) -> (), 0 for the same and at most 2.
 
     `(2 E|X - Y| - E|X - X'| - E|Y - Y'|) / E|Y - Y'|` (Szekely & Rizzo 2013, eq. 2.1), over different rows,
     so that the gradient is unbiased however small the batches are (Bellemare et al. 2017, Cramer GAN).
     Samples are drawn to where real ones are and pushed from each other, and never to a single one: a real row
     is no row's target. For one row there is no other: E|X - X'| is 0 then.
+
+    `earlier` (K, D) are real rows of the batches before: Y' and, beside the present ones, Y. With more real
+    rows the gradient is less noisy. Earlier generated rows would be those of another generator: with them it
+    runs in circles.
     """
-    between = _distances(fake, real).mean()
-    within, real_within = (_distances(x, x).sum() / max(1, len(x) * (len(x) - 1)) for x in (fake, real))
-    distance: Tensor = (2 * between - within - real_within) / real_within.detach().clamp_min(1e-6)
+    known = real if earlier is None else torch.cat((real, earlier))
+    between = _distances(fake, known).mean()
+    within = _distances(fake, fake).sum() / max(1, len(fake) * (len(fake) - 1))
+    with torch.no_grad():
+        itself = _distances(real, real).sum() + (0 if earlier is None else _distances(real, earlier).sum())
+        real_within = itself / max(1, len(real) * (len(known) - 1))
+    distance: Tensor = (2 * between - within - real_within) / real_within.clamp_min(1e-6)
     return distance
 
 

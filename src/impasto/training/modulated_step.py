@@ -143,15 +143,30 @@ class ModulatedStep:
         return {"generator_loss": g_loss.detach(), "reconstruction": apart.detach()}
 
     def apart(self, views: Views) -> Tensor:
-        """How differently the generated and the real pictures are distributed: (), with their weights."""
+        """How differently generated and real pictures, with their themes, are distributed: (), weighted."""
         weights, total = self.distribution, views.made.new_zeros(())
+        told = views.latents[:, : self.G.kinds]
         if weights.thumbnails:
-            small = (thumbnail(x, weights.thumbnail_px) for x in (views.made, views.given))
-            total = total + weights.thumbnails * energy_distance(*ranks.gather(*small))
+            made, given = (thumbnail(x, weights.thumbnail_px) for x in (views.made, views.given))
+            total = total + weights.thumbnails * self.distance("thumbnails", made, given, told)
         if weights.maps:
             levels = list(zip(views.fake_maps, views.real_maps, self.D.units, POOLED, strict=True))
-            for fake, real, unit, side in levels:
-                pooled = (unit * F.adaptive_avg_pool2d(x.float(), side).flatten(1) for x in (fake, real))
-                distance = energy_distance(*ranks.gather(*pooled))
+            for level, (fake, real, unit, side) in enumerate(levels):
+                made, given = (unit * F.adaptive_avg_pool2d(x.float(), side).flatten(1) for x in (fake, real))
+                distance = self.distance(f"maps{level}", made, given, told)
                 total = total + weights.maps / len(levels) * distance
         return total
+
+    def distance(self, name: str, fake: Tensor, real: Tensor, told: Tensor) -> Tensor:
+        """The energy distance between rows of this `name`, and of the last real ones; those are remembered.
+
+        What each row was `told` is a part of it: so pictures are compared with those of the same themes more
+        than with others. It is scaled for two themes to be as far apart as two pictures, or as configured.
+        """
+        fake, real, told = ranks.gather(fake, real, told)
+        # The usual distance between two real rows; two rows of zeros and a one are the root of 2 apart.
+        apart = real.var(0).sum().sqrt() * self.distribution.themes
+        fake, real = (torch.cat((x, apart * told), 1) for x in (fake, real))
+        earlier = self.state.recent.get(name, real[:0])
+        self.state.recent[name] = torch.cat((real, earlier))[: self.distribution.remembered]
+        return energy_distance(fake, real, earlier)

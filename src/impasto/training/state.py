@@ -61,6 +61,9 @@ class TrainingState:
     repairs: list[dict[str, Any]] = field(default_factory=list)  # see repairs.py, as all that follow
     healthy: list[str] = field(default_factory=list)  # the snapshots to roll back to, oldest first
     threads: int | None = None  # that computed last, on a CPU: with another count the last digits may differ
+    recent: dict[str, Tensor] = field(
+        default_factory=dict
+    )  # of the last real pictures, see modulated_step.py
     record: dict[str, Any] | None = None  # the best evaluation of the stretches that were rolled back
 
     @property
@@ -161,6 +164,7 @@ def save(state: TrainingState, path: Path, config: Config, fingerprint: str) -> 
     for name, optimizer in state.optimizers():
         for index, slots in optimizer.state_dict()["state"].items():
             tensors |= {f"{name}/{index}/{slot}": torch.as_tensor(t) for slot, t in slots.items()}
+    tensors |= {f"recent/{name}": t for name, t in state.recent.items()}
     values = {
         "impasto_version": __version__,
         "config": config.model_dump(mode="json"),
@@ -256,6 +260,8 @@ def restore(state: TrainingState, path: Path, fingerprint: str, notes: Sequence[
 def _put(state: TrainingState, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
     for name, optimizer in state.optimizers():
         _restore_optimizer(optimizer, _under(tensors, name))
+    device = next(state.generator.parameters()).device
+    state.recent = {name: t.to(device) for name, t in _under(tensors, "recent").items()}
     state.rng.set_state(tensors["rng"])
     state.batches.load_state_dict(values["batches"])
     state.images_seen, state.steps = values["images_seen"], values["steps"]
