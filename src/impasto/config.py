@@ -142,9 +142,9 @@ class DistributionConfig(Frozen):
     Weights of the energy distances between the batch that was generated and the batch of real pictures, as
     `thumbnail_px` thumbnails and in the frozen network's maps; and of the mean square by which values leave
     [-1, 1]. The real pictures compared are those of the batch and the last `remembered`. Where there are
-    themes, how pictures and themes are distributed together is compared: two themes differ `themes` times as
-    much as two pictures. A `themeless_share` of each batch is told none; D heeds themes more and more, and
-    fully from `heed_by_images` on.
+    themes, pictures are also compared with those of the same themes alone, `themes` times as much. A
+    `themeless_share` of each batch is told none; D heeds themes more and more, and fully from
+    `heed_by_images` on.
     """
 
     adversarial: NonNegative = 1.0

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from impasto.losses.matching import energy_distance, map_difference
+from impasto.losses.matching import energy_distance, energy_within, map_difference
 
 
 def test_map_difference_by_hand():
@@ -69,3 +69,33 @@ def test_samples_descend_to_the_distribution_and_not_to_its_members():
         optimizer.step()
     assert float(x.detach().mean()) == pytest.approx(2, abs=0.5)
     assert float(x.detach().std()) == pytest.approx(3, rel=0.2)
+
+
+def test_energy_within_by_hand():
+    """The first two rows are alike and like real row 5; the third is like nothing."""
+    fake, real = rows(0, 2, 9), rows(1, 3, 8, 5)
+    alike = torch.tensor([[1, 1, 0, 1], [1, 1, 0, 1], [0, 0, 1, 0]], dtype=torch.float64)
+    # Of 0: between (1 + 3 + 5) / 3 = 3, within 2, real within |1 - 3| and |1 - 5|: 3.
+    # Of 2: between (1 + 1 + 3) / 3 = 5/3, within 2, real within |3 - 1| and |3 - 5|: 2.
+    assert float(energy_within(fake, real, alike)) == pytest.approx(
+        ((6 - 2 - 3) + (10 / 3 - 2 - 2)) / 5, abs=0.03
+    )
+    assert float(energy_within(fake[2:], real[2:3], alike[2:, 2:3])) == 0, "nothing is like it"
+
+
+def test_one_picture_for_each_theme_is_far_within_and_near_in_all():
+    draw = torch.Generator().manual_seed(0)
+    themes = torch.eye(8).repeat(8, 1)
+    centres = 3 * torch.randn(8, 16, generator=draw)
+    real = themes @ centres + torch.randn(64, 16, generator=draw)
+    new = themes @ centres + torch.randn(64, 16, generator=draw)
+    same = themes @ centres
+    alike = themes @ themes.T
+    assert abs(float(energy_within(new, real, alike))) < 0.1
+    assert float(energy_within(same, real, alike)) > 0.3
+    assert float(energy_distance(same, real)) < 0.2
+    x = (same + 0.01 * torch.randn(64, 16, generator=draw)).requires_grad_()
+    energy_within(x, real, alike).backward()
+    start = x.detach()
+    moved = start - 20 * x.grad
+    assert float((moved - same).norm()) > 2 * float((start - same).norm())

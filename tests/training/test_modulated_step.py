@@ -6,7 +6,7 @@ from lightning_fabric import Fabric
 
 from impasto.config import load_config
 from impasto.training import state as states
-from impasto.training.modulated_step import ModulatedStep, players
+from impasto.training.modulated_step import ModulatedStep, players, themes_alike
 from tests.training.test_projected_step import drawings
 from tests.training.test_run import NETWORKS
 
@@ -96,26 +96,31 @@ def test_the_last_real_pictures_are_remembered():
     first = game.state.recent["thumbnails"]
     game.play(3)
     assert {len(rows) for rows in game.state.recent.values()} == {20}
-    assert set(game.state.recent) == {"thumbnails", "maps0", "maps1", "maps2", "maps3"}
+    assert set(game.state.recent) == {"thumbnails", "maps0", "maps1", "maps2", "maps3", "told"}
     assert not torch.equal(game.state.recent["thumbnails"][:8], first)
     assert not any(rows.requires_grad for rows in game.state.recent.values())
 
 
 def test_pictures_are_compared_with_those_of_the_same_themes():
-    """Two batches of the same pictures, whose themes are those, or the other ones."""
-    rows = torch.randn(64, 5, generator=torch.Generator().manual_seed(0))
-    rows[:, 0] += 4 * THEMES.repeat(2, 1)[:, 0]
-    apart = []
-    for themes in (1.0, 0.0):
-        game = Game(distribution__themes=themes)
-        told = THEMES.repeat(2, 1)
-        for other in (told, 1 - told):
-            game.state.recent = {"rows": torch.cat((rows, told * (rows.var(0).sum().sqrt() * themes)), 1)}
-            generated = rows[torch.arange(64).view(-1, 2).flip(1).flatten()] if other is not told else rows
-            apart.append(float(game.step.distance("rows", generated, rows, told)))
-    same, swapped, same_untold, swapped_untold = apart
-    assert swapped > same + 0.05
-    assert swapped_untold == pytest.approx(same_untold, abs=1e-5)
+    """The same generated pictures, told the themes that they show, or the other ones."""
+    told = THEMES.repeat(2, 1)
+    draw = torch.Generator().manual_seed(0)
+    real, generated = (torch.randn(64, 5, generator=draw) + 4 * told[:, :1] for _ in range(2))
+    for themes, told_apart in ((1.0, True), (0.0, False)):
+        step = Game(distribution__themes=themes).step
+        right = float(step.distance("rows", generated, real, told))
+        step.state.recent.clear()
+        turned = generated.view(-1, 2, 5).flip(1).reshape(64, 5)  # each row of the other theme
+        wrong = float(step.distance("rows", turned, real, told))
+        assert (wrong > right + 0.1) is told_apart
+        assert told_apart or wrong == pytest.approx(right, abs=1e-4)
+
+
+def test_how_much_two_pictures_themes_are_alike():
+    one = torch.tensor([[1.0, 0, 0], [1, 1, 0], [0, 0, 0]])
+    other = torch.tensor([[1.0, 0, 0], [0, 0, 1], [0, 0, 0]])
+    expected = torch.tensor([[1, 0, 0], [0.5**0.5, 0, 0], [0, 0, 1]])
+    assert torch.allclose(themes_alike(one, other), expected)
 
 
 def test_without_themes_nothing_is_told():

@@ -43,6 +43,30 @@ def energy_distance(fake: Tensor, real: Tensor, earlier: Tensor | None = None) -
     return distance
 
 
+def energy_within(fake: Tensor, real: Tensor, alike: Tensor) -> Tensor:
+    """`energy_distance` among rows that are alike in something else, such as their themes.
+
+    `fake` (N, D) and `real` (M, D), M >= N: generated row i goes with real row i. `alike` (N, M) in [0, 1]
+    says how much real row i, and so generated row i, is like each real row: 1 for the same themes, 0 for
+    other ones. For each i the mean distances to rows like it are compared: `(2 E|X - Y| - E|X - X'| -
+    E|Y - Y'|) / E|Y - Y'|` -> (). Where nothing is like a row but itself it is left out.
+
+    A generator that makes one picture of each theme is far by this, and near by all pictures together.
+    """
+    count = len(fake)
+    others = alike * (1 - torch.eye(count, len(real), dtype=fake.dtype, device=fake.device))
+    some = (others[:, :count].sum(1) > 0).to(fake)
+
+    def mean_of_alike(distances: Tensor, weights: Tensor) -> Tensor:
+        return (some * (distances * weights).sum(1) / weights.sum(1).clamp_min(1e-6)).sum()
+
+    between = mean_of_alike(_distances(fake, real), alike)
+    within = mean_of_alike(_distances(fake, fake), others[:, :count])
+    real_within = mean_of_alike(_distances(real[:count], real), others).detach()
+    distance: Tensor = (2 * between - within - real_within) / real_within.clamp_min(1e-6)
+    return distance
+
+
 def _distances(x: Tensor, y: Tensor) -> Tensor:
     """Euclidean distances (N, M) with a gradient at 0, where that of the root has none."""
     squared = x.square().sum(1)[:, None] + y.square().sum(1)[None] - 2 * x @ y.T

@@ -21,7 +21,7 @@ from impasto import draws
 from impasto.augment import augment
 from impasto.config import AugmentConfig, DistributionConfig, LossConfig
 from impasto.losses.adversarial import discriminator_loss, generator_compares, generator_loss
-from impasto.losses.matching import energy_distance
+from impasto.losses.matching import energy_distance, energy_within
 from impasto.losses.penalties import differentiates, penalties_of_halves
 from impasto.models.discriminator import ProjectedDiscriminator
 from impasto.models.generator import ModulatedGenerator
@@ -143,30 +143,47 @@ class ModulatedStep:
         return {"generator_loss": g_loss.detach(), "reconstruction": apart.detach()}
 
     def apart(self, views: Views) -> Tensor:
-        """How differently generated and real pictures, with their themes, are distributed: (), weighted."""
-        weights, total = self.distribution, views.made.new_zeros(())
-        told = views.latents[:, : self.G.kinds]
+        """How differently generated and real pictures are distributed: (), with their weights."""
+        weights = self.distribution
+        pairs: dict[str, tuple[float, Tensor, Tensor]] = {}
         if weights.thumbnails:
             made, given = (thumbnail(x, weights.thumbnail_px) for x in (views.made, views.given))
-            total = total + weights.thumbnails * self.distance("thumbnails", made, given, told)
+            pairs["thumbnails"] = weights.thumbnails, made, given
         if weights.maps:
             levels = list(zip(views.fake_maps, views.real_maps, self.D.units, POOLED, strict=True))
             for level, (fake, real, unit, side) in enumerate(levels):
                 made, given = (unit * F.adaptive_avg_pool2d(x.float(), side).flatten(1) for x in (fake, real))
-                distance = self.distance(f"maps{level}", made, given, told)
-                total = total + weights.maps / len(levels) * distance
+                pairs[f"maps{level}"] = weights.maps / len(levels), made, given
+        told = ranks.gather(views.latents[:, : self.G.kinds])[0]
+        total = views.made.new_zeros(())
+        for name, (weight, made, given) in pairs.items():
+            made, given = ranks.gather(made, given)
+            total = total + weight * self.distance(name, made, given, told)
+        self.remember("told", told)
         return total
 
-    def distance(self, name: str, fake: Tensor, real: Tensor, told: Tensor) -> Tensor:
-        """The energy distance between rows of this `name`, and of the last real ones; those are remembered.
+    def distance(self, name: str, made: Tensor, given: Tensor, told: Tensor) -> Tensor:
+        """The energy distance between rows of that `name`, and among those that were told the same themes.
 
-        What each row was `told` is a part of it: so pictures are compared with those of the same themes more
-        than with others. It is scaled for two themes to be as far apart as two pictures, or as configured.
+        Real rows are the present ones and those remembered, to which the present ones are added.
         """
-        fake, real, told = ranks.gather(fake, real, told)
-        # The usual distance between two real rows; two rows of zeros and a one are the root of 2 apart.
-        apart = real.var(0).sum().sqrt() * self.distribution.themes
-        fake, real = (torch.cat((x, apart * told), 1) for x in (fake, real))
-        earlier = self.state.recent.get(name, real[:0])
-        self.state.recent[name] = torch.cat((real, earlier))[: self.distribution.remembered]
-        return energy_distance(fake, real, earlier)
+        earlier = self.state.recent.get(name, given[:0])
+        total = energy_distance(made, given, earlier)
+        real = self.remember(name, given)
+        if self.G.kinds and self.distribution.themes:
+            all_told = torch.cat((told, self.state.recent.get("told", told[:0])))[: len(real)]
+            total = total + self.distribution.themes * energy_within(made, real, themes_alike(told, all_told))
+        return total
+
+    def remember(self, name: str, rows: Tensor) -> Tensor:
+        """Keep rows of real pictures with the last ones of that `name`; all that are kept."""
+        kept = torch.cat((rows.detach(), self.state.recent.get(name, rows[:0])))
+        self.state.recent[name] = kept[: max(len(rows), self.distribution.remembered)]
+        return self.state.recent[name]
+
+
+def themes_alike(one: Tensor, other: Tensor) -> Tensor:
+    """(N, T) and (M, T) zeros and ones -> (N, M): the cosine of two pictures' themes; none is like none."""
+    sides = (torch.cat((x, (x.sum(1, keepdim=True) == 0).to(x)), 1) for x in (one, other))
+    ours, theirs = (F.normalize(side, dim=1) for side in sides)
+    return ours @ theirs.T
