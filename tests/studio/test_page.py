@@ -11,12 +11,14 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
 gradio = pytest.importorskip("gradio", reason="the page needs Gradio: pip install 'impasto[studio]'")
 
+from impasto.data.folder import open_folder
 from impasto.studio import page
 from impasto.studio.app import create_app
 from impasto.studio.page import (
@@ -754,6 +756,35 @@ def test_a_picture_is_saved_larger(desk, monkeypatch):
     assert Path(path).name == "tiny_seed5_x4.png"
     with Image.open(path) as larger:
         assert larger.size == (64, 64)
+
+
+def test_a_pictures_nearest_training_pictures_are_shown(desk, workspace, monkeypatch):
+    (made,) = kept(desk, 5)
+    with pytest.raises(gradio.Error, match="not trained in this studio"):
+        list(create._nearest(desk, made))
+
+    model = desk.studio.catalogue.generator(made.model)
+    fingerprint = open_folder(
+        workspace / "shapes",
+        model.info.config.data,
+        model.info.config.image,
+        seed=model.info.config.train.seed,
+    ).fingerprint
+    monkeypatch.setattr(models, "pictures_of", lambda desk, name: "shapes")
+    monkeypatch.setitem(model.info.data, "fingerprint", fingerprint)
+    *_, noted = create._nearest(desk, made)
+    (gallery,) = noted.values
+    assert [words for _, words in gallery["value"]] == ["by layout", "by content"]
+    shapes = [np.asarray(Image.open(p).convert("RGB").resize((16, 16))) for p in workspace.glob("shapes/*/*")]
+    for path, _ in gallery["value"]:
+        with Image.open(path) as near:
+            apart = [np.abs(np.asarray(near.convert("RGB")).astype(int) - x).mean() for x in shapes]
+        assert min(apart) < 10, "it is one of the training pictures"
+    assert "not new" in noted.words
+
+    desk.studio.catalogue._loaded.clear()  # read again, the model says that it learnt from other pictures
+    with pytest.raises(gradio.Error, match="have been changed since"):
+        list(create._nearest(desk, made))
 
 
 def test_adjustments_are_prepared_and_those_that_change_nothing_cannot_be_moved(desk, monkeypatch):

@@ -17,6 +17,7 @@ from impasto.studio.problems import NotHere, Refused
 from impasto.studio.untrusted import Unusable, as_text, links_below, load
 
 if TYPE_CHECKING:
+    from impasto.inference.nearest import Sources
     from impasto.inference.sampler import Model
     from impasto.inference.upscale import PictureUpscaler
 
@@ -126,6 +127,19 @@ class Catalogue:
 
         upscaler: PictureUpscaler = self._kept((entry.folder, entry.changed, engine), load_it)
         return upscaler
+
+    def sources(self, name: str, pictures: str) -> "Sources":
+        """The training pictures of a model, which lie in the folder of the name `pictures`.
+
+        Raises `NotHere`, `Refused` as `folder_to_read`, and `InputError` where they are not those any more.
+        """
+        from impasto.inference.nearest import sources_of
+
+        entry = self.entry(name, "generator")
+        folder = self.folder_to_read(pictures)
+        key = ("sources", entry.folder, entry.changed, folder)
+        found: Sources = self._kept(key, lambda: sources_of(self.generator(name), folder))
+        return found
 
     def folder(self, name: str) -> Path:
         """A folder by its name below a root, or by its whole path if that is in one. Raises `NotHere`."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
+from PIL import Image
 
 from impasto.studio import work
 from impasto.studio.page import models, steering
@@ -58,6 +59,8 @@ class Create:
     save_larger: gr.Button
     send: gr.Button
     keep: gr.Button
+    nearest: gr.Button
+    yours: gr.Gallery
     chosen_note: gr.HTML
     file: gr.DownloadButton
     one: gr.State
@@ -102,14 +105,19 @@ class Create:
         self, desk: Desk, tabs: gr.Tabs, files: gr.File, shown: gr.State, before: gr.State
     ) -> None:
         """What can be done with one picture, or with all that are shown."""
-        one, buttons = self.one, [self.vary, self.save_larger, self.send, self.keep]
+        one, buttons = self.one, [self.vary, self.save_larger, self.send, self.keep, self.nearest]
         picked = [self.chosen, one, self.save, self.recipe]
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
         def pick(shown: list[Made], event: gr.SelectData) -> tuple[Any, ...]:
-            return (*_one(shown[event.index]), *[gr.update(interactive=True)] * len(buttons))
+            hidden = gr.update(visible=False)  # it showed those of another picture
+            return (*_one(shown[event.index]), *[gr.update(interactive=True)] * len(buttons), hidden)
 
-        listen(desk, [self.gallery.select], pick, [shown], [*picked, *buttons], self.chosen_note)
+        def nearest(one: Made | None) -> Iterator[Any]:
+            yield from _nearest(desk, one)
+
+        listen(desk, [self.gallery.select], pick, [shown], [*picked, *buttons, self.yours], self.chosen_note)
+        listen(desk, [self.nearest.click], nearest, [one], [self.yours], self.chosen_note)
         listen(
             desk, [self.vary.click], lambda *given: _varied(desk, *given), [one, self.spread, shown, before],
             [self.gallery, shown, before, self.back], self.note,
@@ -160,6 +168,19 @@ def build(desk: Desk) -> Create:
                 save_larger = gr.Button(desk.say("save_larger"), interactive=False, min_width=120)
                 send = gr.Button(desk.say("send"), interactive=False, min_width=120)
                 keep = gr.Button(desk.say("keep"), interactive=False, min_width=120)
+                nearest = gr.Button(desk.say("nearest"), interactive=False, min_width=120)
+            yours = gr.Gallery(
+                label=desk.say("nearest_label"),
+                elem_id="yours",
+                visible=False,
+                columns=2,
+                height="auto",
+                object_fit="contain",
+                format="png",
+                allow_preview=False,
+                interactive=False,
+                buttons=[],
+            )
             chosen_note = empty_note("chosen-note")
             spread = gr.Slider(0.05, 1, 0.3, step=0.05, label=desk.say("spread"))
             vary = gr.Button(desk.say("neighbours"), interactive=False)
@@ -168,7 +189,7 @@ def build(desk: Desk) -> Create:
                 recipe = gr.JSON(label=desk.say("recipe"), show_label=False)
     return Create(
         model, first, count, steered, said, gallery, back, save_all, save_sheet, again, chosen, spread, vary,
-        save, save_larger, send, keep, chosen_note, file, gr.State(None), recipe, gr.State(0),
+        save, save_larger, send, keep, nearest, yours, chosen_note, file, gr.State(None), recipe, gr.State(0),
     )  # fmt: skip
 
 
@@ -256,6 +277,35 @@ def _larger(desk: Desk, one: Made | None) -> Iterator[Any]:
             yield Noted((gr.skip(),), next(watched))
         except StopIteration as end:
             yield desk.put(f"{Path(one.path).stem}_x4.png", end.value)
+            return
+
+
+def _nearest(desk: Desk, one: Made | None) -> Iterator[Any]:
+    """The training pictures nearest to a picture: does it redraw one of them?"""
+    if one is None:
+        raise desk.refused("no_chosen")
+    pictures = models.pictures_of(desk, one.model)
+    if pictures is None:
+        raise desk.refused("nearest_elsewhere")
+
+    def find(check: Check) -> list[tuple[str, str]]:
+        from impasto.image_files import encode, from_pil
+
+        sources = desk.studio.catalogue.sources(one.model, pictures)
+        with Image.open(one.path) as picture:
+            pixels = from_pil(picture)
+        found = zip(("layout", "content"), sources.nearest(pixels[None]), strict=True)
+        return [
+            (desk.put(f"by_{name}.png", encode(near[0], "near.png")), desk.say(f"nearest_{name}"))
+            for name, near in found
+        ]
+
+    watched = desk.watch(find, lambda: bar(desk.say("nearest_busy")))
+    while True:
+        try:
+            yield Noted((gr.skip(),), next(watched))
+        except StopIteration as end:
+            yield Noted((gr.update(value=end.value, visible=True),), note(desk.say("nearest_hint"), "good"))
             return
 
 

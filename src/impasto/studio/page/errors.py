@@ -66,6 +66,11 @@ MESSAGES: Sequence[Words] = (
         "模型“{name}”已不存在，请选择其他模型",
     ),
     (
+        r"'.*?' does not hold the pictures that this model was trained on",
+        "The pictures that this model was trained on have been changed since",
+        "该模型的训练图片已被更改",
+    ),
+    (
         r"the recipe is of another model: .*",
         "This picture was made by an earlier state of the model; choose a new picture",
         "这张图片由该模型的早期状态生成，请重新选择图片",

@@ -77,6 +77,13 @@ def to_choose(desk: Desk, chosen: str | None = None) -> Any:
     )
 
 
+def pictures_of(desk: Desk, name: str) -> str | None:
+    """The data set that a model was trained on in this studio; None for a model from elsewhere."""
+    folder = desk.studio.catalogue.entry(name, "generator").folder
+    jobs = (job for job in desk.studio.jobs.all() if folder.is_relative_to(job.folder))
+    return next((job.pictures for job in jobs), None)
+
+
 def stamp(desk: Desk, name: str | None) -> float:
     """When a model's weights were written; 0 where there is none of that name."""
     try:

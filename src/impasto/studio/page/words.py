@@ -115,6 +115,19 @@ WORDS: dict[str, tuple[str, str]] = {
         "原图",
     ),
     "save": ("Save PNG", "保存 PNG"),
+    "nearest": ("Nearest of yours", "与训练图片对比"),
+    "nearest_label": ("Your training pictures that are most like it", "最相近的训练图片"),
+    "nearest_layout": ("by layout", "构图最相近"),
+    "nearest_content": ("by content", "内容最相近"),
+    "nearest_busy": ("Comparing with your training pictures", "正在与训练图片对比"),
+    "nearest_hint": (
+        "If one of them looks like the chosen picture drawn again, the chosen picture is not new.",
+        "如果其中一张看起来就是选中图片的原图，那么选中的图片并不是新图。",
+    ),
+    "nearest_elsewhere": (
+        "This model was not trained in this studio, so its training pictures are not here.",
+        "该模型不是在此工作室训练的，因此这里没有它的训练图片。",
+    ),
     "enlarging": (
         "Enlarging",
         "正在放大",
