@@ -3,6 +3,7 @@
 import pytest
 import torch
 from lightning_fabric import Fabric
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from impasto.config import load_config
 from impasto.training import state as states
@@ -159,3 +160,32 @@ def test_parts_are_one_update():
     assert torch.isfinite(stats.generator_loss)
     step = {int(s["step"]) for s in game.state.generator_optimizer.state_dict()["state"].values()}
     assert step == {1}
+
+
+class HostReads(TorchDispatchMode):
+    """Names of what makes a program wait for a GPU: numbers read from tensors, shapes that hang on values."""
+
+    WAITS = ("_local_scalar_dense", "nonzero", "masked_select", "unique", "is_nonzero", "equal")
+
+    def __init__(self):
+        super().__init__()
+        self.found = []
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        name = function._schema.name.removeprefix("aten::")
+        if name.startswith(self.WAITS):
+            self.found.append(name)
+        return function(*args, **kwargs or {})
+
+
+@pytest.mark.parametrize("settings", [{}, {"loss__r1_weight": 1.0, "loss__adversarial": "relativistic"}])
+def test_a_round_reads_nothing_from_the_device(settings):
+    """A GPU computes ahead of the program as long as the program asks for no number."""
+    game = Game(**settings)
+    game.play(2)
+    with HostReads() as reads:
+        game.play(1)
+    assert reads.found == []
+    with HostReads() as reads:
+        float(torch.ones(1).sum())
+    assert reads.found == ["_local_scalar_dense"]
