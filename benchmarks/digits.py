@@ -20,7 +20,7 @@ from impasto.data.cache import Pixels
 from impasto.files import cache_folder, replacing
 from impasto.images import to_uint8
 from impasto.models.generator import Generator
-from kit.steps import Step, bank_of, make_step
+from kit.steps import Step, make_step
 
 STACKS = 128_000  # pictures to learn from, as PacGAN (Lin et al. 2018)
 MODES, SAMPLES = 1_000, 26_000  # as PacGAN and R3GAN (Huang et al. 2024) count
@@ -105,13 +105,6 @@ def score(classifier: Classifier, generator: Generator, count: int = SAMPLES, se
     return judge(found)
 
 
-def score_of_real(classifier: Classifier, pictures: Tensor, count: int = SAMPLES, seed: int = 1) -> dict:
-    """The same for `count` draws from real pictures (N, 3, 32, 32): what knowing them by heart would get."""
-    shares = count_modes(classifier, pictures)
-    drawn = torch.multinomial(shares, count, replacement=True, generator=torch.Generator().manual_seed(seed))
-    return judge(torch.bincount(drawn, minlength=MODES).float())
-
-
 def count_modes(classifier: Classifier, stacked: Tensor) -> Tensor:
     """(B, 3, 32, 32) -> (1000,): how many pictures of each mode."""
     return torch.bincount(read(classifier, stacked) @ torch.tensor([100, 10, 1]), minlength=MODES).float()
@@ -135,8 +128,7 @@ def play(
 ) -> dict:
     """Train as `config` says for `seconds` or `steps`; `show` gets a measurement every `show_every` seconds.
 
-    The seconds are those of training: measuring in between does not count. Of a projected GAN, whose latents
-    lie around those of real pictures, the result says what those `exemplars` score by themselves.
+    The seconds are those of training: measuring in between does not count.
     """
     real = to_uint8(stacks(digits, STACKS, torch.Generator().manual_seed(config.train.seed + 1)))
 
@@ -158,10 +150,7 @@ def play(
         if trained - shown >= show_every:
             shown = trained
             show({**score(classifier, state.average, min(samples, 5_000)), **_progress(step, trained)})
-    found = {**score(classifier, state.average, samples), **_progress(step, trained)}
-    if step.reference is not None:
-        found["exemplars"] = score_of_real(classifier, torch.cat(bank_of(config, batches)))
-    return found
+    return {**score(classifier, state.average, samples), **_progress(step, trained)}
 
 
 def _progress(step: Step, seconds: float) -> dict[str, Any]:

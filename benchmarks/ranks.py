@@ -119,7 +119,7 @@ def one(args: argparse.Namespace, preset: str, batch: int, arm: str) -> dict[str
     processes, threads = map(int, arm.removesuffix(":sockets").split("x"))
     settings: dict[str, Any] = {"image.size": args.size, "train.evaluate_every_images": 10**9}
     settings |= {"train.snapshot_every_images": 10**9, "train.checkpoint_every_seconds": 10**6}
-    settings |= {"grow.until_images": 0, "stop.images": 10**9, "train.device": "cpu"}
+    settings |= {"stop.images": 10**9, "train.device": "cpu"}
     if batch:
         settings["train.batch_size"] = batch
     size = batch or load_config(preset).train.batch_size

@@ -317,7 +317,7 @@ def test_settings_of_a_newer_version_are_said_to_be_that(tmp_path):
 
 def test_a_bound_on_every_dimension():
     """So that no description takes long to lay out, not even without memory."""
-    for preset, key in [("mlp", "latent_dim"), ("default", "exemplars"), ("upscale-x4", "convolutions")]:
+    for preset, key in [("mlp", "latent_dim"), ("default", "latent_dim"), ("upscale-x4", "convolutions")]:
         tree = load_config(preset).model_dump()
         tree["model"][key] = 10**9
         with pytest.raises(ConfigError, match=key):

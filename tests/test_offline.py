@@ -123,7 +123,7 @@ SLOW = [
     ["export", "larger", "--to", "onnx", "--out", "exported/onnx"],
     ["export", "larger", "--to", "ncnn", "--out", "exported/ncnn"],
     ["export", "larger", "--to", "spandrel", "--out", "exported/spandrel"],
-    [*TRAIN, "--preset", "default", "--images", "16", "--out", "projected"],
+    [*TRAIN, "--preset", "default", "--images", "16", "--out", "modulated"],
     [*TINY, "--devices", "2", "--out", "together"],
     [*TALL, "--preset", "upscale-x4", "--images", "8", "--out", "taller"],
 ]  # fmt: skip

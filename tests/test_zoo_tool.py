@@ -21,6 +21,8 @@ def test_there_is_a_recipe_for_every_model_that_is_shipped():
 def test_a_recipe_is_a_configuration_of_what_was_shipped(recipe):
     _, info = load_model(find_model(recipe.name))
     config = load_config(recipe.preset, recipe.overrides)
+    if info.config.model.kind == "projected":
+        pytest.skip("version 0.1's, which is to be trained anew")
     assert config.preset == info.config.preset
     assert config.image == info.config.image
     known = {"themes"}  # of the folder

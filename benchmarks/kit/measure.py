@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from impasto.data.folder import Dataset
 from impasto.inference.evaluate import FIRST_SEED, LEAST_SAMPLES, MOST_REAL, MOST_SAMPLES, above_nearest
 from impasto.metrics.report import Seen, report, see
-from impasto.models.features import Lite0, load_lite0
+from impasto.models.features import Lite0, Views, load_lite0, look
 from kit.arms import Snapshot
 
 JITTER_PX = 2
@@ -23,6 +23,7 @@ class Reals:
     net: Lite0
     pixels: NDArray[np.uint8]  # (N, H, W, C), those that train
     train: Seen
+    mirrored: Views  # mirror images of those: an arm may train on them, and redraw them
     holdout: Seen
 
 
@@ -30,7 +31,8 @@ def look_at(dataset: Dataset) -> Reals:
     """At most 10,000 pictures of either kind, at random."""
     net = load_lite0(torch.device("cpu"))
     pixels = dataset.train_pixels(MOST_REAL, seed=0)
-    return Reals(net, pixels, see(net, pixels), see(net, dataset.holdout_pixels(MOST_REAL)))
+    mirrored = look(net, pixels[:, :, ::-1])
+    return Reals(net, pixels, see(net, pixels), mirrored, see(net, dataset.holdout_pixels(MOST_REAL)))
 
 
 def measure(
@@ -50,7 +52,8 @@ def measure(
         "images_per_second": round(snapshot.images_seen / snapshot.seconds, 3),
         **figures_of(seen, reals),
     }
-    return figures, above_nearest(fake, seen, reals.pixels, reals.train)
+    pictures = np.concatenate((reals.pixels, reals.pixels[:, :, ::-1]))
+    return figures, above_nearest(fake, seen.views, pictures, reals.train.views.joined(reals.mirrored))
 
 
 def copies(reals: Reals) -> dict[str, dict[str, Any]]:
@@ -65,4 +68,6 @@ def copies(reals: Reals) -> dict[str, dict[str, Any]]:
 
 
 def figures_of(seen: Seen, reals: Reals) -> dict[str, Any]:
-    return report(reals.holdout, seen, torch.Generator().manual_seed(0), reals.train).to_dict()
+    return report(
+        reals.holdout, seen, torch.Generator().manual_seed(0), reals.train, reals.mirrored
+    ).to_dict()

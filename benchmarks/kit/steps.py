@@ -1,11 +1,10 @@
 """A preset's training step from the real pieces, and what it is made of: parts, operations, arithmetic."""
 
-import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 from unittest import mock
 
@@ -17,15 +16,17 @@ from torch.profiler import profile
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from impasto.config import Config, override
+from impasto.config import Config
 from impasto.data.batches import Batches
-from impasto.descriptors import ProjectedConfig
+from impasto.descriptors import ModulatedConfig
 from impasto.images import to_tensor
 from impasto.training import device as devices
 from impasto.training import gan_step as game
-from impasto.training import projected_step as projected
+from impasto.training import modulated_step as modulated
 from impasto.training import state as states
-from impasto.training.reference import Reference, make_reference, remember
+from impasto.training.generation import Generation
+
+CALIBRATED = 256  # real pictures by which the scales of D are set
 
 # Words in the names of torch's operations, in this order: the first that fits decides.
 CATEGORIES = (
@@ -48,22 +49,13 @@ class Step:
     config: Config
     fabric: Fabric
     state: states.TrainingState
-    reference: Reference | None = None  # of a projected GAN
+    task: Generation
     seconds: dict[str, float] = field(default_factory=dict)
 
     def __call__(self) -> int:
         config, state = self.config, self.state
         images = config.train.batch_size * config.train.discriminator_steps
-        loss = config.loss.at_size(config.image.size)
-        if self.reference is None:
-            stats = game.gan_step(
-                self.fabric, state, self._next_batch, loss, config.augment, config.train.discriminator_steps
-            )
-        else:
-            projected.grow(state, config.grow)
-            stats = projected.projected_step(
-                self.fabric, state, self.reference, self._next_batch, loss, config.matching, config.augment
-            )
+        stats = self.task.step(state, config, self._next_batch)
         state.images_seen += images
         with self._timed("average"):
             states.update_average(state, config.ema, images)
@@ -91,7 +83,7 @@ class Step:
     def parts(self, steps: int) -> dict[str, float]:
         """Mean seconds of a step's parts. `augmentation` is forward only and within D's and G's share.
 
-        A projected GAN makes its pictures once, for both: G's forward pass is within D's share.
+        `default` makes its pictures once, for both: G's forward pass is within D's share.
         """
         self.seconds = {}
         marks = {"since": 0.0}
@@ -115,7 +107,7 @@ class Step:
             with self._timed("augmentation"):
                 return plain(*args, **kwargs)
 
-        player = game if self.reference is None else projected
+        player = modulated if isinstance(self.config.model, ModulatedConfig) else game
         plain = getattr(player, "augment", None)
         patched = mock.patch.object(player, "augment", augment) if plain else nullcontext()
         hooks = register_optimizer_step_pre_hook(before), register_optimizer_step_post_hook(after)
@@ -138,31 +130,19 @@ class Step:
 
 
 def make_step(config: Config, batches: Callable[[int], Batches]) -> Step:
-    """A preset's step, of a generator that has grown. `batches(batch_size)` gives its pictures."""
-    config = override(config, {"grow.until_images": 0})
+    """A preset's step. `batches(batch_size)` gives its pictures."""
     choice = devices.choose(config.train)
     pinned = config.train.model_copy(update={"precision": choice.precision})
     config = config.model_copy(update={"train": pinned})
     fabric = devices.make_fabric(choice)
     state = states.create_state(config, batches(config.train.batch_size), fabric)
-    reference = None
-    if isinstance(config.model, ProjectedConfig):
-        G, D = projected.networks(state)
-        bank = [part.to(fabric.device) for part in bank_of(config, batches)]
-        reference = make_reference(G, D, bank, config.model, first=True)
-        real = state.batches
-        with fabric.autocast():
-            memory = remember(
-                D.pyramid, reference.encoder, real.pixels.take, real.picture_indices, mirror=real.mirror
-            )
-        reference = replace(reference, memory=memory)
-    return Step(config, fabric, state, reference)
-
-
-def bank_of(config: Config, batches: Callable[[int], Batches]) -> tuple[Tensor, ...]:
-    """The real pictures that a projected GAN surveys before it trains, (32, C, H, W) at a time."""
-    count, some = config.matching.bank_pictures, batches(32)
-    return torch.cat([to_tensor(some.next()) for _ in range(math.ceil(count / 32))])[:count].split(32)
+    if isinstance(config.model, ModulatedConfig):
+        _, D = modulated.players(state)
+        real = torch.cat([to_tensor(batches(32).next()) for _ in range(CALIBRATED // 32)]).to(fabric.device)
+        with torch.no_grad():
+            D.calibrate(D.pyramid(real))
+    # Nothing is measured, and no preset here asks for themes.
+    return Step(config, fabric, state, Generation(fabric, judge=None, themes=None))  # type: ignore[arg-type]
 
 
 def images_per_second(step: Callable[[], int], seconds: float) -> tuple[float, int, float]:

@@ -20,7 +20,6 @@ from impasto.descriptors import (
     NonNegative,
     PositiveFloat,
     PositiveInt,
-    ProjectedConfig,
     ResidualConfig,
     Share,
 )
@@ -116,26 +115,6 @@ class LossConfig(Frozen):
         )
 
 
-class MatchingConfig(Frozen):
-    """What a projected GAN's generator is taught beside the game (training/projected_step.py).
-
-    A `paired_share` of each batch is made from the latents of the real pictures, with a share of `blur` of
-    noise in them, and learns to look like them: `reconstruction` weighs the difference, in which that of the
-    pixels counts `pixels` times. `overshoot` weighs the mean square by which values leave [-1, 1]: there they
-    feel little of the other lessons, and saturated patches grow. D heeds the latents more and more, and fully
-    from `heed_by_images` on.
-    """
-
-    adversarial: NonNegative = 1.0
-    reconstruction: NonNegative = 20.0
-    pixels: NonNegative = 0.0
-    overshoot: NonNegative = 0.0
-    paired_share: Share = 0.5
-    heed_by_images: Annotated[int, Field(ge=0)] = 8_000
-    blur: Share = 0.1
-    bank_pictures: Annotated[int, Field(ge=16)] = 2_048  # real pictures that are surveyed before training
-
-
 class DistributionConfig(Frozen):
     """What the generator of `model.kind=modulated` learns beside the game (training/modulated_step.py).
 
@@ -177,14 +156,6 @@ class RestorationConfig(Frozen):
     adversarial: NonNegative = 0.0
     adversarial_from_images: Annotated[int, Field(ge=0)] = 0
     phases: Annotated[int, Field(ge=0, multiple_of=8)] = 0  # px that windows are moved by, for networks
-
-
-class GrowConfig(Frozen):
-    """Detail that comes with time: pictures have `from_px` of it until `until_images` were seen, twice as
-    much until four times as many were, and so on."""  # fmt: skip
-
-    from_px: Literal[8, 16, 32, 64, 128] = 32
-    until_images: Annotated[int, Field(ge=0)] = 0
 
 
 class AugmentConfig(Frozen):
@@ -267,10 +238,8 @@ class Config(Frozen):
     data: DataConfig = DataConfig()
     model: ModelConfig = ResidualConfig()
     loss: LossConfig = LossConfig()
-    matching: MatchingConfig = MatchingConfig()
     distribution: DistributionConfig = DistributionConfig()
     restoration: RestorationConfig = RestorationConfig()
-    grow: GrowConfig = GrowConfig()
     augment: AugmentConfig = AugmentConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     ema: EmaConfig = EmaConfig()
@@ -308,9 +277,9 @@ class Config(Frozen):
         return self
 
     @model_validator(mode="after")
-    def _projected_steps_are_one(self) -> "Config":
+    def _shared_batches_are_for_one_step(self) -> "Config":
         model = self.model
-        if isinstance(model, ProjectedConfig | ModulatedConfig) and self.train.discriminator_steps > 1:
+        if isinstance(model, ModulatedConfig) and self.train.discriminator_steps > 1:
             raise ValueError(
                 f"train.discriminator_steps must be 1 for model.kind={model.kind}: D and G share each "
                 "generated batch"

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 PositiveInt = Annotated[int, Field(gt=0)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -62,40 +62,25 @@ class ResidualConfig(Frozen):
 
 
 class ProjectedConfig(Frozen):
-    """A growing generator against heads on a frozen network's features (Projected GAN, Sauer et al. 2021).
+    """Version 0.1's generator, which draws around the latents of training pictures, its `exemplars`.
 
-    `generator_channels` are those at the picture's size; they double with every halving. The frozen network
-    sees pictures at `pyramid_px`, or at their own size where that is None, but at 64 px at least and 128 at
-    most. `pixel_dims` and `content_dims` components of the latent describe real pictures (models/encoder.py),
-    the other ones are free.
+    It redraws them. Its models can be used, and none is trained any more; the settings are those that its
+    files have.
     """
 
     kind: Literal["projected"] = "projected"
     latent_dim: Dims = 128
-    prior: Literal["normal"] = "normal"  # what the encoder maps pictures to
+    prior: Literal["normal"] = "normal"
     generator_channels: Annotated[int, Field(ge=2, le=16_384)] = 16
     max_channels: Channels = 256
     pyramid_px: Annotated[int, Field(ge=32, le=256)] | None = None
     head_channels: Channels = 64
     pixel_dims: Dims = 64
     content_dims: Dims = 32
-    # Real pictures whose latents the prior is centred on.
     exemplars: Annotated[int, Field(ge=0, le=10_000_000)] = 2_048
     exemplar_noise: Share = 0.5  # how much of a latent is noise: 0 nothing, 1 all of it
-    # That can be asked for; a run takes them from its pictures.
-    themes: Annotated[tuple[str, ...], Field(max_length=65_536)] = ()
-    spectral_norm: bool = True  # of the discriminator's heads
-
-    @property
-    def known_dims(self) -> int:
-        """How many numbers of a latent the discriminator is told."""
-        return self.pixel_dims + self.content_dims
-
-    @model_validator(mode="after")
-    def _components_fit(self) -> "ProjectedConfig":
-        if self.pixel_dims + self.content_dims > self.latent_dim:
-            raise ValueError("model.pixel_dims and model.content_dims together exceed model.latent_dim")
-        return self
+    themes: Annotated[tuple[str, ...], Field(max_length=65_536)] = ()  # that can be asked for
+    spectral_norm: bool = True
 
 
 class ModulatedConfig(Frozen):

@@ -26,11 +26,6 @@ def shared(seed: int, rank: int = 0, world: int = 1) -> Shared:
     return rng
 
 
-def alike(rng: torch.Generator, seed: int) -> Shared:
-    """Another generator, of the same part of the batch."""
-    return shared(seed, *_part(rng))
-
-
 def whole(count: int, rng: torch.Generator) -> int:
     """How many the batch has of which this process has `count`."""
     return count * _part(rng)[1]

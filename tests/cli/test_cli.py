@@ -14,7 +14,7 @@ from impasto.cli import main
 FAST = [
     "--set", "image.size=16", "--set", "train.batch_size=8", "--set", "train.evaluate_samples=16",
     "--set", "model.generator_channels=4", "--set", "model.max_channels=16", "--set", "model.pyramid_px=32",
-    "--set", "model.head_channels=8", "--set", "matching.bank_pictures=32",
+    "--set", "model.head_channels=8",
 ]  # fmt: skip
 
 

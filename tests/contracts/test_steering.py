@@ -14,26 +14,24 @@ from impasto.image_files import from_pil, save
 from impasto.inference.recipe import KEY, Recipe
 from impasto.models.build import build_generator
 from impasto.models.generator import ModulatedGenerator
+from tests.old_models import old_model
 
 SMALL = {"image.size": 32}
-SMALL_PROJECTED = {**SMALL, "model.generator_channels": 4, "model.exemplars": 16, "model.latent_dim": 32,
-                   "model.pixel_dims": 16, "model.content_dims": 8,
-                   "model.themes": ["food", "flags"]}  # fmt: skip
-SMALL_MODULATED = {**SMALL, "model.generator_channels": 4, "model.themes": ["food", "flags"]}
+THEMED = {**SMALL, "model.themes": ["food", "flags"]}
 
 
-@pytest.fixture(scope="module", params=["default", "new", "r3gan", "dcgan", "mlp"])
+@pytest.fixture(scope="module", params=["default", "0.1", "r3gan", "dcgan", "mlp"])
 def model(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("model")
-    small = {"default": SMALL_PROJECTED, "new": SMALL_MODULATED}.get(request.param, SMALL)
-    cfg = load_config(request.param, small)
-    torch.manual_seed(0)
-    generator = build_generator(cfg.model, cfg.image)
-    if request.param == "new":
-        generator.learn_themes(torch.eye(2))
+    if request.param == "0.1":
+        cfg, generator = old_model(**THEMED)
+    else:
+        small = {**THEMED, "model.generator_channels": 4} if request.param == "default" else SMALL
+        cfg = load_config(request.param, small)
+        torch.manual_seed(0)
+        generator = build_generator(cfg.model, cfg.image)
     if request.param == "default":
-        generator.follow(torch.randn(16, 32), 0.3, torch.eye(2).repeat(8, 1))
-        torch.nn.init.normal_(generator.sketch.weight, 0, 0.05)
+        generator.learn_themes(torch.eye(2))
     save_model(folder, generator.state_dict(), ModelInfo(cfg, 10))
     return impasto.load(folder)
 

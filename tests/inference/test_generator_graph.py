@@ -14,26 +14,23 @@ from impasto.inference.generator_graph import GeneratorGraph, graph_of
 from impasto.inference.sampler import load
 from impasto.models.build import build_generator
 from impasto.models.generator import near
+from tests.old_models import old_model
 from tests.training.test_run import NETWORKS
 
 THEMES = ("birds", "fish", "both")
 
 
 def generator_of(preset, themes=()):
-    settings = NETWORKS[preset] | {"image.size": 16, "image.channels": 3}
-    if preset == "default":
-        settings |= {"model.exemplars": 12}
-    if themes:
-        settings |= {"model.themes": themes}
+    themed = {"model.themes": themes} if themes else {}
+    if preset == "0.1":
+        return old_model(**{"image.size": 16}, **themed)
+    settings = NETWORKS[preset] | themed | {"image.size": 16, "image.channels": 3}
     config = load_config(preset, settings)
     torch.manual_seed(0)
     generator = build_generator(config.model, config.image).eval()
     for name, buffer in generator.named_buffers():  # statistics of a network that has learnt
         if name.endswith("running_var"):
             buffer.uniform_(0.5, 2)
-    if preset == "default":
-        latents = torch.randn(12, 8)
-        generator.follow(latents, 0.3, torch.eye(3)[torch.arange(12) % 3] if themes else None)
     return config, generator
 
 
@@ -45,7 +42,7 @@ def folder(tmp_path, request):
 
 
 @pytest.mark.parametrize(
-    "folder", [("default", THEMES), ("new", THEMES), ("dcgan",), ("mlp",)], indirect=True, ids=str
+    "folder", [("0.1", THEMES), ("default", THEMES), ("dcgan",), ("mlp",)], indirect=True, ids=str
 )
 @pytest.mark.parametrize("to", ["onnx", pytest.param("openvino", marks=pytest.mark.slow)])
 def test_exported_pictures_are_pytorchs(folder, tmp_path, to):
@@ -76,7 +73,7 @@ def test_exported_pictures_are_pytorchs(folder, tmp_path, to):
 
 
 def test_the_graph_draws_as_the_prior_does():
-    _, generator = generator_of("default", THEMES)
+    _, generator = generator_of("0.1", THEMES)
     graph = GeneratorGraph(generator)
     noise, half = torch.randn(12, generator.latent_dim), torch.full((12,), 0.5)
     choice = (torch.arange(12) + 0.5) / 12

@@ -1,4 +1,3 @@
-import copy
 import math
 
 import pytest
@@ -9,6 +8,7 @@ from impasto.errors import InputError
 from impasto.inference.latent import colouring_of, draw, latent_of, pack, slerp, unpack
 from impasto.inference.recipe import Between, Coloured, Mix, Moved, Near, Seed, Stored
 from impasto.models.build import build_generator
+from tests.old_models import old_model
 
 
 def none(name):
@@ -17,11 +17,8 @@ def none(name):
 
 @pytest.fixture(scope="module")
 def generator():
-    latent = {"model.latent_dim": 32, "model.pixel_dims": 16, "model.content_dims": 8, "model.exemplars": 8}
-    cfg = load_config("default", {"image.size": 16, "model.generator_channels": 4, **latent})
-    made = build_generator(cfg.model, cfg.image)
-    made.follow(torch.randn(8, 32, generator=torch.Generator().manual_seed(1)), 0.5)
-    return made
+    cfg = load_config("default", {"image.size": 16, "model.generator_channels": 4, "model.latent_dim": 32})
+    return build_generator(cfg.model, cfg.image)
 
 
 def test_slerp_keeps_to_the_circle():
@@ -50,11 +47,11 @@ def test_slerp_of_no_latent_at_all():
     assert torch.isfinite(slerp(torch.zeros(1, 2), torch.ones(1, 2), 0.5)).all()
 
 
-def test_truncation_draws_nearer_to_exemplars_and_not_to_their_mean(generator):
+def test_truncation_draws_nearer_to_exemplars_and_not_to_their_mean(themed):
     apart, lengths = [], []
     for truncation in (0.01, 0.5, 1.0):
-        z = torch.cat([draw(Seed(seed=s, truncation=truncation), generator)[:1] for s in range(40)])
-        apart.append(float(torch.cdist(z, generator.exemplars).min(1).values.mean()))
+        z = torch.cat([draw(Seed(seed=s, truncation=truncation), themed)[:1] for s in range(40)])
+        apart.append(float(torch.cdist(z, themed.exemplars).min(1).values.mean()))
         lengths.append(float(z.norm(dim=1).mean()))
     assert apart[0] < 0.1 < apart[1] < apart[2]
     assert min(lengths) > 0.8 * max(lengths)
@@ -65,15 +62,6 @@ def test_truncation_of_a_plain_prior_scales_it():
     plain = build_generator(cfg.model, cfg.image)
     whole, half = (draw(Seed(seed=3, truncation=t), plain) for t in (1.0, 0.5))
     assert torch.equal(half, whole * 0.5)
-
-
-def test_the_sketch_belongs_to_its_level(generator):
-    seen = []
-    hook = generator.sketch.register_forward_hook(lambda _module, inputs, _output: seen.append(inputs[0]))
-    latent = torch.randn(1, 3, 32)
-    generator.eval()(latent)
-    hook.remove()
-    assert torch.equal(seen[0], latent[:, generator.levels.index(16)])
 
 
 def test_levels_of_a_mix(generator):
@@ -139,10 +127,9 @@ def test_what_a_picture_is_coloured_by():
 
 
 @pytest.fixture(scope="module")
-def themed(generator):
-    made = copy.deepcopy(generator)
-    made.themes = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0], [1.0, 0.0]] * 2)
-    return made
+def themed():
+    """Of version 0.1: it draws around exemplars, and knows no picture that is both."""
+    return old_model(8, **{"image.size": 16, "model.themes": ["animals", "food"]})[1]
 
 
 def test_themes_choose_exemplars(themed):

@@ -23,9 +23,11 @@ from impasto.studio.settings import Limits, Settings
 BASE = "http://127.0.0.1:7860"
 TINY_RUN = {"train.batch_size": 8, "train.evaluate_samples": 16, "train.checkpoint_every_seconds": 0.5}
 THEMED = {
-    "image.size": 32, "model.generator_channels": 4, "model.exemplars": 16, "model.latent_dim": 32,
-    "model.pixel_dims": 16, "model.content_dims": 8, "model.themes": ["food", "flags"],
-}  # fmt: skip
+    "image.size": 32,
+    "model.generator_channels": 4,
+    "model.latent_dim": 32,
+    "model.themes": ["food", "flags"],
+}
 MLP = {"image.size": 16, "model.hidden": [32]}
 
 
@@ -36,7 +38,7 @@ def made(tmp_path_factory, shapes) -> Path:
     torch.manual_seed(0)
     config = load_config("default", THEMED)
     themed = build_generator(config.model, config.image)
-    themed.follow(torch.randn(16, 32), 0.3, torch.eye(2).repeat(8, 1))
+    themed.learn_themes(torch.eye(2))
     save_model(root / "themed", themed.state_dict(), ModelInfo(config, 8))
     config = load_config("mlp", MLP)
     network = build_generator(config.model, config.image)

@@ -4,12 +4,12 @@ import pytest
 import torch
 
 import impasto
-from impasto.config import load_config, override
+from impasto.config import load_config
 from impasto.errors import ConfigError
-from impasto.training import device, gan_step, memory, projected_step, setup
+from impasto.training import device, gan_step, memory, setup
 from impasto.training import state as states
 from impasto.training.memory import Need, Tally, parts_that_fit
-from tests.training.test_projected_step import Game
+from tests.training.test_modulated_step import Game
 from tests.training.test_run import NETWORKS, SMALL, train
 
 FORECAST = NETWORKS["default"] | {"image.size": 64, "train.batch_size": 8}
@@ -51,29 +51,6 @@ def test_the_gradient_is_that_of_the_whole_batch(shapes, settings):
     torch.testing.assert_close(found, whole, rtol=1e-3, atol=1e-5)
     for name in ("discriminator_loss", "generator_loss", "r1", "r2"):
         torch.testing.assert_close(getattr(told, name), getattr(expected, name), rtol=1e-4, atol=1e-6)
-
-
-@pytest.mark.parametrize("parts", [2, 4])
-@pytest.mark.parametrize("changes", [{}, {"augment__translation": 1.0}])
-def test_a_projected_step_in_parts(monkeypatch, parts, changes):
-    """Batch norm aside, and with the same changes to pictures: the gradient of the whole batch."""
-    monkeypatch.setattr(projected_step.draws, "alike", lambda rng, seed: torch.Generator().manual_seed(0))
-    monkeypatch.setattr(projected_step, "augment", lambda images, *_: images.flip(3) if changes else images)
-    found = []
-    for count in (1, parts):
-        game = Game(**{key.replace(".", "__"): value for key, value in STILL.items()}, **changes)
-        game.config = override(game.config, {"train.parts": count})
-        game.state.generator.eval()  # batch norm
-        game.state.discriminator.eval()  # spectral norm, which improves its estimate at each pass
-        (told,) = game.play(1)
-        networks = (game.state.discriminator, game.state.generator)
-        grads = [p.grad.flatten() for network in networks for p in network.parameters() if p.grad is not None]
-        found.append((torch.cat(grads), told))
-    (whole, expected), (in_parts, told) = found
-    assert whole.abs().max() > 1e-3
-    torch.testing.assert_close(in_parts, whole, rtol=1e-3, atol=1e-4)
-    for name in ("discriminator_loss", "generator_loss", "reconstruction"):
-        torch.testing.assert_close(getattr(told, name), getattr(expected, name), rtol=1e-3, atol=1e-4)
 
 
 def test_batch_norm_counts_a_batch_once_that_is_computed_twice():

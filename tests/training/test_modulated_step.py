@@ -8,24 +8,33 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from impasto.config import load_config
 from impasto.training import state as states
 from impasto.training.modulated_step import ModulatedStep, players, themes_alike
-from tests.training.test_projected_step import drawings
 from tests.training.test_run import NETWORKS
 
 THEMES = torch.eye(2).repeat(16, 1)  # of 32 drawings, in turn
 
 
+def drawings(size=16, count=32):
+    """(count, 3, size, size): a bright square on dark ground, of varied place and colour."""
+    rng = torch.Generator().manual_seed(3)
+    images = torch.full((count, 3, size, size), -0.9)
+    for image in images:
+        y, x = torch.randint(0, size // 2, (2,), generator=rng).tolist()
+        image[:, y : y + size // 2, x : x + size // 2] = torch.rand(3, 1, 1, generator=rng)
+    return images
+
+
 class Game:
     """A run without its surroundings: `play(n)` plays n rounds and returns the figures of each."""
 
-    def __init__(self, **settings):
+    def __init__(self, size=16, **settings):
         settings = {key.replace("__", "."): value for key, value in settings.items()}
-        small = {**NETWORKS["new"], "image.size": 16, "train.batch_size": 8, "model.themes": ["a", "b"]}
-        self.config = load_config("new", {**small, **settings})
+        small = {**NETWORKS["default"], "image.size": size, "train.batch_size": 8, "model.themes": ["a", "b"]}
+        self.config = load_config("default", {**small, **settings})
         fabric = Fabric(accelerator="cpu", devices=1)
         self.state = states.create_state(self.config, batches=None, fabric=fabric)
         config = self.config
         self.step = ModulatedStep(fabric, self.state, config.loss, config.distribution, config.augment)
-        self.images = drawings(16)
+        self.images = drawings(size)
         self.G, self.D = players(self.state)
         self.D.calibrate(self.D.pyramid(self.images))
         self.G.learn_themes(THEMES)
@@ -100,6 +109,9 @@ def test_the_last_real_pictures_are_remembered():
     assert set(game.state.recent) == {"thumbnails", "maps0", "maps1", "maps2", "maps3", "told"}
     assert not torch.equal(game.state.recent["thumbnails"][:8], first)
     assert not any(rows.requires_grad for rows in game.state.recent.values())
+    forgetful = Game(distribution__remembered=0)
+    forgetful.play(2)
+    assert {len(rows) for rows in forgetful.state.recent.values()} == {0}
 
 
 def test_pictures_are_compared_with_those_of_the_same_themes():

@@ -106,14 +106,13 @@ def curve(said):
 CASES = {
     "dcgan": {"loss.r1_weight": 1.0, "augment.translation": 0.5},  # batch norm under a double backward pass
     "r3gan": {"loss.adversarial": "relativistic-average", "augment.colour": 0.5, "augment.cutout": 0.5},
-    "default": {"grow.from_px": 8, "grow.until_images": 64, "data.mirror": True},
-    "new": {},
+    "default": {"data.mirror": True},
 }
 
 
 @pytest.fixture(
     scope="module",
-    params=["dcgan", *(pytest.param(p, marks=pytest.mark.slow) for p in ("default", "r3gan", "new"))],
+    params=["dcgan", *(pytest.param(p, marks=pytest.mark.slow) for p in ("default", "r3gan"))],
 )
 def alone(request, shapes, tmp_path_factory):
     """A preset, and the curve of one process."""

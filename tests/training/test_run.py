@@ -42,22 +42,11 @@ NETWORKS = {
         "model.max_channels": 16,
         "model.pyramid_px": 32,
         "model.head_channels": 8,
-        "model.pixel_dims": 8,
-        "model.content_dims": 8,
-        "model.exemplars": 32,
-        "matching.bank_pictures": 32,
+        "model.latent_dim": 16,
+        "optimizer.cooldown": 0.0,  # by design a run with a new limit has not cooled down for the old one
     },
 }
 NETWORKS["few-shot"] = NETWORKS["default"]
-NETWORKS["new"] = {
-    "model.generator_channels": 4,
-    "model.max_channels": 16,
-    "model.pyramid_px": 32,
-    "model.head_channels": 8,
-    "model.latent_dim": 16,
-    "optimizer.cooldown": 0.0,  # by design a run with a new limit has not cooled down for the old one
-}
-GROWING = {"grow.from_px": 8, "grow.until_images": 64}
 
 
 def train(shapes, out, preset="default", **more):
@@ -65,7 +54,7 @@ def train(shapes, out, preset="default", **more):
     return impasto.train(shapes, out, preset=preset, overrides=overrides, **more)
 
 
-# `few-shot` is `default` with fewer components: it is looked at among the slow tests.
+# `few-shot` is `default` with mirrored pictures: it is looked at among the slow tests.
 QUICK = [pytest.param(name, marks=pytest.mark.slow) if name == "few-shot" else name for name in NETWORKS]
 
 
@@ -77,7 +66,6 @@ def lines_of(out):
 def test_resuming_is_a_theorem(shapes, tmp_path, preset):
     """run(20 steps) equals resume(run(10 steps), 10 steps), tensor for tensor."""
     overrides = {"model.prior": "uniform"} if preset == "mlp" else {"data.mirror": True, "data.balance": 0.5}
-    overrides |= GROWING if preset == "default" else {}
     train(shapes, tmp_path / "whole", preset, images=160, overrides=overrides)
     train(shapes, tmp_path / "parts", preset, images=80, overrides=overrides)
     train(shapes, tmp_path / "parts", preset, images=160, overrides=overrides, resume=True)
@@ -91,21 +79,12 @@ def test_resuming_is_a_theorem(shapes, tmp_path, preset):
     assert last[0] == last[1]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("until", [80, 88])
-def test_resuming_at_the_moment_of_growth_is_a_theorem(shapes, tmp_path, until):
-    """Saved after the last small step, and one step before that."""
-    overrides = {**GROWING, "grow.until_images": until, "augment.translation": 0.5}
-    for out, images in (("whole", 104), ("parts", 80), ("parts", 104)):
-        train(shapes, tmp_path / out, images=images, overrides=overrides, resume=True)
-        if images == 80:
-            assert load_file(tmp_path / out / "state.safetensors")["generator/resolution"] == 8
-    whole, parts = (load_file(tmp_path / out / "state.safetensors") for out in ("whole", "parts"))
-    assert whole.keys() == parts.keys()
-    assert whole["generator/resolution"] == whole["average/resolution"] == 16
-    assert not any("pyramid" in name for name in whole)
-    for name, tensor in whole.items():
-        assert torch.equal(tensor, parts[name]), name
+def test_none_of_version_0_1_is_trained_further(shapes, tmp_path):
+    """Its models redraw their training pictures."""
+    with pytest.raises(ConfigError, match="redraw their training pictures") as found:
+        train(shapes, tmp_path / "run", overrides={"model.kind": "projected"}, images=8)
+    assert "--preset default" in found.value.hint
+    assert not (tmp_path / "run").exists()
 
 
 def test_what_a_run_leaves_behind(shapes, tmp_path):
@@ -375,18 +354,16 @@ def test_other_channels(shapes, tmp_path, channels, preset):
     "size", [pytest.param(128, marks=pytest.mark.slow), pytest.param(256, marks=pytest.mark.slow)]
 )
 def test_the_default_at_larger_sizes(shapes, tmp_path, size):
-    """As it is but for the batch: the widths, the frozen network and the moment of growth of the preset."""
+    """As it is but for the batch: the widths and the frozen network of the preset."""
     overrides = {
         "image.size": size,
         "train.batch_size": 8,
         "train.evaluate_samples": 16,
         "train.device": "cpu",
-        "grow.until_images": 1,  # then 4 for the next size, and 16
     }
     impasto.train(shapes, tmp_path / "run", images=24, overrides=overrides)
     model = impasto.load(tmp_path / "run")
     assert model.render([0, 1]).shape == (2, size, size, 3)
-    assert int(model.generator.resolution) == size
 
 
 def test_few_pictures_are_enough_for_the_default(shapes, tmp_path):
@@ -396,7 +373,7 @@ def test_few_pictures_are_enough_for_the_default(shapes, tmp_path):
     folder.mkdir()
     for path in sorted(shapes.rglob("*.png"))[:24]:
         shutil.copy(path, folder)
-    overrides = {"data.holdout_min_pictures": 4, "model.pixel_dims": 64, "model.content_dims": 32}
+    overrides = {"data.holdout_min_pictures": 4}
     run = train(folder, tmp_path / "run", images=24, overrides=overrides)
     assert run.images_seen == 24
 

@@ -14,8 +14,8 @@ from impasto.errors import InputError, MissingDependencyError
 from impasto.image_files import grid, save
 from impasto.inference.sampler import Model
 from impasto.metrics.inception import find_inception_weights, published_fid
-from impasto.metrics.report import Seen, report, see
-from impasto.models.features import load_lite0
+from impasto.metrics.report import report, see
+from impasto.models.features import Views, load_lite0, look
 from impasto.models.rendering import render
 
 MOST_SAMPLES, LEAST_SAMPLES = 5_000, 256
@@ -68,9 +68,13 @@ def evaluate(
 
     net, seed = load_lite0(torch.device("cpu")), torch.Generator().manual_seed(0)
     seen, known = see(net, fake), see(net, train) if own else None
-    tree = report(see(net, real), seen, seed, known).to_dict()
+    # It learnt from mirror images, too, and may redraw those.
+    mirrored = look(net, train[:, :, ::-1]) if known is not None and dataset.mirror else None
+    tree = report(see(net, real), seen, seed, known, mirrored).to_dict()
     if sheet is not None and known is not None:
-        save(above_nearest(fake, seen, train, known), Path(sheet))
+        shown = train if mirrored is None else np.concatenate((train, train[:, :, ::-1]))
+        sources = known.views if mirrored is None else known.views.joined(mirrored)
+        save(above_nearest(fake, seen.views, shown, sources), Path(sheet))
     if (weights := find_inception_weights()) is not None:
         with contextlib.suppress(
             MissingDependencyError
@@ -79,7 +83,7 @@ def evaluate(
     return tree
 
 
-def above_nearest(fake: Bytes, seen: Seen, train: Bytes, known: Seen) -> Bytes:
+def above_nearest(fake: Bytes, seen: Views, train: Bytes, known: Views) -> Bytes:
     """A sheet: in each row samples, under each its nearest training picture by layout, then by content.
 
     (N, H, W, C) and (M, H, W, C) uint8, and what is measured of them -> (H', W', C).
@@ -90,8 +94,8 @@ def above_nearest(fake: Bytes, seen: Seen, train: Bytes, known: Seen) -> Bytes:
         nearest = [
             train[torch.cdist(of_fake[some], of_train).argmin(1).numpy()]
             for of_fake, of_train in (
-                (seen.views.layout, known.views.layout),
-                (seen.views.what, known.views.what),
+                (seen.layout, known.layout),
+                (seen.what, known.what),
             )
         ]
         rows.append(grid(np.concatenate((fake[some], *nearest)), len(fake[some])))

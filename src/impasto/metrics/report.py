@@ -158,13 +158,25 @@ def _redrawn(tree: dict[str, Any], space: str) -> bool:
     return is_redrawn(auc, auc_error(tree["samples"], holdout), share, chance, holdout)
 
 
-def report(real: Seen, fake: Seen, generator: torch.Generator, train: Seen | None = None) -> Report:
+def report(
+    real: Seen,
+    fake: Seen,
+    generator: torch.Generator,
+    train: Seen | None = None,
+    mirrored: Views | None = None,
+) -> Report:
     """Compare samples with real pictures.
 
-    `train` are the pictures that were trained on, where these are known; `real` were held out then.
     Distances are between as many pictures on both sides; how new samples are rests on all of them.
-    `generator` draws what is compared for the floor. Raises `InputError` for fewer than eight real pictures
-    or four samples.
+
+    Args:
+        real: Pictures that were held out, or any where it is not known what was trained on.
+        fake: The samples.
+        generator: Draws what is compared for the floor.
+        train: The pictures that were trained on.
+        mirrored: Their mirror images, where these were trained on, too: samples may redraw them.
+
+    Raises `InputError` for fewer than eight real pictures or four samples.
     """
     if len(real) < 8:
         raise InputError(f"{len(real)} pictures are too few to measure", "this measure needs 8 or more")
@@ -176,7 +188,8 @@ def report(real: Seen, fake: Seen, generator: torch.Generator, train: Seen | Non
     # To the other training pictures, by which the FLD is fitted, these are new ones.
     count = min(len(real), len(train) // 2)
     some, others = order[:count], order[count:]
-    views, what = train.views, train.views.what
+    what = train.views.what
+    views = train.views if mirrored is None else train.views.joined(mirrored)
     pairs = zip(views.items(), fake.views.items(), real.views.items(), strict=True)
     return Report(
         quality(real, fake, what),

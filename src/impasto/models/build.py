@@ -15,6 +15,7 @@ from impasto.descriptors import (
     SrresnetConfig,
     UpscalerConfig,
 )
+from impasto.errors import ConfigError
 from impasto.models.critics import UnetDiscriminator, VggDiscriminator
 from impasto.models.discriminator import (
     DcganDiscriminator,
@@ -69,6 +70,14 @@ def build_discriminator(cfg: ModelConfig, image: ImageConfig) -> Discriminator:
     return spectrally_normalised(discriminator) if cfg.spectral_norm else discriminator
 
 
+def not_trained() -> ConfigError:
+    """What is to be said where somebody wants to train a model of version 0.1's kind."""
+    return ConfigError(
+        "model.kind=projected is version 0.1's, whose models redraw their training pictures: none is trained",
+        "begin a new run, with --preset default; `impasto generate` still uses the model",
+    )
+
+
 def _discriminator(cfg: ModelConfig, image: ImageConfig) -> Discriminator:
     match cfg:
         case MlpConfig():
@@ -77,8 +86,10 @@ def _discriminator(cfg: ModelConfig, image: ImageConfig) -> Discriminator:
             return DcganDiscriminator(cfg, image)
         case ResidualConfig():
             return ResidualDiscriminator(cfg, image)
-        case ProjectedConfig() | ModulatedConfig():
+        case ModulatedConfig():
             return ProjectedDiscriminator(cfg, image)
+        case ProjectedConfig():
+            raise not_trained()
         case CompactConfig():
             return UnetDiscriminator(cfg)
         case SrresnetConfig():

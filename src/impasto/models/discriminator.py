@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from impasto.config import ImageConfig
-from impasto.descriptors import DcganConfig, MlpConfig, ModulatedConfig, ProjectedConfig, ResidualConfig
+from impasto.descriptors import DcganConfig, MlpConfig, ModulatedConfig, ResidualConfig
 from impasto.models.generator import stage_widths
 from impasto.models.layers import LEAK, ResidualBlock, conv, downsample, leaky, linear
 from impasto.models.pyramid import CHANNELS, Pyramid, map_sides
@@ -115,7 +115,7 @@ class ProjectedDiscriminator(Discriminator):
     Its frozen network is not among its weights: it is the same everywhere, and no checkpoint needs it.
     """
 
-    def __init__(self, cfg: ProjectedConfig | ModulatedConfig, image: ImageConfig) -> None:
+    def __init__(self, cfg: ModulatedConfig, image: ImageConfig) -> None:
         super().__init__()
         side_px = cfg.pyramid_px or min(max(64, image.size), 128)
         self._pyramid = (Pyramid(side_px),)  # in a tuple: not a submodule

@@ -72,6 +72,12 @@ class Views:
         """Those of some of the pictures."""
         return Views(self.layout[rows], self.how[rows], self.what[rows])
 
+    def joined(self, other: "Views") -> "Views":
+        """These and, after them, others."""
+        return Views(
+            *(torch.cat(pair) for pair in zip(vars(self).values(), vars(other).values(), strict=True))
+        )
+
     def items(self) -> Iterator[tuple[str, Tensor]]:
         """Names and vectors."""
         yield from (("layout", self.layout), ("how", self.how), ("what", self.what))

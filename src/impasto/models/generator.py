@@ -34,7 +34,7 @@ from impasto.models.layers import (
 
 Prior = Literal["normal", "uniform"]
 KEPT_THEMES = 2_048  # real pictures whose themes a generator keeps
-SKETCH_SIDE = 16  # the thumbnails that latents describe (models/encoder.py)
+SKETCH_SIDE = 16  # the thumbnails that the latents of version 0.1 describe
 
 
 class Generator(nn.Module):
@@ -204,14 +204,11 @@ class GeneratorStage(nn.Module):
 
 
 class GrowingGenerator(Generator):
-    """Residual blocks with batch norm; every resolution adds to the picture (Karras et al. 2020, section 4).
+    """Version 0.1's: residual blocks with batch norm; every resolution adds to the picture.
 
-    A sketch of 16 px, linear in the latent, goes into the picture and into the features of that resolution:
-    layout and colours of a picture need not be learnt where they can be computed (`draw_sketches`).
-
-    `grow_to(32)` leaves the resolutions above 32 px out: the picture is still `size` wide but has the detail
-    of 32 px, at a quarter of the work. How far it has grown is part of its weights.
-    """  # fmt: skip
+    A sketch of 16 px, linear in the latent, goes into the picture and into the features of that resolution.
+    A model that had not grown up has a `resolution` below its size: it leaves the finer ones out.
+    """
 
     resolution: Tensor
     exemplars: Tensor
@@ -252,7 +249,7 @@ class GrowingGenerator(Generator):
         self, count: int, rng: torch.Generator, truncation: float = 1.0, themes: Sequence[int] = ()
     ) -> Tensor:
         """Draw (count, latent_dim) around exemplars: the latent of a real picture, any of them, and noise, so
-        mixed that each component keeps unit variance. Before `follow`, N(0, 1).
+        mixed that each component keeps unit variance.
 
         `truncation` scales the share of noise: towards 0 lie the exemplars themselves, not their mean, which
         would be the one picture that is like none of them. With `themes`, their places in the config, only
@@ -274,36 +271,6 @@ class GrowingGenerator(Generator):
     def having(self, themes: Sequence[int]) -> Tensor:
         """(exemplars,) bool: which have all of the themes, given by their places in the config."""
         return (self.themes[:, list(themes)] > 0).all(1)
-
-    @torch.no_grad()
-    def follow(self, latents: Tensor, noise: float, themes: Tensor | None = None) -> None:
-        """Let the prior lie around the latents (N, dims) of real pictures (IC-GAN, Casanova et al. 2021).
-
-        In so many dimensions hardly a draw from N(0, I) is near anything that G was taught. `noise` is the
-        share of it in a latent: 0 draws the latents themselves, 1 the normal distribution. `themes` (N, T)
-        are 1 where a picture has one.
-        """
-        if len(self.exemplars) and latents.numel():
-            places = torch.arange(len(self.exemplars)) % len(latents)
-            self.exemplars[:, : latents.shape[1]] = latents[places]
-            self.noise[: latents.shape[1]] = noise
-            if themes is not None and "themes" in self._buffers:
-                self.themes.copy_(themes[places])
-
-    @torch.no_grad()
-    def draw_sketches(self, z: Tensor, thumbnails: Tensor) -> None:
-        """Begin with what a linear map from latents (N, latent_dim) to thumbnails (N, C 16^2) can know."""
-        ones = torch.ones(len(z), 1, device=z.device)
-        # A little weight decay: with fewer pictures than components the best map is no good.
-        design = torch.cat((z, ones), 1)
-        gram = design.T @ design + 0.01 * len(z) * torch.eye(design.shape[1], device=z.device)
-        solution = torch.linalg.solve(gram, design.T @ thumbnails)
-        self.sketch.weight.copy_(solution[:-1].T)
-        self.sketch.bias.copy_(solution[-1])
-
-    def grow_to(self, resolution: int) -> None:
-        """Give detail up to `resolution` px, at least 8 and at most the picture's size."""
-        self.resolution.fill_(min(max(8, resolution), self.size))
 
     def forward(self, z: Tensor) -> Tensor:
         """(B, latent_dim), or one for each level, -> (B, channels, size, size), in or near [-1, 1]."""
@@ -327,10 +294,11 @@ class GrowingGenerator(Generator):
 
 
 class ModulatedGenerator(Generator):
-    """Residual blocks with batch norm that the latent modulates; every resolution adds to the picture.
+    """Residual blocks with batch norm that the latent modulates; every resolution adds to the picture
+    (Karras et al. 2020, section 4).
 
-    A latent is which themes the picture has, (T,) zeros and ones, then noise (latent_dim - T,). Blocks and
-    what they add are `GrowingGenerator`'s; no number of a latent describes a real picture.
+    A latent is which themes the picture has, (T,) zeros and ones, then noise (latent_dim - T,). No number of
+    it describes a real picture.
     """
 
     themes: Tensor

@@ -1,4 +1,4 @@
-"""What a projected discriminator and the lesson beside the game see: maps of a frozen EfficientNet-Lite1.
+"""What a projected discriminator and the energy distances see: maps of a frozen EfficientNet-Lite1.
 
 Lite1, never the judge's Lite0: a network that helps to train must not measure (Kynkaanniemi et al. 2023).
 """

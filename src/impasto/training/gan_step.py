@@ -34,7 +34,7 @@ class StepStats:
     r1: Tensor
     r2: Tensor
     gradient_penalty: Tensor
-    reconstruction: Tensor  # of pictures from their latents; 0 where the step has no such lesson
+    reconstruction: Tensor  # how differently both sides are distributed; 0 where the step does not look
     real_logit: Tensor
     fake_logit: Tensor
     spread: Tensor  # how far the generated pictures of the batch lie apart, over how far the real ones do

@@ -18,8 +18,6 @@ from impasto.training import previews
 from impasto.training.evaluation import Judge, Measurement
 from impasto.training.gan_step import StepStats, gan_step
 from impasto.training.modulated_step import ModulatedStep
-from impasto.training.projected_step import grow, projected_step
-from impasto.training.reference import Reference
 from impasto.training.state import TrainingState
 
 
@@ -27,14 +25,12 @@ from impasto.training.state import TrainingState
 class Generation:
     """See `task.Task`.
 
-    `themes` gives those of pictures by their indices, (n, T) ones and zeros; `reference` is what a projected
-    GAN knows of the real pictures.
+    `themes` gives those of pictures by their indices, (n, T) ones and zeros.
     """
 
     fabric: Fabric
     judge: Judge
     themes: Callable[[Indices], Floats]
-    reference: Reference | None = None
 
     def step(self, state: TrainingState, config: Config, next_batch: Callable[[], Tensor]) -> StepStats:
         """D learns and G learns once."""
@@ -43,13 +39,8 @@ class Generation:
             game = ModulatedStep(self.fabric, state, loss, config.distribution, config.augment)
             real = next_batch()
             return game(real, self.themes_of_batch(state, config.model), parts)
-        if self.reference is None:
-            rounds = config.train.discriminator_steps
-            return gan_step(self.fabric, state, next_batch, loss, config.augment, rounds, parts)
-        grow(state, config.grow)
-        return projected_step(
-            self.fabric, state, self.reference, next_batch, loss, config.matching, config.augment, parts
-        )
+        rounds = config.train.discriminator_steps
+        return gan_step(self.fabric, state, next_batch, loss, config.augment, rounds, parts)
 
     def themes_of_batch(self, state: TrainingState, model: ModulatedConfig) -> Tensor:
         """(B, T): the themes of the batch's pictures, as far as the generator can be asked for them."""

@@ -29,7 +29,6 @@ from impasto.models.layers import overshoot, recomputed
 from impasto.models.pyramid import thumbnail
 from impasto.training import ranks
 from impasto.training.gan_step import StepStats, means, observe, spread_of
-from impasto.training.projected_step import heeded
 from impasto.training.state import TrainingState
 
 # Sides to which the maps are pooled before batches are compared: what there is, and roughly where.
@@ -171,15 +170,24 @@ class ModulatedStep:
         total = energy_distance(made, given, earlier)
         real = self.remember(name, given)
         if self.G.kinds and self.distribution.themes:
-            all_told = torch.cat((told, self.state.recent.get("told", told[:0])))[: len(real)]
+            all_told = torch.cat((told, self.state.recent.get("told", told[:0])))
             total = total + self.distribution.themes * energy_within(made, real, themes_alike(told, all_told))
         return total
 
     def remember(self, name: str, rows: Tensor) -> Tensor:
-        """Keep rows of real pictures with the last ones of that `name`; all that are kept."""
-        kept = torch.cat((rows.detach(), self.state.recent.get(name, rows[:0])))
-        self.state.recent[name] = kept[: max(len(rows), self.distribution.remembered)]
-        return self.state.recent[name]
+        """Rows of real pictures and, after them, the last ones of that `name`; so many of both are kept."""
+        known = torch.cat((rows.detach(), self.state.recent.get(name, rows[:0])))
+        self.state.recent[name] = known[: self.distribution.remembered]
+        return known
+
+
+def heeded(images_seen: int, by_images: int) -> float:
+    """How much D heeds themes: not at all at first, fully after `by_images`.
+
+    An early G cannot put into its pictures what they are told. D would see that at once, be right on every
+    picture for some minutes, and teach nothing else.
+    """
+    return min(1.0, images_seen / by_images) if by_images else 1.0
 
 
 def themes_alike(one: Tensor, other: Tensor) -> Tensor:

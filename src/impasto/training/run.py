@@ -27,9 +27,10 @@ from torch import nn
 from impasto.adaptive_threads import AdaptiveThreads, count_is_fixed
 from impasto.config import Config, TrainConfig, load_config, override
 from impasto.data.folder import Dataset
-from impasto.descriptors import GeneratorConfig
+from impasto.descriptors import GeneratorConfig, ProjectedConfig
 from impasto.errors import CheckpointError, ConfigError, DamagedError, InputError, TrainingError
 from impasto.files import remove_leftovers, write_bytes_atomically
+from impasto.models.build import not_trained
 from impasto.models.upscaler import Upscaler
 from impasto.overrides import parse_overrides
 from impasto.training import device as places
@@ -144,6 +145,8 @@ def train(
             config, why = load_config(preset, set_anew), "as asked"
         else:
             config, why = config_for(directory, set_anew, progress)
+        if isinstance(config.model, ProjectedConfig):
+            raise not_trained()
         if not any((config.stop.minutes, config.stop.images, config.stop.epochs)):
             config = config.model_copy(
                 update={"stop": config.stop.model_copy(update={"until_converged": True})}

@@ -1,11 +1,9 @@
 """What a run is made of: its config, its pictures, and the task that the engine runs."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from lightning_fabric import Fabric
 
@@ -15,7 +13,7 @@ from impasto.data.folder import Dataset
 from impasto.data.inspect import choose_preset
 from impasto.data.opening import open_pictures, pictures_in
 from impasto.data.pairs import open_pairs
-from impasto.descriptors import GeneratorConfig, ModulatedConfig, ProjectedConfig
+from impasto.descriptors import GeneratorConfig, ModulatedConfig
 from impasto.errors import InputError
 from impasto.images import to_tensor
 from impasto.models.features import thumbnails
@@ -30,14 +28,12 @@ from impasto.training import state as states
 from impasto.training.evaluation import MOST_SOURCES, MOST_TRAINING, Judge
 from impasto.training.generation import Generation
 from impasto.training.modulated_step import players
-from impasto.training.projected_step import networks
-from impasto.training.reference import Reference, make_reference, remember
 from impasto.training.task import Task
 from impasto.training.upscaling import COMPARED_PX, MOST_COMPARED, Upscaling, Yardstick
 
 # More would make every measurement slower and hardly steadier.
 MOST_HOLDOUT = 1_000
-OF_EACH_THEME = 16  # exemplars, as far as it has so many pictures
+OF_EACH_THEME = 16  # pictures, as far as it has so many
 CALIBRATED = 256  # real pictures, by which the scales of D are set
 SURVEYED = 32  # real pictures at a time, before the first step
 
@@ -70,8 +66,7 @@ def open_data(
 def with_themes(config: Config, dataset: Dataset) -> Config:
     """With the names of the pictures' themes, where the generator can be asked for them."""
     names, model = dataset.themes, config.model
-    askable = isinstance(model, ModulatedConfig) or (isinstance(model, ProjectedConfig) and model.exemplars)
-    if not askable or len(names) < 2:
+    if not isinstance(model, ModulatedConfig) or len(names) < 2:
         return config
     return config.model_copy(update={"model": config.model.model_copy(update={"themes": names})})
 
@@ -101,8 +96,7 @@ def make_task(
         )
         if isinstance(config.model, ModulatedConfig):
             _prepare(config, state, dataset, first=first)
-        reference = _reference(config, state, fabric, dataset, first=first)
-        return Generation(fabric, judge, dataset.themes_of, reference)
+        return Generation(fabric, judge, dataset.themes_of)
     holdout = dataset.holdout_windows(MOST_COMPARED, COMPARED_PX)
     yardstick = Yardstick(holdout, config.model.scale, config.restoration, fabric.device)
     return Upscaling(fabric, yardstick, _feature_network(config.restoration, fabric))
@@ -129,10 +123,15 @@ def _prepare(config: Config, state: states.TrainingState, dataset: Dataset, *, f
 
 
 def _sources(dataset: Dataset, seed: int) -> torch.Tensor:
-    """Thumbnails of the pictures that samples may be drawn after: (M, d), M at most `MOST_SOURCES`."""
-    places = dataset.some_to_train_on(MOST_SOURCES, seed)
+    """Thumbnails of the pictures that samples may be drawn after: (M, d), M at most `MOST_SOURCES`.
+
+    Where training shows pictures mirrored, too, their mirror images are among them.
+    """
+    places = dataset.some_to_train_on(MOST_SOURCES // (2 if dataset.mirror else 1), seed)
     parts = (places[start : start + SURVEYED] for start in range(0, len(places), SURVEYED))
-    return torch.cat([thumbnails(to_tensor(dataset.pixels.take(part))) for part in parts])
+    pictures = (to_tensor(dataset.pixels.take(part)) for part in parts)
+    both = (torch.cat((x, x.flip(3))) if dataset.mirror else x for x in pictures)
+    return torch.cat([thumbnails(x) for x in both])
 
 
 def _themes_of_holdout(dataset: Dataset) -> tuple[tuple[str, ...], torch.Tensor] | None:
@@ -148,39 +147,6 @@ def _feature_network(cfg: RestorationConfig, fabric: Fabric) -> FrozenMaps | Non
         return None
     network = Vgg19() if cfg.feature_network == "vgg19" else Pyramid(None)
     return network.to(device=fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
-
-
-def _reference(
-    config: Config, state: states.TrainingState, fabric: Fabric, dataset: Dataset, *, first: bool
-) -> Reference | None:
-    """Survey the real pictures where the generator's lessons need it; remember them where there is room."""
-    if not isinstance(config.model, ProjectedConfig):
-        return None
-    count = config.matching.bank_pictures
-    places = dataset.some_to_train_on(
-        count // 2 if dataset.mirror else count, config.train.seed, OF_EACH_THEME
-    )
-    pixels, themes = dataset.pixels.take(places), torch.from_numpy(dataset.themes_of(places))
-    if dataset.mirror:  # then mirrored pictures are real ones too
-        pixels, themes = np.concatenate((pixels, pixels[:, :, ::-1])), themes.repeat(2, 1)
-    generator, discriminator = networks(state)
-    device = next(discriminator.parameters()).device
-    parts = (pixels[start : start + SURVEYED] for start in range(0, len(pixels), SURVEYED))
-    batches = (to_tensor(part, device) for part in parts)
-    reference = make_reference(generator, discriminator, batches, config.model, first=first, themes=themes)
-    if first:
-        state.average.load_state_dict(state.generator.state_dict())
-    if config.data.fit == "random-crop":  # a picture has as many maps as places
-        return reference
-    with fabric.autocast():
-        memory = remember(
-            discriminator.pyramid,
-            reference.encoder,
-            dataset.pixels.take,
-            dataset.train_indices,
-            mirror=dataset.mirror,
-        )
-    return replace(reference, memory=memory)
 
 
 def look_ahead(

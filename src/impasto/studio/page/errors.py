@@ -279,6 +279,11 @@ MESSAGES: Sequence[Words] = (
         "图片已改变，无法继续该训练，请重新开始",
     ),
     (
+        r"model\.kind=projected is version 0\.1's, .*",
+        "Models of version 0.1 cannot be trained further; start a new training",
+        "0.1 版的模型无法继续训练，请重新开始训练",
+    ),
+    (
         r"'.*' has other networks than this run|a run keeps its settings: .*|this run has preset .*"
         r"|'.*' already holds a run",
         "The training's settings have changed; start a new one",
