@@ -31,7 +31,7 @@ def look_at(dataset: Dataset) -> Reals:
     """At most 10,000 pictures of either kind, at random."""
     net = load_lite0(torch.device("cpu"))
     pixels = dataset.train_pixels(MOST_REAL, seed=0)
-    mirrored = look(net, pixels[:, :, ::-1])
+    mirrored = look(net, np.ascontiguousarray(pixels[:, :, ::-1]))
     return Reals(net, pixels, see(net, pixels), mirrored, see(net, dataset.holdout_pixels(MOST_REAL)))
 
 

@@ -64,6 +64,16 @@ def test_copies_are_told_from_new_pictures_where_real_ones_are_not():
     assert len(findings(new)) == 1
 
 
+def test_mirror_images_that_were_trained_on_are_sources_too():
+    train, holdout, mirrored = normal(200, 0), normal(40, 1), normal(200, 3)
+    copies = mirrored.take(torch.arange(40))
+    told = report(holdout, copies, seeded(), train, mirrored.views).to_dict()
+    untold = report(holdout, copies, seeded(), train).to_dict()
+    for space in ("layout", "how", "what"):
+        assert told[f"{space}_source_auc"] > 0.9 > 0.7 > untold[f"{space}_source_auc"]
+    assert told["floor_fld"] == untold["floor_fld"], "what training pictures get rests on themselves"
+
+
 def test_names_say_which_features_and_never_fid():
     tree = report(normal(20, 0), normal(20, 1), seeded(), normal(50, 2)).to_dict()
     names = {name: value for name, value, _ in rows(tree)}

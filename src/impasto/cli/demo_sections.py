@@ -65,7 +65,7 @@ def films(model: Model, name: str) -> str:
     return section(
         "From picture to picture",
         f"A model is a space of pictures. These are walks through that of {name}, at an even pace, from seed "
-        "to seed and back to the first. All between them is new.",
+        "to seed and back to the first.",
         row(*(_film(model, name, stops) for stops in WALKS)),
     )
 

@@ -68,11 +68,12 @@ def evaluate(
 
     net, seed = load_lite0(torch.device("cpu")), torch.Generator().manual_seed(0)
     seen, known = see(net, fake), see(net, train) if own else None
-    # It learnt from mirror images, too, and may redraw those.
-    mirrored = look(net, train[:, :, ::-1]) if known is not None and dataset.mirror else None
+    shown, mirrored = train, None
+    if known is not None and dataset.mirror:  # it learnt from mirror images, too, and may redraw those
+        images = np.ascontiguousarray(train[:, :, ::-1])
+        shown, mirrored = np.concatenate((train, images)), look(net, images)
     tree = report(see(net, real), seen, seed, known, mirrored).to_dict()
     if sheet is not None and known is not None:
-        shown = train if mirrored is None else np.concatenate((train, train[:, :, ::-1]))
         sources = known.views if mirrored is None else known.views.joined(mirrored)
         save(above_nearest(fake, seen.views, shown, sources), Path(sheet))
     if (weights := find_inception_weights()) is not None:
