@@ -9,6 +9,7 @@ from PIL import Image
 from torch import nn
 from torch.nn import functional as F
 
+import gpu
 import health_cost
 import new_pictures
 import train_speed
@@ -247,6 +248,16 @@ def test_train_speed(tmp_path, capsys, preset, settings):
     assert sum(found["share_of_time_by_operation"].values()) == pytest.approx(1)
     assert found["share_of_time_by_operation"]["convolution"] > 0.1
     assert found["peers"]["dcgan-example"]["ratio"] > 0
+
+
+def test_speeds_of_a_gpu_are_measured_as_far_as_there_is_time(tmp_path):
+    path = tmp_path / "gpu.json"
+    small = [part for setting in TINY_MODULATED.split(",")[:-1] for part in ("--set", setting)]
+    given = ["--sizes", "16", "--batches", "4", "--seconds", "0.01", "--minutes", "0", "--json", str(path)]
+    gpu.main([*given, *small, "--speed-minutes", "0.0001"])
+    (speed,) = json.loads(path.read_text())["speeds"]
+    assert (speed["mode"], speed["size"], speed["batch"]) == ("eager", 16, 4)
+    assert speed["images_per_second"] > 0
 
 
 def test_flops_of_a_gradient_penalty_by_hand():
