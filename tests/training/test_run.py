@@ -13,7 +13,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 import impasto
-from impasto.checkpoints import load_state
+from impasto.checkpoints import load_state, save_state
 from impasto.config import load_config
 from impasto.errors import (
     CheckpointError,
@@ -23,6 +23,7 @@ from impasto.errors import (
     TrainingError,
 )
 from impasto.training import events
+from tests.old_models import old_model
 
 SMALL = {
     "image.size": 16,
@@ -84,6 +85,29 @@ def test_none_of_version_0_1_is_trained_further(shapes, tmp_path):
     with pytest.raises(ConfigError, match="redraw their training pictures") as found:
         train(shapes, tmp_path / "run", overrides={"model.kind": "projected"}, images=8)
     assert "--preset default" in found.value.hint
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_of_version_0_1_is_not_resumed_and_stays_as_it_is(shapes, tmp_path):
+    train(shapes, tmp_path / "run", "mlp", images=8)
+    path = tmp_path / "run" / "state.safetensors"
+    tensors, values = load_state(path)
+    config, _ = old_model()
+    values["config"] = config.model_dump(mode="json") | {"matching": {}, "grow": {}}
+    save_state(path, tensors, values)
+    before = path.read_bytes()
+    with pytest.raises(ConfigError, match="redraw their training pictures"):
+        impasto.train(shapes, tmp_path / "run", images=16, resume=True)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("preset", ["default", "mlp"])
+def test_none_begins_with_a_model_of_version_0_1(shapes, tmp_path, preset):
+    """Whichever networks it has: it is not told to set model.kind=projected, which is refused in turn."""
+    begun = {"train.begin_with": "openmoji-64"}
+    with pytest.raises(ConfigError, match="redraw their training pictures") as found:
+        train(shapes, tmp_path / "run", preset, overrides=begun, images=8)
+    assert "without --from" in found.value.hint
     assert not (tmp_path / "run").exists()
 
 

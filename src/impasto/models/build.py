@@ -74,7 +74,7 @@ def not_trained() -> ConfigError:
     """What is to be said where somebody wants to train a model of version 0.1's kind."""
     return ConfigError(
         "model.kind=projected is version 0.1's, whose models redraw their training pictures: none is trained",
-        "begin a new run, with --preset default; `impasto generate` still uses the model",
+        "begin a new run, with --preset default and without --from; `impasto generate` still uses the model",
     )
 
 

@@ -26,9 +26,9 @@ from impasto.checkpoints import (
 )
 from impasto.config import Config, EmaConfig, OptimizerConfig, TrainConfig
 from impasto.data.batches import Batches
-from impasto.descriptors import GeneratorConfig, ModelConfig
+from impasto.descriptors import GeneratorConfig, ModelConfig, ProjectedConfig
 from impasto.errors import CheckpointError
-from impasto.models.build import build_discriminator, build_generator, build_upscaler
+from impasto.models.build import build_discriminator, build_generator, build_upscaler, not_trained
 from impasto.models.discriminator import Discriminator
 from impasto.models.generator import Generator
 from impasto.models.upscaler import CompactUpscaler
@@ -198,7 +198,8 @@ def begin_with(state: TrainingState, model: ModelConfig, source: str) -> None:
     """Give a fresh state's generator, and its average, the averaged weights of a run, or those of a model.
 
     `source` is the folder of either, or the name of a model that comes with the package; `model` are the
-    networks of the state. Raises `CheckpointError` where there is none, or its networks are others.
+    networks of the state. Raises `CheckpointError` where there is none, or its networks are others, and
+    `ConfigError` where it is of version 0.1's kind.
     """
     path = Path(source) / STATE_FILE
     if source not in shipped_models() and path.is_file():
@@ -219,6 +220,8 @@ def begin_with(state: TrainingState, model: ModelConfig, source: str) -> None:
 
 def _check_shape(theirs: ModelConfig, ours: ModelConfig, source: str) -> None:
     """Raise `CheckpointError` where generators differ, with what to set."""
+    if isinstance(theirs, ProjectedConfig):  # no setting makes a run that it fits
+        raise not_trained()
     found, wanted = theirs.model_dump(), ours.model_dump()
     others = {
         name: value
