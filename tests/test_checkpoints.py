@@ -44,6 +44,15 @@ def test_a_run_of_version_0_1_keeps_its_pictures_held_out():
     assert saved_config(tree, Path("state"), "0.1.0").data.together == "copies"
 
 
+def test_what_only_version_0_1_knew_of_training_is_left_out():
+    tree = load_config("dcgan").model_dump(mode="json")
+    old = tree | {"matching": {"bank_pictures": 2_048}, "grow": {"from_px": 16, "until_images": 60_000}}
+    assert saved_config(old, Path("model.json"), "0.1.0") == load_config("dcgan")
+    assert "grow" in old  # what was read is not changed
+    with pytest.raises(CheckpointError, match="growth"):
+        saved_config(tree | {"growth": {}}, Path("model.json"))
+
+
 def test_a_state_comes_back_whole(tmp_path):
     save_state(tmp_path / "s", TENSORS, {"images_seen": 3, "list": [1, {"x": None}]})
     tensors, values = load_state(tmp_path / "s")
