@@ -13,9 +13,11 @@ import gpu
 import health_cost
 import new_pictures
 import train_speed
+from impasto.config import load_config
 from impasto.data.batches import Batches
 from impasto.data.cache import Pixels
 from impasto.errors import ConfigError, InputError
+from impasto.models.discriminator import ProjectedDiscriminator
 from kit import arms, results, sets, steps
 from peers import PEERS, make_peer
 
@@ -248,6 +250,17 @@ def test_train_speed(tmp_path, capsys, preset, settings):
     assert sum(found["share_of_time_by_operation"].values()) == pytest.approx(1)
     assert found["share_of_time_by_operation"]["convolution"] > 0.1
     assert found["peers"]["dcgan-example"]["ratio"] > 0
+
+
+def test_a_step_is_calibrated_by_as_many_pictures_as_a_run(monkeypatch):
+    seen = []
+    monkeypatch.setattr(ProjectedDiscriminator, "calibrate", lambda _, maps: seen.append(maps[0]))
+    settings = dict(part.split("=") for part in TINY_MODULATED.split(","))
+    config = load_config("default", {"image.size": 16, "train.device": "cpu", **settings})
+    pixels = np.random.default_rng(0).integers(0, 256, (300, 16, 16, 3), np.uint8)
+    steps.make_step(config, lambda count: Batches(Pixels(pixels, 16, 3), np.arange(300), count, 0))
+    (maps,) = seen
+    assert len(maps.flatten(1).unique(dim=0)) == steps.CALIBRATED
 
 
 def test_speeds_of_a_gpu_are_measured_as_far_as_there_is_time(tmp_path):

@@ -138,7 +138,8 @@ def make_step(config: Config, batches: Callable[[int], Batches]) -> Step:
     state = states.create_state(config, batches(config.train.batch_size), fabric)
     if isinstance(config.model, ModulatedConfig):
         _, D = modulated.players(state)
-        real = torch.cat([to_tensor(batches(32).next()) for _ in range(CALIBRATED // 32)]).to(fabric.device)
+        some = batches(32)
+        real = torch.cat([to_tensor(some.next()) for _ in range(CALIBRATED // 32)]).to(fabric.device)
         with torch.no_grad():
             D.calibrate(D.pyramid(real))
     # Nothing is measured, and no preset here asks for themes.
