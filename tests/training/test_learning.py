@@ -80,12 +80,15 @@ def test_every_preset_learns_drawings(shapes, tmp_path, preset, settings):
         return _pixels(impasto.load(tmp_path / "last").render(range(96)))
 
     untrained, late = made_after(64), made_after(4800)
-    assert kernel_distance(real, late) < 0.25 * kernel_distance(real, untrained)
+    # `default` reaches .029 to .047, with seven seeds; with the energy's sign turned .098 to .172, without
+    # the energy .095 to .291. A discriminator that never learns is not seen here: .023.
+    share = 0.07 if preset == "default" else 0.25
+    assert kernel_distance(real, late) < share * kernel_distance(real, untrained)
     if preset in ("r3gan", "default"):  # the textbook may collapse; these may not
         # The kernel does not see variety: the mean of all drawings scores 0.002. One picture, however good,
         # lies in about k = 5 of the 80 balls, in the thick of them in twice as many.
         covered = density_coverage(real, late).coverage
-        assert covered > 0.3
+        assert covered > (0.2 if preset == "default" else 0.3)  # seven seeds: .28 to .44
         assert covered > 2 * density_coverage(real, late[:1].expand(96, -1)).coverage
 
 
