@@ -8,9 +8,10 @@ import torch
 from numpy.typing import NDArray
 
 from impasto.data.folder import Dataset
-from impasto.inference.evaluate import FIRST_SEED, LEAST_SAMPLES, MOST_REAL, MOST_SAMPLES, above_nearest
+from impasto.inference.evaluate import FIRST_SEED, LEAST_SAMPLES, MOST_SAMPLES, above_nearest
+from impasto.inference.nearest import MOST_REAL, Sources
 from impasto.metrics.report import Seen, report, see
-from impasto.models.features import Lite0, Views, load_lite0, look
+from impasto.models.features import Lite0, load_lite0
 from kit.arms import Snapshot
 
 JITTER_PX = 2
@@ -21,9 +22,8 @@ class Reals:
     """The folder's pictures as the judge sees them, computed once: those that train, those held out."""
 
     net: Lite0
-    pixels: NDArray[np.uint8]  # (N, H, W, C), those that train
     train: Seen
-    mirrored: Views  # mirror images of those: an arm may train on them, and redraw them
+    sources: Sources  # those that train and their mirror images: an arm may train on these, and redraw them
     holdout: Seen
 
 
@@ -31,8 +31,9 @@ def look_at(dataset: Dataset) -> Reals:
     """At most 10,000 pictures of either kind, at random."""
     net = load_lite0(torch.device("cpu"))
     pixels = dataset.train_pixels(MOST_REAL, seed=0)
-    mirrored = look(net, np.ascontiguousarray(pixels[:, :, ::-1]))
-    return Reals(net, pixels, see(net, pixels), mirrored, see(net, dataset.holdout_pixels(MOST_REAL)))
+    train = see(net, pixels)
+    sources = Sources(pixels, train.views).with_mirror_images(net)
+    return Reals(net, train, sources, see(net, dataset.holdout_pixels(MOST_REAL)))
 
 
 def measure(
@@ -52,22 +53,22 @@ def measure(
         "images_per_second": round(snapshot.images_seen / snapshot.seconds, 3),
         **figures_of(seen, reals),
     }
-    pictures = np.concatenate((reals.pixels, reals.pixels[:, :, ::-1]))
-    return figures, above_nearest(fake, seen.views, pictures, reals.train.views.joined(reals.mirrored))
+    return figures, above_nearest(fake, seen.views, reals.sources)
 
 
 def copies(reals: Reals) -> dict[str, dict[str, Any]]:
     """What copiers would get: training pictures themselves, and the same moved by up to 2 px, by name."""
     rng = np.random.default_rng(0)
-    chosen = rng.permutation(len(reals.pixels))[: len(reals.holdout)]
+    pixels = reals.sources.pixels[: len(reals.train)]
+    chosen = rng.permutation(len(pixels))[: len(reals.holdout)]
     shifts = rng.integers(-JITTER_PX, JITTER_PX + 1, (len(chosen), 2))
-    pairs = zip(reals.pixels[chosen], shifts, strict=True)
+    pairs = zip(pixels[chosen], shifts, strict=True)
     moved = np.stack([np.roll(picture, shift, (0, 1)) for picture, shift in pairs])
-    sets = {"copies": reals.pixels[chosen], "copies moved": moved}
-    return {name: figures_of(see(reals.net, pixels), reals) for name, pixels in sets.items()}
+    sets = {"copies": pixels[chosen], "copies moved": moved}
+    return {name: figures_of(see(reals.net, copied), reals) for name, copied in sets.items()}
 
 
 def figures_of(seen: Seen, reals: Reals) -> dict[str, Any]:
     return report(
-        reals.holdout, seen, torch.Generator().manual_seed(0), reals.train, reals.mirrored
+        reals.holdout, seen, torch.Generator().manual_seed(0), reals.train, reals.sources.views
     ).to_dict()

@@ -67,7 +67,7 @@ def test_copies_are_told_from_new_pictures_where_real_ones_are_not():
 def test_mirror_images_that_were_trained_on_are_sources_too():
     train, holdout, mirrored = normal(200, 0), normal(40, 1), normal(200, 3)
     copies = mirrored.take(torch.arange(40))
-    told = report(holdout, copies, seeded(), train, mirrored.views).to_dict()
+    told = report(holdout, copies, seeded(), train, train.views.joined(mirrored.views)).to_dict()
     untold = report(holdout, copies, seeded(), train).to_dict()
     for space in ("layout", "how", "what"):
         assert told[f"{space}_source_auc"] > 0.9 > 0.7 > untold[f"{space}_source_auc"]

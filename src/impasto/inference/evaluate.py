@@ -12,14 +12,14 @@ from impasto.data.cache import Bytes
 from impasto.data.opening import open_to_compare
 from impasto.errors import InputError, MissingDependencyError
 from impasto.image_files import grid, save
+from impasto.inference.nearest import MOST_REAL, Sources
 from impasto.inference.sampler import Model
 from impasto.metrics.inception import find_inception_weights, published_fid
 from impasto.metrics.report import report, see
-from impasto.models.features import Views, load_lite0, look
+from impasto.models.features import Views, load_lite0
 from impasto.models.rendering import render
 
 MOST_SAMPLES, LEAST_SAMPLES = 5_000, 256
-MOST_REAL = 10_000  # of either kind; more take minutes and change little
 FIRST_SEED = 1_000_000  # far from the seeds that training looks at
 SHEET_COLUMNS, SHEET_ROWS, SHEET_GAP = 12, 3, 12
 
@@ -68,14 +68,13 @@ def evaluate(
 
     net, seed = load_lite0(torch.device("cpu")), torch.Generator().manual_seed(0)
     seen, known = see(net, fake), see(net, train) if own else None
-    shown, mirrored = train, None
-    if known is not None and dataset.mirror:  # it learnt from mirror images, too, and may redraw those
-        images = np.ascontiguousarray(train[:, :, ::-1])
-        shown, mirrored = np.concatenate((train, images)), look(net, images)
-    tree = report(see(net, real), seen, seed, known, mirrored).to_dict()
-    if sheet is not None and known is not None:
-        sources = known.views if mirrored is None else known.views.joined(mirrored)
-        save(above_nearest(fake, seen.views, shown, sources), Path(sheet))
+    sources = None if known is None else Sources(train, known.views)
+    if sources is not None and dataset.mirror:
+        sources = sources.with_mirror_images(net)
+    drawn_after = None if sources is None else sources.views
+    tree = report(see(net, real), seen, seed, known, drawn_after).to_dict()
+    if sheet is not None and sources is not None:
+        save(above_nearest(fake, seen.views, sources), Path(sheet))
     if (weights := find_inception_weights()) is not None:
         with contextlib.suppress(
             MissingDependencyError
@@ -84,22 +83,16 @@ def evaluate(
     return tree
 
 
-def above_nearest(fake: Bytes, seen: Views, train: Bytes, known: Views) -> Bytes:
+def above_nearest(fake: Bytes, seen: Views, sources: Sources) -> Bytes:
     """A sheet: in each row samples, under each its nearest training picture by layout, then by content.
 
-    (N, H, W, C) and (M, H, W, C) uint8, and what is measured of them -> (H', W', C).
+    (N, H, W, C) uint8, and what is compared of them -> (H', W', C).
     """
     rows = []
     for start in range(0, min(SHEET_ROWS * SHEET_COLUMNS, len(fake)), SHEET_COLUMNS):
         some = slice(start, start + SHEET_COLUMNS)
-        nearest = [
-            train[torch.cdist(of_fake[some], of_train).argmin(1).numpy()]
-            for of_fake, of_train in (
-                (seen.layout, known.layout),
-                (seen.what, known.what),
-            )
-        ]
-        rows.append(grid(np.concatenate((fake[some], *nearest)), len(fake[some])))
+        shown = fake[some], *sources.nearest(seen.take(torch.arange(len(fake))[some]))
+        rows.append(grid(np.concatenate(shown), len(fake[some])))
     width = max(row.shape[1] for row in rows)
     blank = ((0, SHEET_GAP), (0, 0), (0, 0))
     wide = [np.pad(r, ((0, 0), (0, width - r.shape[1]), (0, 0)), constant_values=255) for r in rows]

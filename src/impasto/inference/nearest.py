@@ -8,47 +8,50 @@ import torch
 
 from impasto.data.cache import Bytes
 from impasto.data.opening import open_to_compare
-from impasto.data.scan import Progress
 from impasto.errors import InputError
 from impasto.inference.sampler import Model
-from impasto.models.features import Views, load_lite0, look
+from impasto.models.features import Lite0, Views, load_lite0, look
 
-MOST_SOURCES = 10_000  # more take minutes to look at
+MOST_REAL = 10_000  # training pictures, or held-out ones; more take minutes and change little
 
 
 @dataclass(frozen=True)
 class Sources:
-    """Training pictures (N, H, W, C) uint8, and what is compared of them; `of` is how many there are."""
+    """Pictures that samples may have been drawn after: (M, H, W, C) uint8, and what is compared of them."""
 
     pixels: Bytes
     views: Views
-    of: int
 
-    def nearest(self, pixels: Bytes) -> tuple[Bytes, Bytes]:
-        """(B, H, W, C) uint8 -> the training picture nearest to each by layout, and by content.
+    def with_mirror_images(self, net: Lite0) -> "Sources":
+        """These and their mirror images: where training showed those too, samples may redraw them."""
+        images = np.ascontiguousarray(self.pixels[:, :, ::-1])
+        return Sources(np.concatenate((self.pixels, images)), self.views.joined(look(net, images)))
 
-        Layout is the picture at 16 px, content the pooled end of a frozen network (`features.Views`).
+    def nearest(self, samples: Views) -> tuple[Bytes, Bytes]:
+        """The picture nearest to each sample by layout, and by content: (N, H, W, C) uint8 each.
+
+        Layout is the picture at 16 px, content the pooled end of a frozen network.
         """
-        views = look(load_lite0(torch.device("cpu")), pixels)
         by_layout, by_content = (
             torch.cdist(ours, theirs).argmin(1).numpy()
-            for ours, theirs in ((views.layout, self.views.layout), (views.what, self.views.what))
+            for ours, theirs in ((samples.layout, self.views.layout), (samples.what, self.views.what))
         )
         return self.pixels[by_layout], self.pixels[by_content]
 
 
-def sources_of(model: Model, place: str | Path, progress: Progress | None = None) -> Sources:
+def sources_of(model: Model, place: str | Path) -> Sources:
     """The pictures that a model was trained on, prepared as they were then; of many, 10,000 at random.
 
     Raises `InputError` where `place` does not hold those pictures, `DataError` where it cannot be read.
     """
     config = model.info.config
-    dataset = open_to_compare(place, config.data, config.image, seed=config.train.seed, progress=progress)
+    dataset = open_to_compare(place, config.data, config.image, seed=config.train.seed)
     if dataset.fingerprint != model.info.data.get("fingerprint"):
         raise InputError(
             f"'{place}' does not hold the pictures that this model was trained on",
             "they may have been changed since; give the folder of the training",
         )
-    pixels = dataset.train_pixels(MOST_SOURCES, seed=0)
-    views = look(load_lite0(torch.device("cpu")), pixels)
-    return Sources(np.ascontiguousarray(pixels), views, len(dataset.train_indices))
+    net = load_lite0(torch.device("cpu"))
+    pixels = dataset.train_pixels(MOST_REAL, seed=0)
+    sources = Sources(pixels, look(net, pixels))
+    return sources.with_mirror_images(net) if dataset.mirror else sources

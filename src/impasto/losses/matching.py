@@ -1,6 +1,6 @@
 """Losses that compare generated pictures with real ones directly, beside the adversarial game.
 
-One compares each picture with the one it is to become, the other only how all of them are distributed.
+`map_difference` compares each picture with one real picture, the others only how all are distributed.
 """
 
 from collections.abc import Sequence
@@ -29,9 +29,9 @@ def energy_distance(fake: Tensor, real: Tensor, earlier: Tensor | None = None) -
     Samples are drawn to where real ones are and pushed from each other, and never to a single one: a real row
     is no row's target. For one row there is no other: E|X - X'| is 0 then.
 
-    `earlier` (K, D) are real rows of the batches before: Y' and, beside the present ones, Y. With more real
-    rows the gradient is less noisy. Earlier generated rows would be those of another generator: with them it
-    runs in circles.
+    `earlier` (K, D) are real rows of the batches before; they are compared with beside the present ones, as
+    with more real rows the gradient is less noisy. Earlier generated rows are not used: they are another
+    generator's, and with them training diverges.
     """
     known = real if earlier is None else torch.cat((real, earlier))
     between = _distances(fake, known).mean()

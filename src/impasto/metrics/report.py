@@ -163,7 +163,7 @@ def report(
     fake: Seen,
     generator: torch.Generator,
     train: Seen | None = None,
-    mirrored: Views | None = None,
+    sources: Views | None = None,
 ) -> Report:
     """Compare samples with real pictures.
 
@@ -174,7 +174,7 @@ def report(
         fake: The samples.
         generator: Draws what is compared for the floor.
         train: The pictures that were trained on.
-        mirrored: Their mirror images, where these were trained on, too: samples may redraw them.
+        sources: What samples may have been drawn after, where that is more: mirror images, too.
 
     Raises `InputError` for fewer than eight real pictures or four samples.
     """
@@ -189,7 +189,7 @@ def report(
     count = min(len(real), len(train) // 2)
     some, others = order[:count], order[count:]
     what = train.views.what
-    views = train.views if mirrored is None else train.views.joined(mirrored)
+    views = train.views if sources is None else sources
     pairs = zip(views.items(), fake.views.items(), real.views.items(), strict=True)
     return Report(
         quality(real, fake, what),

@@ -61,9 +61,8 @@ class TrainingState:
     repairs: list[dict[str, Any]] = field(default_factory=list)  # see repairs.py, as all that follow
     healthy: list[str] = field(default_factory=list)  # the snapshots to roll back to, oldest first
     threads: int | None = None  # that computed last, on a CPU: with another count the last digits may differ
-    recent: dict[str, Tensor] = field(
-        default_factory=dict
-    )  # of the last real pictures, see modulated_step.py
+    # Rows of the last real pictures, which generated ones are compared with (modulated_step.py).
+    recent: dict[str, Tensor] = field(default_factory=dict)
     record: dict[str, Any] | None = None  # the best evaluation of the stretches that were rolled back
 
     @property

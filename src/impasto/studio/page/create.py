@@ -174,7 +174,7 @@ def build(desk: Desk) -> Create:
                 elem_id="yours",
                 visible=False,
                 columns=2,
-                height="auto",
+                height=200,
                 object_fit="contain",
                 format="png",
                 allow_preview=False,
@@ -289,12 +289,15 @@ def _nearest(desk: Desk, one: Made | None) -> Iterator[Any]:
         raise desk.refused("nearest_elsewhere")
 
     def find(check: Check) -> list[tuple[str, str]]:
+        import torch
+
         from impasto.image_files import encode, from_pil
+        from impasto.models.features import load_lite0, look
 
         sources = desk.studio.catalogue.sources(one.model, pictures)
         with Image.open(one.path) as picture:
-            pixels = from_pil(picture)
-        found = zip(("layout", "content"), sources.nearest(pixels[None]), strict=True)
+            views = look(load_lite0(torch.device("cpu")), from_pil(picture)[None])
+        found = zip(("layout", "content"), sources.nearest(views), strict=True)
         return [
             (desk.put(f"by_{name}.png", encode(near[0], "near.png")), desk.say(f"nearest_{name}"))
             for name, near in found

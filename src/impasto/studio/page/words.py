@@ -116,7 +116,7 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "save": ("Save PNG", "保存 PNG"),
     "nearest": ("Nearest of yours", "与训练图片对比"),
-    "nearest_label": ("Your training pictures that are most like it", "最相近的训练图片"),
+    "nearest_label": ("Nearest training pictures", "最相近的训练图片"),
     "nearest_layout": ("by layout", "构图最相近"),
     "nearest_content": ("by content", "内容最相近"),
     "nearest_busy": ("Comparing with your training pictures", "正在与训练图片对比"),
