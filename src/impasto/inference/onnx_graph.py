@@ -68,6 +68,8 @@ def traced(
             verbose=False,
         )
     model = program.model_proto
+    for node in model.graph.node:  # stack traces, with the paths of this computer
+        del node.metadata_props[:]
     for name, value in (properties or {}).items():
         model.metadata_props.add(key=name, value=value)
     data: bytes = model.SerializeToString()
