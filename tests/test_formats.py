@@ -2,7 +2,9 @@
 
 import io
 import struct
+import time
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -322,3 +324,19 @@ def test_only_loaders_of_named_formats_are_open(tmp_path: Path) -> None:
     decoding.vips()
     with pytest.raises(pyvips.Error):
         pyvips.Image.csvload(str(tmp_path / "a.csv"))
+
+
+def test_threads_that_begin_together_all_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first to ask for libvips blocks its loaders before it opens some: none may read meanwhile."""
+    picture = encoded(Image.fromarray(noise(8, 8)))
+    decoding._load_vips.cache_clear()
+    block = pyvips.operation_block_set
+
+    def slowly(name: str, state: bool) -> None:
+        block(name, state)
+        time.sleep(0.01)
+
+    monkeypatch.setattr(pyvips, "operation_block_set", slowly)
+    with ThreadPoolExecutor(8) as threads:
+        read = list(threads.map(images.read, [picture] * 8))
+    assert all((pixels == read[0]).all() for pixels in read)

@@ -10,6 +10,7 @@ import logging
 import re
 import stat
 import struct
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,9 +56,18 @@ class Header:
         return self.format == "svg"
 
 
-@functools.cache
+_loading = threading.Lock()
+
+
 def vips() -> Any:
     """The libvips binding, loaded when first needed (0.1 s)."""
+    # A cache alone lets several threads load at once: one would block the loaders with which another reads.
+    with _loading:
+        return _load_vips()
+
+
+@functools.cache
+def _load_vips() -> Any:
     import pyvips
 
     # A cached operation would keep whole files alive and could hand out a picture that failed halfway.
