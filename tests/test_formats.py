@@ -337,6 +337,11 @@ def test_threads_that_begin_together_all_read(monkeypatch: pytest.MonkeyPatch) -
         time.sleep(0.01)
 
     monkeypatch.setattr(pyvips, "operation_block_set", slowly)
+
+    def read_after(place: int) -> np.ndarray:
+        time.sleep(place * 0.01)  # while the first one is at the loader of that place
+        return images.read(picture)
+
     with ThreadPoolExecutor(8) as threads:
-        read = list(threads.map(images.read, [picture] * 8))
+        read = list(threads.map(read_after, range(8)))
     assert all((pixels == read[0]).all() for pixels in read)
