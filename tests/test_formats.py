@@ -2,6 +2,7 @@
 
 import io
 import struct
+import threading
 import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -326,22 +327,24 @@ def test_only_loaders_of_named_formats_are_open(tmp_path: Path) -> None:
         pyvips.Image.csvload(str(tmp_path / "a.csv"))
 
 
-def test_threads_that_begin_together_all_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first to ask for libvips blocks its loaders before it opens some: none may read meanwhile."""
-    picture = encoded(Image.fromarray(noise(8, 8)))
+def test_a_thread_reads_while_another_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loading libvips blocks its loaders and then opens some: nobody may read meanwhile."""
+    drawing = b'<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"><circle r="4"/></svg>'
     decoding._load_vips.cache_clear()
-    block = pyvips.operation_block_set
+    block, nearly_loaded = pyvips.operation_block_set, threading.Event()
 
-    def slowly(name: str, state: bool) -> None:
+    def block_slowly(name: str, state: bool) -> None:
+        if name.endswith("Raw"):  # the last one
+            nearly_loaded.set()
         block(name, state)
-        time.sleep(0.01)
+        time.sleep(0.02)
 
-    monkeypatch.setattr(pyvips, "operation_block_set", slowly)
+    def read_then() -> np.ndarray:
+        nearly_loaded.wait(60)
+        return images.read(drawing)
 
-    def read_after(place: int) -> np.ndarray:
-        time.sleep(place * 0.01)  # while the first one is at the loader of that place
-        return images.read(picture)
-
-    with ThreadPoolExecutor(8) as threads:
-        read = list(threads.map(read_after, range(8)))
-    assert all((pixels == read[0]).all() for pixels in read)
+    monkeypatch.setattr(pyvips, "operation_block_set", block_slowly)
+    with ThreadPoolExecutor(2) as threads:
+        both = [threads.submit(images.read, drawing), threads.submit(read_then)]
+        one, other = (reading.result() for reading in both)
+    assert (one == other).all()
