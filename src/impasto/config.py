@@ -120,7 +120,8 @@ class DistributionConfig(Frozen):
 
     Weights of the energy distances between the batch that was generated and the batch of real pictures, as
     `thumbnail_px` thumbnails and in the frozen network's maps; and of the mean square by which values leave
-    [-1, 1]. The real pictures compared are those of the batch and the last `remembered`. Where there are
+    [-1, 1]. Distances are raised to `exponent`: the smaller, the more pictures that are nearly alike push
+    each other. The real pictures compared are those of the batch and the last `remembered`. Where there are
     themes, pictures are also compared with those of the same themes alone, `themes` times as much. A
     `themeless_share` of each batch is told none; D heeds themes more and more, and fully from
     `heed_by_images` on.
@@ -131,6 +132,7 @@ class DistributionConfig(Frozen):
     thumbnail_px: Literal[4, 8, 16] = 8
     maps: NonNegative = 4.0
     overshoot: NonNegative = 1.0
+    exponent: Annotated[float, Field(ge=0.05, lt=2)] = 1.0
     remembered: Annotated[int, Field(ge=0, le=65_536)] = 1_024
     themes: NonNegative = 1.0
     themeless_share: Share = 0.1

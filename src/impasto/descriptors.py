@@ -89,10 +89,12 @@ class ModulatedConfig(Frozen):
     `generator_channels` are those at the picture's size; they double with every halving. The frozen network
     sees pictures at `pyramid_px`, or at their own size where that is None, but at 64 px at least and 128 at
     most. Latents come from N(0, I); where there are themes, these are said beside them to both networks.
+    Blocks of at most `latent_map_px` are told the latent place by place, too.
     """
 
     kind: Literal["modulated"] = "modulated"
     latent_dim: Dims = 128
+    latent_map_px: Annotated[int, Field(ge=0, le=64)] = 16
     prior: Literal["normal"] = "normal"
     generator_channels: Annotated[int, Field(ge=2, le=16_384)] = 16
     max_channels: Channels = 256

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -21,57 +22,62 @@ def map_difference(maps: Sequence[Tensor], real: Sequence[Tensor], scales: Seque
     return torch.stack(parts).mean(0)
 
 
-def energy_distance(fake: Tensor, real: Tensor, earlier: Tensor | None = None) -> Tensor:
-    """How differently two batches are distributed: (N, D), (M, D) -> (), 0 for the same and at most 2.
+class Distances(NamedTuple):
+    """All distances that an energy distance needs, of N generated rows and of M real ones, M >= N."""
 
-    `(2 E|X - Y| - E|X - X'| - E|Y - Y'|) / E|Y - Y'|` (Szekely & Rizzo 2013, eq. 2.1), over different rows,
-    so that the gradient is unbiased however small the batches are (Bellemare et al. 2017, Cramer GAN).
-    Samples are drawn to where real ones are and pushed from each other, and never to a single one: a real row
-    is no row's target. For one row there is no other: E|X - X'| is 0 then.
+    between: Tensor  # (N, M): each generated row to each real one
+    within: Tensor  # (N, N): of the generated rows to each other
+    real: Tensor  # (N, M): of the first N real rows to each real one; without a gradient
 
-    `earlier` (K, D) are real rows of the batches before; they are compared with beside the present ones, as
-    with more real rows the gradient is less noisy. Earlier generated rows are not used: they are another
-    generator's, and with them training diverges.
+
+def distances(fake: Tensor, real: Tensor, exponent: float = 1.0) -> Distances:
+    """Euclidean distances between rows, raised to `exponent`, for `energy_distance`: (N, D), (M, D), M >= N.
+
+    The first N real rows are this batch's, further ones those of the batches before: with more real rows the
+    gradient is less noisy. Earlier generated rows are not used: they are another generator's, and with them
+    training diverges.
     """
-    known = real if earlier is None else torch.cat((real, earlier))
-    between = _distances(fake, known).mean()
-    within = _distances(fake, fake).sum() / max(1, len(fake) * (len(fake) - 1))
     with torch.no_grad():
-        itself = _distances(real, real).sum() + (0 if earlier is None else _distances(real, earlier).sum())
-        real_within = itself / max(1, len(real) * (len(known) - 1))
-    distance: Tensor = (2 * between - within - real_within) / real_within.clamp_min(1e-6)
-    return distance
+        of_real = _powers(real[: len(fake)], real, exponent)
+    return Distances(_powers(fake, real, exponent), _powers(fake, fake, exponent), of_real)
 
 
-def energy_within(fake: Tensor, real: Tensor, alike: Tensor) -> Tensor:
-    """`energy_distance` among rows that are alike in something else, such as their themes.
+def energy_distance(pairs: Distances, alike: Tensor | None = None, exponent: float = 1.0) -> Tensor:
+    """How differently generated and real rows are distributed: (), 0 for the same.
 
-    `fake` (N, D) and `real` (M, D), M >= N: generated row i goes with real row i. `alike` (N, M) in [0, 1]
-    says how much real row i, and so generated row i, is like each real row: 1 for the same themes, 0 for
-    other ones. For each i the mean distances to rows like it are compared: `(2 E|X - Y| - E|X - X'| -
-    E|Y - Y'|) / E|Y - Y'|` -> (). Where nothing is like a row but itself it is left out.
+    `(2 E d(X, Y) - E d(X, X') - E d(Y, Y')) / E d(Y, Y')` (Szekely & Rizzo 2013, eq. 2.1 and section 4 for
+    distances to an `exponent` below 2), over different rows, so that the gradient is unbiased however small
+    the batches are (Bellemare et al. 2017, Cramer GAN). Samples are drawn to where real ones are and pushed
+    from each other, and never to a single one: a real row is no row's target. The smaller the exponent, the
+    more near rows push each other compared with far ones: samples that resemble each other within every group
+    are near by 1, where distances between groups decide, and far by 0.5. Divided by the exponent, so that the
+    pull between rows as far apart as real ones are is the same for all.
 
-    A generator that makes one picture of each theme is far by this, and near by all pictures together.
+    `alike` (N, M) in [0, 1] restricts it to rows that are alike in something else, such as their themes: how
+    much real row i, and so generated row i, is like each real row, 1 for the same themes and 0 for other
+    ones. For each i the mean distances to rows like it are compared. Where nothing is like a row but itself
+    it is left out. A generator that makes one picture of each theme is far by this, and near without it.
     """
-    count = len(fake)
-    others = alike * (1 - torch.eye(count, len(real), dtype=fake.dtype, device=fake.device))
-    some = (others[:, :count].sum(1) > 0).to(fake)
+    count, known = pairs.between.shape
+    weights = pairs.between.new_ones(count, known) if alike is None else alike
+    others = weights * (1 - torch.eye(count, known, dtype=weights.dtype, device=weights.device))
+    some = (others[:, :count].sum(1) > 0).to(others) if alike is not None else others.new_ones(count)
 
-    def mean_of_alike(distances: Tensor, weights: Tensor) -> Tensor:
-        return (some * (distances * weights).sum(1) / weights.sum(1).clamp_min(1e-6)).sum()
+    def mean_of_alike(them: Tensor, by: Tensor) -> Tensor:
+        return (some * (them * by).sum(1) / by.sum(1).clamp_min(1e-6)).sum()
 
-    between = mean_of_alike(_distances(fake, real), alike)
-    within = mean_of_alike(_distances(fake, fake), others[:, :count])
-    real_within = mean_of_alike(_distances(real[:count], real), others).detach()
-    distance: Tensor = (2 * between - within - real_within) / real_within.clamp_min(1e-6)
+    between = mean_of_alike(pairs.between, weights)
+    within = mean_of_alike(pairs.within, others[:, :count])
+    real = mean_of_alike(pairs.real, others)
+    distance: Tensor = (2 * between - within - real) / (exponent * real.clamp_min(1e-6))
     return distance
 
 
-def _distances(x: Tensor, y: Tensor) -> Tensor:
-    """Euclidean distances (N, M) with a gradient at 0, where that of the root has none."""
+def _powers(x: Tensor, y: Tensor, exponent: float) -> Tensor:
+    """Euclidean distances (N, M) to the exponent, with a gradient at 0, where that of the root has none."""
     squared = x.square().sum(1)[:, None] + y.square().sum(1)[None] - 2 * x @ y.T
     if x is y:  # rounding leaves a little of a row's distance to itself
         squared = squared * (1 - torch.eye(len(x), dtype=x.dtype, device=x.device))
     smooth = SMOOTHING * x.shape[1] ** 0.5
-    distances: Tensor = (squared.clamp_min(0) + smooth**2).sqrt() - smooth
-    return distances
+    powers: Tensor = (squared.clamp_min(0) + smooth**2) ** (exponent / 2) - smooth**exponent
+    return powers

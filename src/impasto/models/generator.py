@@ -320,7 +320,8 @@ class ModulatedGenerator(Generator):
         self.project = nn.Linear(told, self.width * 4 * 4)
         nn.init.orthogonal_(self.project.weight)
         self.stages = nn.ModuleList(
-            UpsamplingBlock(wide, narrow, told) for wide, narrow in itertools.pairwise(widths)
+            UpsamplingBlock(wide, narrow, told, side if side <= cfg.latent_map_px else 0)
+            for (wide, narrow), side in zip(itertools.pairwise(widths), levels[1:], strict=True)
         )
         self.to_image = nn.ModuleList(ToImage(width, image.channels) for width in widths[1:])
         if kinds:

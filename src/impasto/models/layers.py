@@ -100,10 +100,13 @@ class UpsamplingBlock(nn.Module):
     steers its batch norms by a spike of 40 deviations in one corner, which is seen as a blot there (the
     droplets of Karras et al. 2020, section 2). Networks without normalisation were faster and collapsed
     against a projected discriminator; see docs/research.md.
+
+    With `map_px`, the side of its output, the latent also says what is different from place to place.
     """
 
-    def __init__(self, wide: int, narrow: int, latent_dim: int) -> None:
+    def __init__(self, wide: int, narrow: int, latent_dim: int, map_px: int = 0) -> None:
         super().__init__()
+        self.map = LatentMap(latent_dim, narrow, map_px) if map_px else None
         self.first_norm, self.last_norm = nn.BatchNorm2d(wide), nn.BatchNorm2d(narrow)
         self.first_modulate = Modulation(latent_dim, wide)
         self.last_modulate = Modulation(latent_dim, narrow)
@@ -118,10 +121,33 @@ class UpsamplingBlock(nn.Module):
         """(B, wide, H, W) and (B, latent_dim) -> (B, narrow, 2 H, 2 W)."""
         y = F.relu6(self.first_modulate(self.first_norm(x), z))
         y = double_and_convolve(y, self.first)
+        if self.map is not None:
+            y = y + self.map(z)
         y = self.last(F.relu6(self.last_modulate(self.last_norm(y), z)))
         # The 1x1 convolution before the doubling, not after: a quarter of the work, the same function.
         widened: Tensor = y + F.interpolate(self.skip(x), scale_factor=2, mode="nearest")
         return widened
+
+
+class LatentMap(nn.Module):
+    """A map that is linear in the latent, added to every channel by a strength of its own, at first 0.
+
+    Modulation says the same at every place; what differs from place to place would have to pass through the
+    4 px map that a generator begins with.
+    """
+
+    def __init__(self, latent_dim: int, channels: int, side: int) -> None:
+        super().__init__()
+        self.side = side
+        self.map = nn.Linear(latent_dim, side * side)
+        nn.init.normal_(self.map.weight, 0.0, latent_dim**-0.5)
+        nn.init.zeros_(self.map.bias)
+        self.strength = nn.Parameter(torch.zeros(channels, 1, 1))
+
+    def forward(self, z: Tensor) -> Tensor:
+        """(B, latent_dim) -> (B, channels, side, side)."""
+        y: Tensor = self.strength * self.map(z).unflatten(1, (1, self.side, self.side))
+        return y
 
 
 class ToImage(nn.Module):

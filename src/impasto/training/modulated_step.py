@@ -21,7 +21,7 @@ from impasto import draws
 from impasto.augment import augment
 from impasto.config import AugmentConfig, DistributionConfig, LossConfig
 from impasto.losses.adversarial import discriminator_loss, generator_compares, generator_loss
-from impasto.losses.matching import energy_distance, energy_within
+from impasto.losses.matching import distances, energy_distance
 from impasto.losses.penalties import differentiates, penalties_of_halves
 from impasto.models.discriminator import ProjectedDiscriminator
 from impasto.models.generator import ModulatedGenerator
@@ -166,12 +166,13 @@ class ModulatedStep:
 
         Real rows are the present ones and those remembered, to which the present ones are added.
         """
-        earlier = self.state.recent.get(name, given[:0])
-        total = energy_distance(made, given, earlier)
-        real = self.remember(name, given)
+        exponent = self.distribution.exponent
+        pairs = distances(made, self.remember(name, given), exponent)
+        total = energy_distance(pairs, exponent=exponent)
         if self.G.kinds and self.distribution.themes:
             all_told = torch.cat((told, self.state.recent.get("told", told[:0])))
-            total = total + self.distribution.themes * energy_within(made, real, themes_alike(told, all_told))
+            within = energy_distance(pairs, themes_alike(told, all_told), exponent)
+            total = total + self.distribution.themes * within
         return total
 
     def remember(self, name: str, rows: Tensor) -> Tensor:
