@@ -4,9 +4,10 @@
     python tools/ship.py RUN openmoji-64 --credit CREDIT.md --against PICTURES
 
 Weights are kept in half precision, and measured as they are kept. The card gets the figures: of an upscaler
-on each folder, of a generator against the pictures that it was trained on, with what `evaluate --control`
-says; and the text of `--credit`: whose pictures it learnt from, under which licence it may be passed on, how
-it was trained, its faults. A generator gets a sheet of samples, samples.webp.
+on each folder, of a generator against the pictures that were held out, quality and newness, beside what as
+many training pictures get, with what `evaluate --control` says; and the text of `--credit`: whose pictures it
+learnt from, under which licence it may be passed on, how it was trained, its faults. A generator gets a sheet
+of samples, samples.webp, and one of samples above the training pictures nearest to them, nearest.webp.
 """
 
 import argparse
@@ -25,7 +26,7 @@ from impasto.inference.control import control
 from impasto.inference.evaluate import evaluate
 from impasto.inference.sampler import Model, load
 from impasto.inference.upscalers import is_upscaler, load_upscaler
-from impasto.metrics.report import NAMES
+from impasto.metrics.report import findings, rows
 
 ACROSS = 8  # of the sheet
 
@@ -44,7 +45,8 @@ def main() -> None:
         metrics = of_upscaler(folder, args.against)
     else:
         model = load(folder)
-        metrics = of_generator(model, args.against)
+        metrics, said = of_generator(model, args.against, folder / "nearest.webp")
+        info = dataclasses.replace(info, licence="\n\n".join((*said, info.licence)))
         save(sheet(model), folder / "samples.webp")
     save_model(folder, weights, dataclasses.replace(info, metrics=metrics or info.metrics))
     list_sums()
@@ -66,19 +68,30 @@ def of_upscaler(folder: Path, tests: Sequence[Path]) -> Metrics:
     return metrics
 
 
-def of_generator(model: Model, against: Sequence[Path]) -> Metrics:
-    """Quality, and obedience where it was asked for: `impasto evaluate`, and that with --control."""
+def of_generator(model: Model, against: Sequence[Path], nearest: Path) -> tuple[Metrics, list[str]]:
+    """Quality and newness, and obedience where it was asked for: `impasto evaluate`, and that with --control;
+    and what the former amounts to, in words."""
     metrics: Metrics = {}
+    said: list[str] = []
     for pictures in against:
-        for key, value in evaluate(model, pictures).items():
-            metrics[NAMES.get(key, key)] = "unknown" if value is None else round(value, 4)
+        tree = evaluate(model, pictures, sheet=nearest)
+        for name, value, real in rows(tree):
+            metrics[name] = rounded(value)
+            if real is not None:
+                metrics[f"{name}, of as many training pictures"] = rounded(real)
+        said.append(" ".join(findings(tree)).replace("one of yours", "a training picture"))
         for kind, figures in control(model, pictures).items():
             metrics |= {
                 f"{kind.replace('_', ' ')}: {key.replace('_', ' ')}": round(value, 4)
                 for key, value in figures.items()
                 if isinstance(value, int | float)
             }
-    return metrics
+    return metrics, said
+
+
+def rounded(value: float | None) -> float | str:
+    """As it is printed on a card."""
+    return "unknown" if value is None else round(value, 4)
 
 
 def sheet(model: Model) -> np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]:

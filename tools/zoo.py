@@ -38,13 +38,13 @@ class Recipe:
     after: str | None = None
 
 
-DRAWN = (Recipe("openmoji-64", "default", {"image.size": 64}, minutes=180),)
+DRAWN = (Recipe("openmoji-64", "default", {"image.size": 64}, minutes=60),)
 WORN = (
     Recipe(
         "fashion-32",
         "default",
         {"image.size": SIZE, "image.channels": 1, "data.background": "#000000"},
-        minutes=60,
+        minutes=30,
     ),
 )
 ENLARGED = (

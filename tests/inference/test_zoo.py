@@ -34,7 +34,7 @@ def test_it_is_small_and_whole_and_says_whose_pictures_it_knows(name):
     sums = dict(reversed(line.split("  ")) for line in (ZOO / "SHA256SUMS").read_text().splitlines())
     assert sums[f"{name}/{WEIGHTS}"] == hashlib.sha256(weights).hexdigest()
     card = (folder / "README.md").read_text()
-    measured = "floor" if name in PAINTERS else "set5"
+    measured = "as many training pictures" if name in PAINTERS else "set5"
     for words in ("Learnt from", "passed on under", "Trained by", "Known faults", measured):
         assert words in card
     for picture in re.findall(r"\]\((\S+\.webp)\)", card):
