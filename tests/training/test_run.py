@@ -13,7 +13,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 import impasto
-from impasto.checkpoints import load_state, save_state
+from impasto.checkpoints import load_state, save_model, save_state
 from impasto.config import load_config
 from impasto.errors import (
     CheckpointError,
@@ -22,6 +22,7 @@ from impasto.errors import (
     MissingDependencyError,
     TrainingError,
 )
+from impasto.model_card import ModelInfo
 from impasto.training import events
 from tests.old_models import old_model
 
@@ -104,7 +105,9 @@ def test_a_run_of_version_0_1_is_not_resumed_and_stays_as_it_is(shapes, tmp_path
 @pytest.mark.parametrize("preset", ["default", "mlp"])
 def test_none_begins_with_a_model_of_version_0_1(shapes, tmp_path, preset):
     """Whichever networks it has: it is not told to set model.kind=projected, which is refused in turn."""
-    begun = {"train.begin_with": "openmoji-64"}
+    config, generator = old_model()
+    save_model(tmp_path / "old", generator.state_dict(), ModelInfo(config, images_seen=0))
+    begun = {"train.begin_with": str(tmp_path / "old")}
     with pytest.raises(ConfigError, match="redraw their training pictures") as found:
         train(shapes, tmp_path / "run", preset, overrides=begun, images=8)
     assert "without --from" in found.value.hint
