@@ -2,14 +2,16 @@
 
     python benchmarks/new_pictures.py --set openmoji-64 --arm default --arm dcgan --minutes 20
     python benchmarks/new_pictures.py --pictures DIR --arm default --arm gentle=default:loss.r1_weight=10
+    python benchmarks/new_pictures.py --arm default --arm wide=default:model.max_channels=512 --images 40000
 
 An arm is a preset, a preset with settings, or a peer: dcgan-example, sngan, lightweight-gan. Each trains on
 the same three quarters of the same cached pixels; copies and mirror images of a picture lie on one side. All
 go through the measure of `impasto evaluate`, against the quarter that nobody trained on: quality and newness
 beside what as many training pictures get, and copies. Measuring stops the clock. Sheets show samples above
 the training pictures nearest to them, by layout and by content. With several seeds every figure is the
-median. An interrupted benchmark goes on with --resume: what
-is finished is kept, our own runs go on exactly where they were, a peer begins again.
+median. With --images arms are compared at equal images, which a busy machine does not disturb. An interrupted
+benchmark goes on with --resume: what is finished is kept, our own runs go on exactly where they were, a peer
+begins again.
 """
 
 import argparse
@@ -28,7 +30,7 @@ from impasto.errors import ImpastoError, InputError
 from impasto.files import write_bytes_atomically
 from impasto.image_files import save
 from kit import machine
-from kit.arms import Arm, open_pictures, parse_arm, train_arm
+from kit.arms import Arm, Unit, open_pictures, parse_arm, train_arm
 from kit.drawing import plot
 from kit.measure import Reals, copies, look_at, measure
 from kit.results import summarise, table
@@ -37,7 +39,7 @@ from kit.sets import SETS, PictureSet, find_set
 MOMENTS = (1.0, 2.0, 5.0, 10.0, 20.0, 40.0)
 DISTURBED = 0.9
 # What must be the same for figures to be compared.
-TERMS = ("set", "size", "channels", "moments", "samples", "threads")
+TERMS = ("set", "size", "channels", "unit", "moments", "samples", "threads")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -60,7 +62,7 @@ def run(args: argparse.Namespace) -> None:
         pictures = PictureSet(args.pictures.resolve().name, args.pictures, args.size, args.channels)
     else:
         pictures = find_set(args.set, args.out / "sets")
-    moments = [m for m in sorted(args.moments) if m < args.minutes] + [args.minutes]
+    moments = sorted(args.images or [*(m for m in args.moments if m < args.minutes), args.minutes])
     path = args.json or args.out / "results.json"
     results = begin(path, args, pictures, moments)
     for before in results["runs"]:
@@ -103,7 +105,8 @@ def compete(
     else:
         results["runs"].append(record)
     start, processor = time.perf_counter(), time.process_time()
-    for snapshot in train_arm(arm, pictures, args.out / folder_of(arm, seed), moments, seed):
+    unit: Unit = "images" if args.images else "minutes"
+    for snapshot in train_arm(arm, pictures, args.out / folder_of(arm, seed), moments, seed, unit):
         got = (time.process_time() - processor) / (time.perf_counter() - start) / torch.get_num_threads()
         figures, sheet = measure(snapshot, reals, args.samples)
         figures["processor_share"] = round(got, 3)  # well below 1 other programs disturbed it
@@ -111,11 +114,12 @@ def compete(
         save(sheet, args.out / "sheets" / f"{folder_of(arm, seed)}.png")
         record["finished"] = snapshot.moment == moments[-1]
         write(path, results)
+        disturbed = not args.images and got <= DISTURBED
         print(
-            f"{arm.name}, seed {seed}, {figures['seconds'] / 60:.1f} min: {figures['images_per_second']:.2f} "
-            f"images/s, FD-lite0 {figures['fd']:.1f} (floor {figures['floor_fd']:.1f}), layout AUC "
-            f"{figures['layout_source_auc']:.3f}"
-            f"{'' if got > DISTURBED else f'; DISTURBED: it got {got:.0%} of its processor time'}",
+            f"{arm.name}, seed {seed}, {figures['seconds'] / 60:.1f} min, {figures['images_seen']:,} images: "
+            f"{figures['images_per_second']:.2f} images/s, FD-lite0 {figures['fd']:.1f} (floor "
+            f"{figures['floor_fd']:.1f}), layout AUC {figures['layout_source_auc']:.3f}"
+            f"{f'; DISTURBED: it got {got:.0%} of its processor time' if disturbed else ''}",
             flush=True,
         )
         start, processor = time.perf_counter(), time.process_time()
@@ -129,11 +133,12 @@ def begin(
         "set": pictures.name,
         "size": pictures.size,
         "channels": pictures.channels,
+        "unit": "images" if args.images else "minutes",
         "moments": list(moments),
         "samples": args.samples,
         "threads": torch.get_num_threads(),
     }
-    before = json.loads(path.read_text()) if path.is_file() else None
+    before = {"unit": "minutes"} | json.loads(path.read_text()) if path.is_file() else None
     if (before or (args.out / "runs").exists()) and not args.resume:
         raise InputError(f"'{args.out}' holds results", "--resume goes on with them; or another --out")
     if before and any(before[key] != terms[key] for key in TERMS):
@@ -185,6 +190,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--moments", type=float, nargs="+", default=MOMENTS, help="minutes at which to measure"
     )
+    parser.add_argument("--images", type=int, nargs="+", help="images seen at which to measure; no --minutes")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--threads", type=int)
     parser.add_argument("--samples", type=int, help="as many as there are pictures, when left out")

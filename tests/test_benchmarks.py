@@ -106,10 +106,12 @@ def test_a_peers_clock_counts_steps_alone():
 
     now = [0.0]
     seen = []
-    for snapshot in arms.train_peer(Slow(), [0.5, 1, 1.1], lambda: now[0]):
+    for snapshot in arms.train_peer(Slow(), [0.5, 1, 1.1], clock=lambda: now[0]):
         seen.append((snapshot.moment, snapshot.seconds, snapshot.images_seen))
         now[0] += 1000  # measuring
     assert seen == [(0.5, 40, 8), (1, 60, 12), (1.1, 80, 16)]
+    by_images = arms.train_peer(Slow(), [8, 9], "images", clock=lambda: now[0])
+    assert [(s.moment, s.seconds, s.images_seen) for s in by_images] == [(8, 40, 8), (9, 60, 12)]
 
 
 # Results
@@ -177,7 +179,7 @@ def test_new_pictures(shapes, tmp_path, capsys):
     found = json.loads(path.read_text())
     assert [(r["arm"], r["finished"]) for r in found["runs"]] == [("ours", True), ("dcgan-example", True)]
     for run in found["runs"]:
-        assert [m["minutes"] for m in run["moments"]] == [0.005, 0.01]
+        assert [m["moment"] for m in run["moments"]] == [0.005, 0.01]
         assert run["moments"][0]["images_seen"] <= run["moments"][1]["images_seen"]
         assert run["moments"][1]["seconds"] >= 0.6
         assert run["moments"][1]["samples"] == 16
@@ -205,6 +207,22 @@ def test_new_pictures(shapes, tmp_path, capsys):
     before = summary_of(found, "ours")["moments"][1]
     assert same["ours"]["moments"][1]["images_seen"] == before["images_seen"]
     assert same["ours"]["moments"][1]["fd"] == pytest.approx(before["fd"])
+
+
+@pytest.mark.slow
+def test_new_pictures_at_equal_images(shapes, tmp_path):
+    arguments = [
+        "--pictures", str(shapes), "--size", "16", "--images", "32", "16", "--samples", "16",
+        "--arm", f"ours=r3gan:{TINY}", "--arm", "dcgan-example", "--out", str(tmp_path / "out"),
+    ]  # fmt: skip
+    new_pictures.main(arguments)
+    found = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert (found["unit"], found["moments"]) == ("images", [16, 32])
+    ours, peer = ([m["images_seen"] for m in run["moments"]] for run in found["runs"])
+    assert ours == [16, 32]
+    assert peer[-1] == peer[0] == 128  # a batch of it
+    with pytest.raises(SystemExit, match="unit"):
+        new_pictures.main([*arguments[:4], *arguments[7:], "--minutes", "0.01", "--resume"])
 
 
 def summary_of(found, name):

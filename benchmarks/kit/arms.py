@@ -1,4 +1,4 @@
-"""Arms: something trained for some minutes, which shows what it has learnt at several moments.
+"""Arms: something trained for some minutes or images, which shows what it has learnt at several moments.
 
 An arm is a generator function. Its clock stands still between a snapshot and the next request, so that
 whoever measures takes nobody's minutes.
@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,7 +51,7 @@ class Arm:
 class Snapshot:
     """An arm at a moment: what it has done, and a way to its pictures."""
 
-    moment: float  # minutes, as asked for
+    moment: float  # minutes, or images, as asked for
     seconds: float  # of training, as measured
     images_seen: int  # real pictures that D was shown
     render: Callable[[Sequence[int]], NDArray[np.uint8]]
@@ -74,21 +75,33 @@ def parse_arm(text: str) -> Arm:
     return arm
 
 
+Unit = Literal["minutes", "images"]
+
+
 def train_arm(
-    arm: Arm, pictures: PictureSet, out: Path, moments: Sequence[float], seed: int
+    arm: Arm, pictures: PictureSet, out: Path, moments: Sequence[float], seed: int, unit: Unit = "minutes"
 ) -> Iterator[Snapshot]:
-    """Train, and stop at each of the moments (minutes, rising). Our own arms go on where `out` ends."""
+    """Train, and stop at each of the moments, which rise. Our own arms go on where `out` ends.
+
+    Args:
+        arm: What trains.
+        pictures: On what.
+        out: Where a run of ours is kept.
+        moments: Minutes of training, or images seen.
+        seed: Of the split and of the run.
+        unit: What moments are. Images are for machines that do other work meanwhile.
+    """
     if not arm.is_peer:
-        return train_own(arm, pictures, out, moments, seed)
+        return train_own(arm, pictures, out, moments, seed, unit)
     dataset = open_pictures(pictures, seed)
     peer = make_peer(
         arm.recipe, lambda size: dataset.batches(size, seed), pictures.size, pictures.channels, seed
     )
-    return train_peer(peer, moments)
+    return train_peer(peer, moments, unit)
 
 
 def train_own(
-    arm: Arm, pictures: PictureSet, out: Path, moments: Sequence[float], seed: int
+    arm: Arm, pictures: PictureSet, out: Path, moments: Sequence[float], seed: int, unit: Unit = "minutes"
 ) -> Iterator[Snapshot]:
     """`impasto train` as anyone runs it, resumed from moment to moment (exactly); its averaged weights."""
     settings = (
@@ -104,8 +117,9 @@ def train_own(
     for moment in moments:
         kept = out / f"moment-{moment:g}"
         if not kept.exists():
+            limit: dict[str, Any] = {unit: moment if unit == "minutes" else int(moment)}
             run = impasto.train(
-                pictures.folder, out, preset=arm.recipe, minutes=moment, overrides=overrides, resume=True
+                pictures.folder, out, preset=arm.recipe, overrides=overrides, resume=True, **limit
             )
             if run.reason.condition == "interrupted":
                 raise KeyboardInterrupt
@@ -120,17 +134,20 @@ def train_own(
 
 
 def train_peer(
-    peer: Peer, moments: Sequence[float], clock: Callable[[], float] = time.perf_counter
+    peer: Peer,
+    moments: Sequence[float],
+    unit: Unit = "minutes",
+    clock: Callable[[], float] = time.perf_counter,
 ) -> Iterator[Snapshot]:
     """Step after step; only steps count."""
-    seconds, steps = 0.0, 0
+    seconds, images = 0.0, 0
     for moment in moments:
-        while seconds < 60 * moment:
+        while (seconds / 60 if unit == "minutes" else images) < moment:
             start = clock()
             peer.step()
             seconds += clock() - start
-            steps += 1
-        yield Snapshot(moment, seconds, steps * peer.images_per_step, peer.render)
+            images += peer.images_per_step
+        yield Snapshot(moment, seconds, images, peer.render)
 
 
 def open_pictures(pictures: PictureSet, seed: int) -> Dataset:

@@ -47,7 +47,7 @@ def measure(
     fake = snapshot.render(range(FIRST_SEED, FIRST_SEED + count))
     seen = see(reals.net, fake)
     figures = {
-        "minutes": snapshot.moment,
+        "moment": snapshot.moment,
         "seconds": round(snapshot.seconds, 2),
         "images_seen": snapshot.images_seen,
         "images_per_second": round(snapshot.images_seen / snapshot.seconds, 3),
