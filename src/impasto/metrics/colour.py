@@ -1,49 +1,12 @@
-"""Whether a set of pictures has the colours of another, by the mean colour of each picture.
+"""How differently two samples are distributed, by distances between their rows: colours, points.
 
-A generator that makes everything in one tint can be near in other measures while every picture is orange. The
-distance is in units of colour, where black to white is 1 in each channel.
+A generator that makes everything in one tint can be near in other measures while every picture is orange.
 """
 
-from dataclasses import dataclass
-
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from impasto.errors import InputError
 from impasto.metrics.distances import CHUNK, check_features
-
-PICTURES_AT_A_TIME = 256
-
-
-@dataclass(frozen=True, slots=True)
-class ColourVariety:
-    """Mean colours of samples against those of real pictures; `floor` is real half against real half.
-
-    `spread` is how far apart two samples' mean colours are on average, over that of two real pictures: 1 is
-    as varied, 0 is one tint for all.
-    """
-
-    distance: float
-    floor: float
-    spread: float
-
-
-def mean_colours(pixels: NDArray[np.uint8]) -> Tensor:
-    """(N, H, W, C) uint8, C of 1, 3 or 4 -> (N, 1 or 3) float64 in [0, 1]; alpha is composited on white.
-
-    Raises `InputError` for another shape.
-    """
-    if pixels.ndim != 4 or pixels.dtype != np.uint8 or pixels.shape[3] not in (1, 3, 4):
-        raise InputError(f"pictures must be (N, H, W, 1 or 3 or 4) uint8, not {pixels.shape} {pixels.dtype}")
-    means = np.empty((len(pixels), min(3, pixels.shape[3])))
-    for start in range(0, len(pixels), PICTURES_AT_A_TIME):
-        unit = pixels[start : start + PICTURES_AT_A_TIME] / 255
-        if unit.shape[3] == 4:
-            unit = unit[..., :3] * unit[..., 3:] + (1 - unit[..., 3:])
-        means[start : start + len(unit)] = unit.mean((1, 2))
-    return torch.from_numpy(means)
 
 
 def energy_distance(x: Tensor, y: Tensor) -> float:
@@ -65,22 +28,6 @@ def relative_energy_distance(x: Tensor, y: Tensor) -> float:
     x, y = check_features(x, y, at_least=2)
     between = 2 * _mean_between(x, y)
     return (between - _mean_within(x) - _mean_within(y)) / between if between else 0.0
-
-
-def colour_variety(real: Tensor, fake: Tensor, generator: torch.Generator) -> ColourVariety:
-    """Compare mean colours of samples, fake (N, C), with those of real pictures, real (M, C).
-
-    `generator` splits the real ones into the floor's halves. Raises `InputError` for fewer than four real
-    pictures or two samples.
-    """
-    (real,) = check_features(real, at_least=4)
-    fake, real = check_features(fake, real, at_least=2)
-    order = torch.randperm(len(real), generator=generator)
-    half = len(real) // 2
-    floor = energy_distance(real[order[:half]], real[order[half : 2 * half]])
-    within_real = _mean_within(real)
-    spread = _mean_within(fake) / within_real if within_real else float(_mean_within(fake) == 0)
-    return ColourVariety(energy_distance(real, fake), floor, spread)
 
 
 def _mean_between(x: Tensor, y: Tensor) -> float:
