@@ -1,6 +1,6 @@
 """How a model can be steered: the steps of its ways, what pictures cost, a sheet of themes and palettes.
 
-    python benchmarks/steering.py --run RUN --threads 1 --json steering.json --sheet themes.png
+    python benchmarks/steering.py --run RUN --json steering.json --sheet themes.png --moves steering.png
 
 A way's step is the distance between frames that follow each other, in EfficientNet-Lite0's features, which
 `interpolate` never sees (it goes by Lite1's). The largest of a way over its median says whether it jumps.
@@ -52,6 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     print(json.dumps(found, indent=2))
     if args.sheet:
         save(sheet(model), args.sheet)
+    if args.moves:
+        save(moves(model), args.moves)
     if args.json:
         write_bytes_atomically(args.json, json.dumps(found, indent=2).encode())
     return found
@@ -108,6 +110,23 @@ def sheet(model: Model) -> np.ndarray[Any, np.dtype[np.uint8]]:
     return grid(np.stack([np.asarray(p.convert("RGB")) for p in pictures]), columns=len(PALETTES))
 
 
+def moves(model: Model) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """Above, seeds 0 to 4 along `warmth`, -2 to 2, and shapes of seeds 5 to 9 (rows) in colours of 10 to 14
+    (columns); below, three ways of ten frames from seed to seed."""  # fmt: skip
+    warmer = [model.generate(range(5), directions={"warmth": by}) for by in (-2, -1, 0, 1, 2)]
+    mixed = [[model.mix(shape, colour) for colour in range(10, 15)] for shape in range(5, 10)]
+    ways = [model.interpolate([start, start + 1], frames=10) for start in (20, 22, 24)]
+    left, right, below = (
+        grid(np.stack([np.asarray(p.convert("RGB")) for row in rows for p in row]), columns=len(rows[0]))
+        for rows in (warmer, mixed, ways)
+    )
+    gap = np.full((len(left), 8, 3), 255, np.uint8)
+    above = np.concatenate((left, gap, right), 1)
+    width = max(above.shape[1], below.shape[1])
+    wide = [np.pad(x, ((0, 8), (0, width - x.shape[1]), (0, 0)), constant_values=255) for x in (above, below)]
+    return np.concatenate(wide)
+
+
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -118,6 +137,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--threads", type=int, help="PyTorch's own choice unless given")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--sheet", type=Path, help="a PNG or JPEG: themes in rows, palettes in columns")
+    parser.add_argument(
+        "--moves", type=Path, help="a PNG or JPEG: a direction, a mix, ways from seed to seed"
+    )
     return parser.parse_args(arguments)
 
 

@@ -22,6 +22,7 @@ def run(shapes, tmp_path_factory):
 
 def test_it_measures_a_run_and_draws_a_sheet(run, tmp_path):
     files = ["--json", str(tmp_path / "found.json"), "--sheet", str(tmp_path / "sheet.png")]
+    files += ["--moves", str(tmp_path / "moves.png")]
     found = steering.main(["--run", str(run), "--ways", "1", "--frames", "4", *files])
     assert json.loads((tmp_path / "found.json").read_text()) == json.loads(json.dumps(found))
     assert found["themes"] == ["discs", "squares"]
@@ -33,6 +34,9 @@ def test_it_measures_a_run_and_draws_a_sheet(run, tmp_path):
         gap = sheet.width - len(steering.PALETTES) * size
         assert 0 <= gap <= 2 * len(steering.PALETTES)
         assert sheet.height - 2 * size <= gap
+    with Image.open(tmp_path / "moves.png") as moves:
+        assert moves.width >= 10 * size
+        assert moves.height >= 8 * size
 
 
 def test_a_jump_is_seen():
