@@ -9,7 +9,8 @@ the same three quarters of the same cached pixels; copies and mirror images of a
 go through the measure of `impasto evaluate`, against the quarter that nobody trained on: quality and newness
 beside what as many training pictures get, and copies. Measuring stops the clock. Sheets show samples above
 the training pictures nearest to them, by layout and by content. With several seeds every figure is the
-median. With --images arms are compared at equal images, which a busy machine does not disturb. An interrupted
+median. With --images arms are compared at equal images, which a busy machine does not disturb. A moment is
+the end of a run: learning rates fall before it, unless an arm says optimizer.cooldown=0. An interrupted
 benchmark goes on with --resume: what is finished is kept, our own runs go on exactly where they were, a peer
 begins again.
 """
