@@ -44,7 +44,7 @@ WORN = (
         "fashion-32",
         "default",
         {"image.size": SIZE, "image.channels": 1, "data.background": "#000000"},
-        minutes=30,
+        minutes=28,
     ),
 )
 ENLARGED = (
