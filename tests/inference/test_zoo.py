@@ -53,10 +53,10 @@ def test_one_makes_new_pictures_of_a_theme_in_colours():
 
 def test_another_makes_clothes_in_grey():
     model = impasto.load("fashion-32")
-    trousers, bag = (model.generate([5], theme=theme)[0] for theme in ("trousers", "bag"))
-    assert (trousers.size, trousers.mode) == ((32, 32), "L")
-    wide, tall = (np.asarray(picture, float).sum(0) > 400 for picture in (bag, trousers))
-    assert wide.sum() > 1.5 * tall.sum()
+    tall, wide = (model.generate(range(8), theme=theme) for theme in ("trousers", "bag"))
+    assert (tall[0].size, tall[0].mode) == ((32, 32), "L")
+    columns = [[(np.asarray(p, float).sum(0) > 400).sum() for p in pictures] for pictures in (tall, wide)]
+    assert np.median(columns[1]) > 1.5 * np.median(columns[0])
     with pytest.raises(InputError, match="grey"):
         model.generate([5], colours=["teal"])
 
@@ -68,11 +68,14 @@ def test_openmoji_64_is_as_good_as_its_card_says(tmp_path):
     model = impasto.load("openmoji-64")
     told = model.info.metrics
     found = evaluate(model, openmoji, samples=1000)
-    assert found["precision"] > told["precision"] - 0.05
-    assert found["coverage"] > 0.5
+    for name in ("precision", "coverage"):
+        assert found[name] > told[name] - 0.05
+    for space in ("layout", "how", "what"):
+        assert found[f"{space}_source_auc"] < 0.58
+        assert found[f"{space}_sourced_share"] < 0.08
     asked = control(model, openmoji, requests=100, per_theme=20, photos=0)
-    assert asked["themes"]["share_of_the_way"] > 0.9
-    assert asked["colours"]["share_of_chance"] < 0.4
+    assert 0.7 < asked["themes"]["share_of_the_way"] < 1.2
+    assert asked["colours"]["share_of_chance"] < 0.5
 
 
 @pytest.mark.parametrize("name", zoo_names())
