@@ -159,6 +159,18 @@ def test_forward_passes_are_units_and_the_caller_keeps_its_threads():
     assert [shape for _, shape in kinds][-1] == (6, 3)
 
 
+def test_a_watched_network_can_be_exported():
+    """Sizes are symbols then: `impasto export` failed where OMP_NUM_THREADS was not set."""
+    threads = Machine().adaptive()
+    threads.begin()
+    network = torch.nn.Linear(3, 2).eval()
+    watch(network, threads)
+    rows = torch.export.Dim("rows", min=1, max=64)
+    program = torch.export.export(network, (torch.zeros(5, 3),), dynamic_shapes=((rows, None),))
+    assert program.module()(torch.zeros(7, 3)).shape == (7, 2)
+    assert network(torch.zeros(4, 3)).shape == (4, 2)
+
+
 @pytest.mark.parametrize("mode", [torch.enable_grad, torch.no_grad, torch.inference_mode])
 def test_the_probe_measures_each_count_and_torch_keeps_its_threads(mode):
     """Also where pictures are made: `generate` ended there when a neighbour came."""

@@ -180,16 +180,23 @@ def count_is_fixed() -> bool:
 
 
 def watch(network: nn.Module, threads: AdaptiveThreads) -> None:
-    """Make every forward pass of `network` a unit of work of `threads`; the caller keeps its own count."""
+    """Make every forward pass of `network` a unit of work of `threads`; the caller keeps its own count.
+
+    Not while it is traced for an export: nothing is computed then, and sizes are symbols.
+    """
     local = threading.local()
 
     def enter(_: nn.Module, inputs: tuple[Any, ...]) -> None:
+        if torch.compiler.is_compiling():
+            return
         local.before = torch.get_num_threads()
         shape = tuple(inputs[0].shape) if inputs and isinstance(inputs[0], torch.Tensor) else ()
         local.unit = threads.unit((id(network), shape))
         local.unit.__enter__()
 
     def leave(*_: Any) -> None:
+        if torch.compiler.is_compiling():
+            return
         local.unit.__exit__(None, None, None)
         torch.set_num_threads(local.before)
 
