@@ -115,7 +115,7 @@ def train_own(
     )
     overrides = [*(f"{key}={value}" for key, value in settings.items()), *arm.overrides]
     for moment in moments:
-        kept = out / f"moment-{moment:g}"
+        kept = out / f"moment-{moment:.12g}"
         if not kept.exists():
             limit: dict[str, Any] = {unit: moment if unit == "minutes" else int(moment)}
             run = impasto.train(
