@@ -57,10 +57,10 @@ def measured(judging, pixels):
     return judging.measure(Table(pixels), Blind(1, 1))
 
 
-def verdicts(signs, distances=(0.5, 0.5)):
-    """What two evaluations in a row with these signs are told, by kind."""
-    found = [Examined(20_000 + 5_000 * i, d, signs) for i, d in enumerate(distances)]
-    return {v.kind: v for v in judge(Vitals(), found, 30_000)}
+def verdicts(signs, evaluations=7):
+    """What a run is told, by kind, whose evaluations have these signs and get no better."""
+    found = [Examined(5_000 * (i + 1), 0.5, signs) for i in range(evaluations)]
+    return {v.kind: v for v in judge(Vitals(), found, 5_000 * evaluations)}
 
 
 def test_new_pictures_are_well(themed):
@@ -81,6 +81,7 @@ def test_one_shape_in_many_colours(themed):
     signs = measured(judging, one_shape(train[0], COUNT)).signs
     assert signs.shape_variety < 0.05
     assert signs.colour_variety > 0.7
+    assert verdicts(signs, 2)["shape"].severity == "notice"
     found = verdicts(signs)
     assert found["shape"].severity == "trouble"
     assert "colour" not in found
@@ -93,6 +94,7 @@ def test_many_shapes_all_cyan(themed):
     assert signs.colour_variety < 0.05
     assert signs.shape_variety > 0.7
     assert signs.colour_distance > 0.1
+    assert verdicts(signs, 2)["colour"].severity == "notice"
     found = verdicts(signs)
     assert found["colour"].severity == "trouble"
     assert "shape" not in found
@@ -111,6 +113,7 @@ def test_one_theme(themed):
     signs = measured(judging, FOLDERS["letters"](COUNT, 3)).signs
     assert signs.theme_variety < 0.1
     assert (signs.top_theme, signs.top_theme_share > 0.95) == ("letters", True)
+    assert verdicts(signs, 2)["theme"].severity == "notice"
     found = verdicts(signs)
     assert found["theme"].severity == "trouble"
     assert f"{signs.top_theme_share:.0%} of the samples look like 'letters'" in found["theme"].evidence

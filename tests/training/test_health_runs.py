@@ -469,9 +469,9 @@ def test_twenty_pictures_over_and_over_overfit_the_discriminator(twenty, tmp_pat
         "train.on_trouble": "stop",
     }
     run, seen = train(twenty, tmp_path / "run", images=30_000, overrides=settings)
-    notices = [e for e in of(events.Verdict, seen) if e.severity == "notice"]
-    assert notices[0].kind == "overfitting"
-    assert notices[0].images_seen <= 14_000
+    told = [e for e in of(events.Verdict, seen) if e.kind == "overfitting"]
+    assert told[0].severity == "notice"
+    assert told[0].images_seen <= 14_000
     trouble = [e for e in of(events.Verdict, seen) if e.severity == "trouble"]
     assert [e.kind for e in trouble] == ["overfitting"]
     assert trouble[0].images_seen <= 26_000

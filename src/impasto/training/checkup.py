@@ -10,9 +10,9 @@ from impasto.errors import InputError
 
 NAMES: Mapping[str, str] = {
     "collapse": "mode collapse",
-    "shape": "collapse of shapes",
-    "colour": "collapse of colours",
-    "theme": "collapse of themes",
+    "shape": "little variety of shapes",
+    "colour": "little variety of colours",
+    "theme": "little variety of themes",
     "worse": "getting worse",
     "coverage": "few real pictures covered",
     "divergence": "divergence",

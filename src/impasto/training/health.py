@@ -57,6 +57,10 @@ SURE_ERRORS = 3.0
 # 4 x 4, .2 to .4. So below .1 twice in a row, or a third of what it was, and little.
 NARROW = 0.1
 NARROWED_SHARE, NARROWED = 0.35, 0.4
+# A beginning is below .1, too: of 96 drawings healthy textbooks made grey ones, or blobs that all look like
+# one theme, for 6,000 to 30,000 images, and then got there. So what never was there is a notice, and trouble
+# only when nothing has got better for this many evaluations and for this share of the run.
+STUCK, STUCK_SHARE = 6, 0.5
 
 # Overfitting (r_v, Karras et al. 2020). Their target is 0.6, above which they augment more; 96 drawings gave
 # 0.15, 20 gave 1.2. Trouble only when nothing has got better for a while: a D that knows its pictures by
@@ -146,8 +150,11 @@ def judge(
         *oscillation(late),
         *useless(ratios, images_seen),
     ]
-    if not any(v.severity == "trouble" for v in found):
-        found += uncovered(late)  # else it is known why
+    ill = any(v.severity == "trouble" for v in found)
+    few = [] if ill else list(uncovered(late))
+    if ill or few:  # then it is known why there is little variety: one piece of news, not four
+        found = [v for v in found if v.severity == "trouble" or v.kind not in ("shape", "colour", "theme")]
+    found += few
     found.sort(key=lambda v: v.severity != "trouble")
     return [v for i, v in enumerate(found) if v.kind not in {w.kind for w in found[:i]}]
 
@@ -231,10 +238,11 @@ def narrowed(evaluations: Sequence[Examined]) -> Iterator[Verdict]:
     """Samples that are all alike in shape, in colour or in theme, whatever the other two do."""
     if not evaluations:
         return
-    signs, now = [e.signs for e in evaluations], evaluations[-1].signs
+    signs, now, for_good = [e.signs for e in evaluations], evaluations[-1].signs, stuck(evaluations)
     yield from _narrowed(
         "shape",
         [s.shape_variety for s in signs],
+        for_good,
         "The shapes of the samples, whatever their colours, vary",
         "lower learning rates or a higher loss.r1_weight; a larger train.batch_size shows D more of the "
         "sameness.",
@@ -242,38 +250,65 @@ def narrowed(evaluations: Sequence[Examined]) -> Iterator[Verdict]:
     yield from _narrowed(
         "colour",
         [s.colour_variety for s in signs],
+        for_good,
         "The colours of the samples, whatever their shapes, vary",
         "less augment.colour, which hides from D what colours real pictures have.",
     )
     yield from _narrowed(
         "theme",
         [s.theme_variety for s in signs],
+        for_good,
         f"{now.top_theme_share:.0%} of the samples look like '{now.top_theme}'; their themes vary",
         "data.balance=1, so that D sees every theme as often, or lower learning rates.",
     )
 
 
-def _narrowed(kind: Kind, values: Sequence[float | None], words: str, cure: str) -> Iterator[Verdict]:
-    """A verdict where little of a variety is left, or much of it was lost; twice in a row on either side."""
+def stuck(evaluations: Sequence[Examined]) -> bool:
+    """Whether nothing better is to be expected: no better evaluation for long, or the last ones much worse.
+
+    A repair gets as long to show what it does.
+    """
+    scores = _scores(evaluations)
+    lately, now = evaluations[-len(scores) :], evaluations[-1]
+    best = scores.index(min(scores))
+    since = sum(e.repairs == now.repairs for e in lately[best + 1 :])
+    long = since >= STUCK and lately[best].images_seen <= STUCK_SHARE * now.images_seen
+    return long or ranking.worse(scores) is not None
+
+
+def _narrowed(
+    kind: Kind, values: Sequence[float | None], for_good: bool, words: str, cure: str
+) -> Iterator[Verdict]:
+    """A verdict where little of a variety is left, or much of it was lost; twice in a row on either side.
+
+    Trouble where it was lost, or stays little `for_good`.
+    """
     known = [v for v in values if v is not None]
     if len(known) < 2:
         return
     rest = max(known[-2:])
     most = max((min(pair) for pair in itertools.pairwise(known[:-2])), default=0.0)
-    lost = rest < min(NARROWED, NARROWED_SHARE * most)
-    if rest < NARROW or lost:
-        before = f", and varied {most:.2f} times as much before" if lost else ""
-        yield Verdict(
-            kind,
-            "trouble",
-            f"{words} {max(0.0, known[-1]):.2f} times as much as those of as many real pictures{before}.",
-            f"Go on from the best model in a new run, with --from RUN/best and {cure}",
-        )
+    lost = most >= NARROW and rest < min(NARROWED, NARROWED_SHARE * most)
+    if not lost and rest >= NARROW:
+        return
+    before = f", and varied {most:.2f} times as much before" if lost else ""
+    sure = lost or for_good
+    then = "Go on" if sure else "Early in a run, wait for the next evaluations. Later, go on"
+    yield Verdict(
+        kind,
+        "trouble" if sure else "notice",
+        f"{words} {max(0.0, known[-1]):.2f} times as much as those of as many real pictures{before}.",
+        f"{then} from the best model in a new run, with --from RUN/best and {cure}",
+    )
+
+
+def _scores(evaluations: Sequence[Examined]) -> list[float]:
+    return ranking.scores_of([(e.distance, ranking.penalty_of(e.signs.to_dict())) for e in evaluations])
 
 
 def worse(evaluations: Sequence[Examined]) -> Iterator[Verdict]:
     """Distances that have risen from their best, beyond their noise, for several evaluations."""
-    scores = ranking.scores_of([(e.distance, ranking.penalty_of(e.signs.to_dict())) for e in evaluations])
+    scores = _scores(evaluations)
     found = ranking.worse(scores)
     if found is None:
         return
