@@ -47,6 +47,7 @@ def test_a_run_of_version_0_1_keeps_its_pictures_held_out():
 def test_what_only_version_0_1_knew_of_training_is_left_out():
     tree = load_config("dcgan").model_dump(mode="json")
     old = tree | {"matching": {"bank_pictures": 2_048}, "grow": {"from_px": 16, "until_images": 60_000}}
+    old |= {"distribution": tree["distribution"] | {"thumbnail_px": 8}}
     assert saved_config(old, Path("model.json"), "0.1.0") == load_config("dcgan")
     assert "grow" in old  # what was read is not changed
     with pytest.raises(CheckpointError, match="growth"):

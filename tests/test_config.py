@@ -36,7 +36,7 @@ def test_a_preset_can_be_a_file(tmp_path):
         (["model.pyramid_px=16"], "model.pyramid_px", ""),
         (["model.prior=uniform"], "model.prior", ""),
         (["distribution.themeless_share=1.5"], "distribution.themeless_share", ""),
-        (["distribution.thumbnail_px=20"], "distribution.thumbnail_px", ""),
+        (["distribution.exponent=2"], "distribution.exponent", ""),
         (["train.discriminator_steps=2"], "train.discriminator_steps must be 1", ""),
         (["image.size=65"], "must be one of 16", ""),
         (["image.channels=2"], "image.channels", ""),

@@ -146,10 +146,13 @@ def saved_config(tree: Any, path: Path, version: object = None) -> Config:
 
     A setting that is unknown here is a newer one: whoever reads that did not type it. What version 0.1 did
     not know is as that version did it, so that its runs have the same pictures held out; what only that
-    version knew, of how its own kind of model learnt, is left out.
+    version knew, or a later one for a while, of how its own kind of model learnt, is left out.
     """
     if isinstance(tree, dict):
         tree = {key: value for key, value in tree.items() if key not in ("matching", "grow")}
+    if isinstance(tree, dict) and isinstance(tree.get("distribution"), dict):
+        kept = {key: value for key, value in tree["distribution"].items() if key != "thumbnail_px"}
+        tree = tree | {"distribution": kept}
     if isinstance(tree, dict) and isinstance(tree.get("data"), dict) and "together" not in tree["data"]:
         tree = tree | {"data": tree["data"] | {"together": "copies"}}
     try:

@@ -119,21 +119,21 @@ class DistributionConfig(Frozen):
     """What the generator of `model.kind=modulated` learns beside the game (training/modulated_step.py).
 
     Weights of the energy distances between the batch that was generated and the batch of real pictures, as
-    `thumbnail_px` thumbnails and in the frozen network's maps; and of the mean square by which values leave
-    [-1, 1]. Distances are raised to `exponent`: the smaller, the more pictures that are nearly alike push
-    each other. The real pictures compared are those of the batch and the last `remembered`. Where there are
-    themes, pictures are also compared with those of the same themes alone, `themes` times as much. A
-    `themeless_share` of each batch is told none; D heeds themes more and more, and fully from
-    `heed_by_images` on.
+    thumbnails, in the frozen network's maps (models/whitening.py) and at each of the `places` of these maps
+    alone; and of the mean square by which values leave [-1, 1]. Distances are raised to `exponent`: the
+    smaller, the more pictures that are nearly alike push each other. The real pictures compared are those of
+    the batch and the last `remembered`. Where there are themes, pictures are also compared with those of the
+    same themes alone, `themes` times as much. A `themeless_share` of each batch is told none; D heeds themes
+    more and more, and fully from `heed_by_images` on.
     """
 
     adversarial: NonNegative = 1.0
     thumbnails: NonNegative = 4.0
-    thumbnail_px: Literal[4, 8, 16] = 8
     maps: NonNegative = 4.0
+    places: NonNegative = 0.0
     overshoot: NonNegative = 1.0
     exponent: Annotated[float, Field(ge=0.05, lt=2)] = 1.0
-    remembered: Annotated[int, Field(ge=0, le=65_536)] = 1_024
+    remembered: Annotated[int, Field(ge=0, le=65_536)] = 256
     themes: NonNegative = 1.0
     themeless_share: Share = 0.1
     heed_by_images: Annotated[int, Field(ge=0)] = 20_000

@@ -89,7 +89,8 @@ class ModulatedConfig(Frozen):
     `generator_channels` are those at the picture's size; they double with every halving. The frozen network
     sees pictures at `pyramid_px`, or at their own size where that is None, but at 64 px at least and 128 at
     most. Latents come from N(0, I); where there are themes, these are said beside them to both networks.
-    Blocks of at most `latent_map_px` are told the latent place by place, too.
+    Blocks of at most `latent_map_px` are told the latent place by place, too. What the energy distances
+    compare is whitened in its `whitened_directions` leading directions (models/whitening.py).
     """
 
     kind: Literal["modulated"] = "modulated"
@@ -100,6 +101,7 @@ class ModulatedConfig(Frozen):
     max_channels: Channels = 256
     pyramid_px: Annotated[int, Field(ge=32, le=256)] | None = None
     head_channels: Channels = 64
+    whitened_directions: Annotated[int, Field(ge=0, le=1_024)] = 128
     # That can be asked for; a run takes them from its pictures.
     themes: Annotated[tuple[str, ...], Field(max_length=65_536)] = ()
     spectral_norm: bool = True  # of the discriminator's heads

@@ -36,7 +36,9 @@ class Game:
         self.step = ModulatedStep(fabric, self.state, config.loss, config.distribution, config.augment)
         self.images = drawings(size)
         self.G, self.D = players(self.state)
-        self.D.calibrate(self.D.pyramid(self.images))
+        maps = self.D.pyramid(self.images)
+        self.D.calibrate(maps)
+        self.D.compared.fit([self.D.compared.plain(self.images, maps)])
         self.G.learn_themes(THEMES)
 
     def play(self, rounds, parts=1):
@@ -68,12 +70,12 @@ def test_both_learn_and_what_is_fixed_stays():
 def test_without_the_game_the_batches_become_alike_in_distribution():
     """Colours and places of the squares, by the energy distances alone; no picture is a target."""
     game = Game(distribution__adversarial=0, augment__colour=0, augment__translation=0, augment__cutout=0)
-    seen = game.play(60)
+    seen = game.play(120)
     first, last = (sum(float(s.reconstruction) for s in part) for part in (seen[:5], seen[-5:]))
-    assert last < 0.7 * first
+    assert last < 0.8 * first
 
 
-@pytest.mark.parametrize("weight", ["thumbnails", "maps", "overshoot", "adversarial"])
+@pytest.mark.parametrize("weight", ["thumbnails", "maps", "places", "overshoot", "adversarial"])
 def test_each_weight_counts(weight):
     one, other = Game(), Game(**{f"distribution__{weight}": 100.0})
     one.play(1), other.play(1)
@@ -106,7 +108,8 @@ def test_the_last_real_pictures_are_remembered():
     first = game.state.recent["thumbnails"]
     game.play(3)
     assert {len(rows) for rows in game.state.recent.values()} == {20}
-    assert set(game.state.recent) == {"thumbnails", "maps0", "maps1", "maps2", "maps3", "told"}
+    maps = {f"maps{level}" for level in range(4)}
+    assert set(game.state.recent) == maps | {f"{name} by place" for name in maps} | {"thumbnails", "told"}
     assert not torch.equal(game.state.recent["thumbnails"][:8], first)
     assert not any(rows.requires_grad for rows in game.state.recent.values())
     forgetful = Game(distribution__remembered=0)
@@ -121,10 +124,9 @@ def test_pictures_are_compared_with_those_of_the_same_themes():
     real, generated = (torch.randn(64, 5, generator=draw) + 4 * told[:, :1] for _ in range(2))
     for themes, told_apart in ((1.0, True), (0.0, False)):
         step = Game(distribution__themes=themes).step
-        right = float(step.distance("rows", generated, real, told))
-        step.state.recent.clear()
+        right = float(step.distance(generated, real, told, told))
         turned = generated.view(-1, 2, 5).flip(1).reshape(64, 5)  # each row of the other theme
-        wrong = float(step.distance("rows", turned, real, told))
+        wrong = float(step.distance(turned, real, told, told))
         assert (wrong > right + 0.1) is told_apart
         assert told_apart or wrong == pytest.approx(right, abs=1e-4)
 

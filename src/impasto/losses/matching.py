@@ -25,20 +25,21 @@ def map_difference(maps: Sequence[Tensor], real: Sequence[Tensor], scales: Seque
 class Distances(NamedTuple):
     """All distances that an energy distance needs, of N generated rows and of M real ones, M >= N."""
 
-    between: Tensor  # (N, M): each generated row to each real one
-    within: Tensor  # (N, N): of the generated rows to each other
-    real: Tensor  # (N, M): of the first N real rows to each real one; without a gradient
+    between: Tensor  # (..., N, M): each generated row to each real one
+    within: Tensor  # (..., N, N): of the generated rows to each other
+    real: Tensor  # (..., N, M): of the first N real rows to each real one; without a gradient
 
 
 def distances(fake: Tensor, real: Tensor, exponent: float = 1.0) -> Distances:
-    """Euclidean distances between rows, raised to `exponent`, for `energy_distance`: (N, D), (M, D), M >= N.
+    """Euclidean distances between rows, raised to `exponent`, for `energy_distance`: (..., N, D) and
+    (..., M, D), M >= N, for each of the leading dimensions.
 
     The first N real rows are this batch's, further ones those of the batches before: with more real rows the
     gradient is less noisy. Earlier generated rows are not used: they are another generator's, and with them
     training diverges.
     """
     with torch.no_grad():
-        of_real = _powers(real[: len(fake)], real, exponent)
+        of_real = _powers(real[..., : fake.shape[-2], :], real, exponent)
     return Distances(_powers(fake, real, exponent), _powers(fake, fake, exponent), of_real)
 
 
@@ -51,33 +52,45 @@ def energy_distance(pairs: Distances, alike: Tensor | None = None, exponent: flo
     from each other, and never to a single one: a real row is no row's target. The smaller the exponent, the
     more near rows push each other compared with far ones: samples that resemble each other within every group
     are near by 1, where distances between groups decide, and far by 0.5. Divided by the exponent, so that the
-    pull between rows as far apart as real ones are is the same for all.
+    pull between rows as far apart as real ones are is the same for all. Of leading dimensions, such as the
+    places of a map, numerator and denominator are the sums: where real rows hardly differ little counts.
 
     `alike` (N, M) in [0, 1] restricts it to rows that are alike in something else, such as their themes: how
     much real row i, and so generated row i, is like each real row, 1 for the same themes and 0 for other
     ones. For each i the mean distances to rows like it are compared. Where nothing is like a row but itself
     it is left out. A generator that makes one picture of each theme is far by this, and near without it.
     """
-    count, known = pairs.between.shape
+    count, known = pairs.between.shape[-2:]
     weights = pairs.between.new_ones(count, known) if alike is None else alike
     others = weights * (1 - torch.eye(count, known, dtype=weights.dtype, device=weights.device))
     some = (others[:, :count].sum(1) > 0).to(others) if alike is not None else others.new_ones(count)
 
     def mean_of_alike(them: Tensor, by: Tensor) -> Tensor:
-        return (some * (them * by).sum(1) / by.sum(1).clamp_min(1e-6)).sum()
+        return (some * (them * by).sum(-1) / by.sum(1).clamp_min(1e-6)).sum(-1)
 
     between = mean_of_alike(pairs.between, weights)
     within = mean_of_alike(pairs.within, others[:, :count])
     real = mean_of_alike(pairs.real, others)
-    distance: Tensor = (2 * between - within - real) / (exponent * real.clamp_min(1e-6))
+    distance: Tensor = (2 * between - within - real).sum() / (exponent * real.sum().clamp_min(1e-6))
     return distance
 
 
 def _powers(x: Tensor, y: Tensor, exponent: float) -> Tensor:
-    """Euclidean distances (N, M) to the exponent, with a gradient at 0, where that of the root has none."""
-    squared = x.square().sum(1)[:, None] + y.square().sum(1)[None] - 2 * x @ y.T
+    """Euclidean distances (..., N, M) to the exponent, with a gradient at 0, where the root has none."""
+    # In one product: (x, |x|^2, 1) (-2 y, 1, |y|^2).
+    of_x, of_y = (rows.square().sum(-1, keepdim=True) for rows in (x, y))
+    left = torch.cat((x, of_x, torch.ones_like(of_x)), -1)
+    right = torch.cat((-2 * y, torch.ones_like(of_y), of_y), -1)
+    squared = left @ right.mT
     if x is y:  # rounding leaves a little of a row's distance to itself
-        squared = squared * (1 - torch.eye(len(x), dtype=x.dtype, device=x.device))
-    smooth = SMOOTHING * x.shape[1] ** 0.5
-    powers: Tensor = (squared.clamp_min(0) + smooth**2) ** (exponent / 2) - smooth**exponent
+        squared = squared * (1 - torch.eye(x.shape[-2], dtype=x.dtype, device=x.device))
+    smooth = SMOOTHING * x.shape[-1] ** 0.5
+    powers: Tensor = _power(squared.clamp_min(0) + smooth**2, exponent / 2) - smooth**exponent
     return powers
+
+
+def _power(x: Tensor, exponent: float) -> Tensor:
+    """x to the exponent; of the usual ones by roots, several times as fast."""
+    if exponent == 0.5:
+        return x.sqrt()
+    return x.sqrt().sqrt() if exponent == 0.25 else x**exponent

@@ -16,6 +16,7 @@ from impasto.descriptors import DcganConfig, MlpConfig, ModulatedConfig, Residua
 from impasto.models.generator import stage_widths
 from impasto.models.layers import LEAK, ResidualBlock, conv, downsample, leaky, linear
 from impasto.models.pyramid import CHANNELS, Pyramid, map_sides
+from impasto.models.whitening import ComparedRows
 
 
 class Discriminator(nn.Module):
@@ -131,6 +132,8 @@ class ProjectedDiscriminator(Discriminator):
         self.pixel_head = Head(width, image.size, self.known_dims, image.channels)
         self._shapes = [(side, side, c) for side, c in zip(sides, CHANNELS, strict=True)]
         self._shapes.append((image.size, image.size, image.channels))
+        # Not judged by the heads: the step compares whole batches by these rows.
+        self.compared = ComparedRows(image.channels, side_px, cfg.whitened_directions)
         self.heeded = 1.0  # how much of what a latent says counts; training sets it
 
     @property

@@ -26,13 +26,11 @@ from impasto.losses.penalties import differentiates, penalties_of_halves
 from impasto.models.discriminator import ProjectedDiscriminator
 from impasto.models.generator import ModulatedGenerator
 from impasto.models.layers import overshoot, recomputed
-from impasto.models.pyramid import thumbnail
 from impasto.training import ranks
 from impasto.training.gan_step import StepStats, means, observe, spread_of
 from impasto.training.state import TrainingState
 
-# Sides to which the maps are pooled before batches are compared: what there is, and roughly where.
-POOLED = (4, 4, 2, 2)
+AT_PLACES = 96  # earlier real pictures that places are compared with, too: more cost much, and tell little
 
 
 class Views(NamedTuple):
@@ -143,42 +141,48 @@ class ModulatedStep:
 
     def apart(self, views: Views) -> Tensor:
         """How differently generated and real pictures are distributed: (), with their weights."""
-        weights = self.distribution
-        pairs: dict[str, tuple[float, Tensor, Tensor]] = {}
-        if weights.thumbnails:
-            made, given = (thumbnail(x, weights.thumbnail_px) for x in (views.made, views.given))
-            pairs["thumbnails"] = weights.thumbnails, made, given
-        if weights.maps:
-            levels = list(zip(views.fake_maps, views.real_maps, self.D.units, POOLED, strict=True))
-            for level, (fake, real, unit, side) in enumerate(levels):
-                made, given = (unit * F.adaptive_avg_pool2d(x.float(), side).flatten(1) for x in (fake, real))
-                pairs[f"maps{level}"] = weights.maps / len(levels), made, given
-        told = ranks.gather(views.latents[:, : self.G.kinds])[0]
+        weights, told = self.distribution, ranks.gather(views.latents[:, : self.G.kinds])[0]
+        made = self.D.compared.plain(views.made, views.fake_maps)
+        given = self.D.compared.plain(views.given, views.real_maps)
+        all_told = torch.cat((told, self.state.recent.get("told", told[:0])))
         total = views.made.new_zeros(())
-        for name, (weight, made, given) in pairs.items():
-            made, given = ranks.gather(made, given)
-            total = total + weight * self.distance(name, made, given, told)
+        for name, whitening in self.D.compared.whitenings.items():
+            ours, theirs = ranks.gather(made[name], given[name])
+            of_a_map = name != "thumbnails"
+            if weight := weights.maps / len(views.real_maps) if of_a_map else weights.thumbnails:
+                real = self.remember(name, whitening(theirs))
+                total = total + weight * self.distance(whitening(ours), real, told, all_told)
+            if of_a_map and weights.places:
+                real = self.remember(f"{name} by place", theirs, AT_PLACES)
+                total = total + weights.places / len(views.real_maps) * self.at_places(name, ours, real)
         self.remember("told", told)
         return total
 
-    def distance(self, name: str, made: Tensor, given: Tensor, told: Tensor) -> Tensor:
-        """The energy distance between rows of that `name`, and among those that were told the same themes.
+    def at_places(self, name: str, made: Tensor, real: Tensor) -> Tensor:
+        """The energy distance at each place of a map: in few dimensions it sees more than what rows have in
+        common, and nothing of what belongs together."""  # fmt: skip
+        by_place, exponent = self.D.compared.by_place, self.distribution.exponent
+        return energy_distance(
+            distances(by_place(name, made), by_place(name, real), exponent), None, exponent
+        )
 
-        Real rows are the present ones and those remembered, to which the present ones are added.
-        """
+    def distance(self, made: Tensor, real: Tensor, told: Tensor, all_told: Tensor) -> Tensor:
+        """The energy distance between generated rows (N, D) and real ones (M, D), the present ones first, and
+        among those that were told the same themes."""  # fmt: skip
         exponent = self.distribution.exponent
-        pairs = distances(made, self.remember(name, given), exponent)
+        pairs = distances(made, real, exponent)
         total = energy_distance(pairs, exponent=exponent)
         if self.G.kinds and self.distribution.themes:
-            all_told = torch.cat((told, self.state.recent.get("told", told[:0])))
             within = energy_distance(pairs, themes_alike(told, all_told), exponent)
             total = total + self.distribution.themes * within
         return total
 
-    def remember(self, name: str, rows: Tensor) -> Tensor:
-        """Rows of real pictures and, after them, the last ones of that `name`; so many of both are kept."""
+    def remember(self, name: str, rows: Tensor, most: int | None = None) -> Tensor:
+        """Rows of real pictures and, after them, the last ones of that `name`: as many as are remembered of
+        both are kept, and at `most` so many."""  # fmt: skip
         known = torch.cat((rows.detach(), self.state.recent.get(name, rows[:0])))
-        self.state.recent[name] = known[: self.distribution.remembered]
+        kept = self.distribution.remembered
+        self.state.recent[name] = known[: kept if most is None else min(kept, most)]
         return known
 
 

@@ -1,6 +1,6 @@
 """What a run is made of: its config, its pictures, and the task that the engine runs."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ from impasto.training.upscaling import COMPARED_PX, MOST_COMPARED, Upscaling, Ya
 MOST_HOLDOUT = 1_000
 OF_EACH_THEME = 16  # pictures, as far as it has so many
 CALIBRATED = 256  # real pictures, by which the scales of D are set
+WHITENED = 1_024  # real pictures, by whose leading directions the rows that are compared are whitened
 SURVEYED = 32  # real pictures at a time, before the first step
 
 
@@ -111,11 +112,18 @@ def _prepare(config: Config, state: states.TrainingState, dataset: Dataset, *, f
         return
     generator, discriminator = players(state)
     device = next(discriminator.parameters()).device
-    places = dataset.some_to_train_on(CALIBRATED, config.train.seed, OF_EACH_THEME)
+
+    def seen(count: int) -> Iterator[tuple[torch.Tensor, list[torch.Tensor]]]:
+        places = dataset.some_to_train_on(count, config.train.seed, OF_EACH_THEME)
+        for start in range(0, len(places), SURVEYED):
+            images = to_tensor(dataset.pixels.take(places[start : start + SURVEYED]), device)
+            yield images, discriminator.pyramid(images)
+
     with torch.no_grad():
-        parts = (places[start : start + SURVEYED] for start in range(0, len(places), SURVEYED))
-        maps = [discriminator.pyramid(to_tensor(dataset.pixels.take(part), device)) for part in parts]
-    discriminator.calibrate([torch.cat(same) for same in zip(*maps, strict=True)])
+        maps = [maps for _, maps in seen(CALIBRATED)]
+        discriminator.calibrate([torch.cat(same) for same in zip(*maps, strict=True)])
+        rows = discriminator.compared
+        rows.fit(rows.plain(images, maps) for images, maps in seen(WHITENED))
     if generator.kinds:
         some = dataset.some_to_train_on(KEPT_THEMES, config.train.seed)
         generator.learn_themes(torch.from_numpy(dataset.themes_of(some)))
