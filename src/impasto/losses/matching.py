@@ -52,8 +52,9 @@ def energy_distance(pairs: Distances, alike: Tensor | None = None, exponent: flo
     from each other, and never to a single one: a real row is no row's target. The smaller the exponent, the
     more near rows push each other compared with far ones: samples that resemble each other within every group
     are near by 1, where distances between groups decide, and far by 0.5. Divided by the exponent, so that the
-    pull between rows as far apart as real ones are is the same for all. Of leading dimensions, such as the
-    places of a map, numerator and denominator are the sums: where real rows hardly differ little counts.
+    pull between rows as far apart as real ones are is the same for all. Over leading dimensions, such
+    as the places of a map, numerator and denominator are summed: a place where real rows hardly differ
+    counts little.
 
     `alike` (N, M) in [0, 1] restricts it to rows that are alike in something else, such as their themes: how
     much real row i, and so generated row i, is like each real row, 1 for the same themes and 0 for other

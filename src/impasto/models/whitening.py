@@ -1,4 +1,4 @@
-"""What the energy distances compare: pictures as rows in which no direction varies more than others."""
+"""What the energy distances compare: pictures as rows whose distances are not decided by a few directions."""
 
 from collections.abc import Iterable, Sequence
 from typing import cast
@@ -21,9 +21,8 @@ class Whitening(nn.Module):
     Pictures differ most in a few directions: how light they are, how much is filled, which colour. These
     decide the distances between plain rows, so that samples of one shape in several colours are far from
     each other, and what differs in detail does not count. Here a direction of standard deviation s is scaled
-    by r / (s + r), where r is the root mean square of that of all directions: a whitening of the leading
-    `directions` that leaves faint ones, which are noise, as they are (as ridge regression does, Hoerl &
-    Kennard 1970). Rows come out in units of r.
+    by r / (s + r), where r is the root mean square of the deviations of all directions. Only the leading
+    `directions` are whitened so: faint ones are noise, and stay as they are. Rows come out in units of r.
     """
 
     directions: Tensor
