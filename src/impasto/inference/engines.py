@@ -9,6 +9,7 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import json
+import math
 import os
 import platform
 import queue
@@ -25,27 +26,25 @@ from torch import Tensor
 from impasto.arithmetic import best_seconds, bfloat16_speedup
 from impasto.errors import InputError, MissingDependencyError
 from impasto.files import cache_folder, write_bytes_atomically
-from impasto.inference.int8 import dead_leaves, quantised
 from impasto.inference.ncnn import BLOBS, NcnnNetwork, to_ncnn
 from impasto.inference.onnx_graph import to_onnx
 from impasto.models.upscaler import Upscaler
 from impasto.telemetry import without_telemetry
 
 Picture = NDArray[np.float32]
-EngineName = Literal["torch", "onnxruntime", "openvino", "openvino-int8", "ncnn"]
+EngineName = Literal["torch", "onnxruntime", "openvino", "ncnn"]
 PACKAGES: dict[EngineName, tuple[str, ...]] = {
     "torch": (),
     "onnxruntime": ("onnxruntime", "onnxscript"),
     "openvino": ("openvino", "onnxscript"),
-    "openvino-int8": ("openvino", "onnxruntime", "onnxscript"),
     "ncnn": ("ncnn",),
 }
 PARITY_DB = 45.0  # an engine whose pictures differ more than this from float32's is not chosen
 TRIED_PX, TRIED_PICTURES = 96, 3
+DISCS, LEAST_RADIUS_PX, GRAIN, FINER = 400, 1.0, 0.3, 4  # of the pictures that engines are tried on
 # Pixels. Winograd's transforms take memory; PyTorch's maps must stay below the 32 MB from which the system is
 # asked for each anew, page by page.
 LARGE_TILE, TORCH_TILE, WINOGRAD_TILE = 280_000, 125_000, 105_000
-INEXACT, WORTH_IT = "openvino-int8", 0.8  # eight bits cost a little likeness: only for a fifth of the time
 
 
 class Engine(Protocol):
@@ -128,21 +127,20 @@ class OnnxEngine:
 
 
 class OpenvinoEngine:
-    """OpenVINO on the CPU; it chooses bfloat16 by itself where the processor has it, or has eight bits."""
+    """OpenVINO on the CPU; it chooses bfloat16 by itself where the processor has it."""
 
+    name: EngineName = "openvino"
     tile_pixels = LARGE_TILE
 
-    def __init__(self, network: Upscaler, *, int8: bool = False) -> None:
+    def __init__(self, network: Upscaler) -> None:
         with without_telemetry():
             import openvino
 
-        self.name: EngineName = "openvino-int8" if int8 else "openvino"
         self.at_once, self.scale = turns(), network.scale
         self._tensor = openvino.Tensor
         core = openvino.Core()
         settings = {"INFERENCE_NUM_THREADS": torch.get_num_threads(), "NUM_STREAMS": self.at_once}
-        onnx = _int8(network) if int8 else _onnx(network)
-        model = core.compile_model(core.read_model(onnx), "CPU", settings)
+        model = core.compile_model(core.read_model(_onnx(network)), "CPU", settings)
         self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()  # one request serves one call at a time
         requests = [model.create_infer_request() for _ in range(self.at_once)]
         # Once by one thread: at OpenVINO's first use of numpy two can wait for each other for ever, the one
@@ -169,6 +167,7 @@ class OpenvinoEngine:
 class NcnnEngine:
     """ncnn on the CPU, for compact upscalers: Winograd's convolutions, in float32.
 
+    The fastest exact engine where the processor has no bfloat16 (docs/research.md, "Winograd").
     Two threads at one tile do one and a half times what one does; at a tile each, nearly twice.
     """
 
@@ -220,8 +219,6 @@ def open_engine(name: EngineName, network: Upscaler, device: str = "cpu") -> Eng
             return OnnxEngine(network)
         case "openvino":
             return OpenvinoEngine(network)
-        case "openvino-int8":
-            return OpenvinoEngine(network, int8=True)
         case "ncnn":
             return NcnnEngine(network)
 
@@ -238,11 +235,11 @@ def choose_engine(network: Upscaler) -> Choice:
     path = cache_folder() / "engines" / f"{_machine_and(network, names)}.json"
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         found = json.loads(path.read_text())
-        return Choice(found["name"], f"{found['reason']}, measured earlier")
+        if found["name"] in names:  # another version of Impasto may have had other engines
+            return Choice(found["name"], f"{found['reason']}, measured earlier")
     seconds = _try_all(network, names)
-    name = min(seconds, key=lambda n: seconds[n] / (WORTH_IT if n == INEXACT else 1))
     others = ", ".join(f"{n} {1000 * s:.0f} ms" for n, s in sorted(seconds.items(), key=lambda item: item[1]))
-    choice = Choice(name, f"a tile of {TRIED_PX} px: {others}")
+    choice = Choice(min(seconds, key=seconds.__getitem__), f"a tile of {TRIED_PX} px: {others}")
     with contextlib.suppress(OSError):  # a cache that cannot be written costs these seconds again
         write_bytes_atomically(path, json.dumps(vars(choice)).encode(), durable=False)
     return choice
@@ -250,7 +247,7 @@ def choose_engine(network: Upscaler) -> Choice:
 
 def _try_all(network: Upscaler, names: list[EngineName]) -> dict[EngineName, float]:
     """Seconds for a tile, of each engine that works and whose pictures are the right ones."""
-    rng = np.random.default_rng(1)  # not those that ranges were measured on
+    rng = np.random.default_rng(1)
     pictures = [dead_leaves(rng, TRIED_PX) for _ in range(TRIED_PICTURES)]
     with torch.inference_mode():
         right = [network(torch.from_numpy(picture)).float().numpy() for picture in pictures]
@@ -266,6 +263,28 @@ def _try_all(network: Upscaler, names: list[EngineName]) -> dict[EngineName, flo
         if parity_db(np.concatenate(made), np.concatenate(right)) >= PARITY_DB:
             seconds[name] = _seconds(engine, pictures[0])
     return seconds or {"torch": 0.0}
+
+
+def dead_leaves(rng: np.random.Generator, side: int) -> NDArray[np.float32]:
+    """A picture (1, 3, side, side) in [-1, 1] of discs that lie over each other, some of them grained.
+
+    Radii are distributed as 1 / r^3, which gives the edges and the spectrum of photographs at every scale
+    (Lee, Mumford & Huang 2001).
+    """
+    fine = FINER * side
+    picture = np.broadcast_to(rng.random(3, np.float32), (fine, fine, 3)).copy()
+    for _ in range(DISCS):
+        radius = FINER * min(LEAST_RADIUS_PX / math.sqrt(1 - rng.random()), side / 2)
+        row, column = rng.random(2) * fine
+        top, left = max(0, int(row - radius)), max(0, int(column - radius))
+        box = picture[top : int(row + radius) + 1, left : int(column + radius) + 1]
+        rows, columns = np.ogrid[top : top + box.shape[0], left : left + box.shape[1]]
+        inside = (rows - row) ** 2 + (columns - column) ** 2 < radius**2
+        grain = rng.standard_normal((int(inside.sum()), 1)) * (GRAIN * rng.random())
+        box[inside] = rng.random(3) + grain
+    seen = picture.clip(0, 1).reshape(side, FINER, side, FINER, 3).mean((1, 3))  # as a lens would
+    signed: NDArray[np.float32] = (seen * 2 - 1).transpose(2, 0, 1)[None]
+    return np.ascontiguousarray(signed)
 
 
 def _seconds(engine: Engine, picture: Picture) -> float:
@@ -297,19 +316,10 @@ def _weights_hash(network: Upscaler) -> str:
 
 def _onnx(network: Upscaler) -> bytes:
     """The network as ONNX, made once (seconds) and kept in the cache folder."""
-    return _kept(f"{_weights_hash(network)}.onnx", lambda: to_onnx(network))
-
-
-def _int8(network: Upscaler) -> bytes:
-    """The same in eight bits."""
-    return _kept(f"{_weights_hash(network)}-int8.onnx", lambda: quantised(_onnx(network)))
-
-
-def _kept(name: str, make: Callable[[], bytes]) -> bytes:
-    path = cache_folder() / "onnx" / name
+    path = cache_folder() / "onnx" / f"{_weights_hash(network)}.onnx"
     with contextlib.suppress(OSError):
         return path.read_bytes()
-    data = make()
+    data = to_onnx(network)
     with contextlib.suppress(OSError):
         write_bytes_atomically(path, data, durable=False)
     return data
