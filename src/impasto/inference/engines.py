@@ -26,7 +26,7 @@ from torch import Tensor
 from impasto.arithmetic import best_seconds, bfloat16_speedup
 from impasto.errors import InputError, MissingDependencyError
 from impasto.files import cache_folder, write_bytes_atomically
-from impasto.inference.ncnn import BLOBS, NcnnNetwork, to_ncnn
+from impasto.inference.ncnn import NcnnNetwork, to_ncnn
 from impasto.inference.onnx_graph import to_onnx
 from impasto.models.upscaler import Upscaler
 from impasto.telemetry import without_telemetry
@@ -176,7 +176,7 @@ class NcnnEngine:
 
     def __init__(self, network: Upscaler) -> None:
         self.at_once = turns()
-        self.network = NcnnNetwork(*to_ncnn(network), torch.get_num_threads() // self.at_once, BLOBS)
+        self.network = NcnnNetwork(*to_ncnn(network), torch.get_num_threads() // self.at_once)
         self.scale, self.multiple = network.scale, getattr(network, "unshuffle", 1)
 
     def __call__(self, pictures: Picture) -> Picture:
