@@ -1,5 +1,9 @@
 """What every engine must do: the picture that PyTorch makes in float32, at any size, in every mode."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -142,3 +146,48 @@ def test_what_there_is_not(network, monkeypatch):
     monkeypatch.setattr(engines, "installed", lambda: ["torch"])
     with pytest.raises(MissingDependencyError, match="'openvino' is not installed"):
         open_engine("openvino", network)
+
+
+def test_an_engine_that_fails_or_draws_white_is_refused(network, monkeypatch):
+    class White:
+        def __init__(self, net):
+            pass
+
+        def __call__(self, pictures):
+            return np.ones((1, 3, *(side * network.scale for side in pictures.shape[2:])), np.float32)
+
+    def failing(net):
+        raise RuntimeError("Exception from the library\nin a file of it")
+
+    monkeypatch.setattr(engines, "installed", lambda: ["torch", "onnxruntime", "openvino"])
+    monkeypatch.setattr(engines, "OnnxEngine", White)
+    monkeypatch.setattr(engines, "OpenvinoEngine", failing)
+    with pytest.raises(InputError, match="'onnxruntime' makes other pictures than PyTorch here"):
+        open_engine("onnxruntime", network)
+    with pytest.raises(InputError, match="'openvino' fails here: Exception from the library\n--") as refused:
+        open_engine("openvino", network)
+    assert "--engine auto" in refused.value.hint
+
+
+FEWER_INSTRUCTIONS = """
+import os, torch
+from impasto.inference.engines import open_engine
+from impasto.inference.upscalers import load_network
+network, _ = load_network("photo-x4-small")
+open_engine("openvino", network)  # compares its picture with PyTorch's
+print(os.environ["DNNL_MAX_CPU_ISA"])
+"""
+
+
+def test_openvino_is_right_where_pytorch_uses_fewer_instructions():
+    if "openvino" not in installed():
+        pytest.skip("openvino is not installed")
+    environment = os.environ | {"DNNL_MAX_CPU_ISA": "SSE41"}
+    done = subprocess.run(
+        [sys.executable, "-c", FEWER_INSTRUCTIONS],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "SSE41\n"), done.stderr

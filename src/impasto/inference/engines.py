@@ -40,7 +40,8 @@ PACKAGES: dict[EngineName, tuple[str, ...]] = {
     "ncnn": ("ncnn",),
 }
 PARITY_DB = 45.0  # an engine whose pictures differ more than this from float32's is not chosen
-TRIED_PX, TRIED_PICTURES = 96, 3
+BROKEN_DB = 25.0  # ... and one whose pictures differ more than this is not used, even where it was asked for
+TRIED_PX, TRIED_PICTURES, SMALL_PX = 96, 3, 24
 DISCS, LEAST_RADIUS_PX, GRAIN, FINER = 400, 1.0, 0.3, 4  # of the pictures that engines are tried on
 # Pixels. Winograd's transforms take memory; PyTorch's maps must stay below the 32 MB from which the system is
 # asked for each anew, page by page.
@@ -133,8 +134,11 @@ class OpenvinoEngine:
     tile_pixels = LARGE_TILE
 
     def __init__(self, network: Upscaler) -> None:
-        with without_telemetry():
-            import openvino
+        with without_telemetry(), _all_instructions():
+            self._open(network)
+
+    def _open(self, network: Upscaler) -> None:
+        import openvino
 
         self.at_once, self.scale = turns(), network.scale
         self._tensor = openvino.Tensor
@@ -190,6 +194,18 @@ class NcnnEngine:
         return made[None, :, : height * self.scale, : width * self.scale]
 
 
+@contextlib.contextmanager
+def _all_instructions() -> Iterator[None]:
+    """Without DNNL_MAX_CPU_ISA: where it allows fewer instructions than the processor has, OpenVINO chooses
+    kernels that its oneDNN then does not make, and fails or draws black."""  # fmt: skip
+    limit = os.environ.pop("DNNL_MAX_CPU_ISA", None)
+    try:
+        yield
+    finally:
+        if limit is not None:
+            os.environ["DNNL_MAX_CPU_ISA"] = limit
+
+
 def turns() -> int:
     """How many tiles an engine has in work; each has its share of the threads, and none waits for another."""
     return min(2, torch.get_num_threads())
@@ -205,7 +221,11 @@ def installed() -> list[EngineName]:
 
 
 def open_engine(name: EngineName, network: Upscaler, device: str = "cpu") -> Engine:
-    """An engine by its name. Raises `MissingDependencyError` where its package is not installed."""
+    """An engine by its name, tried on a small picture.
+
+    Raises `MissingDependencyError` where its package is not installed, and `InputError` where it fails or
+    makes another picture than PyTorch.
+    """
     if name not in get_args(EngineName):
         raise InputError(f"there is no engine '{name}'", f"auto, {', '.join(get_args(EngineName))}")
     if name not in installed():
@@ -216,11 +236,32 @@ def open_engine(name: EngineName, network: Upscaler, device: str = "cpu") -> Eng
         case "torch":
             return TorchEngine(network, device)
         case "onnxruntime":
-            return OnnxEngine(network)
+            return _tried(name, lambda: OnnxEngine(network), network)
         case "openvino":
-            return OpenvinoEngine(network)
+            return _tried(name, lambda: OpenvinoEngine(network), network)
         case "ncnn":
-            return NcnnEngine(network)
+            return _tried(name, lambda: NcnnEngine(network), network)
+
+
+def _tried(name: EngineName, make: Callable[[], Engine], network: Upscaler) -> Engine:
+    picture = dead_leaves(np.random.default_rng(0), SMALL_PX)
+    hint = "--engine auto takes one that works here"
+    try:
+        engine = make()
+        made = engine(picture)
+    except (InputError, MissingDependencyError):
+        raise
+    except Exception as error:
+        raise InputError(f"the engine '{name}' fails here: {_first_line(error)}", hint) from error
+    with torch.inference_mode():
+        right = network(torch.from_numpy(picture)).float().numpy()
+    if not parity_db(made, right) >= BROKEN_DB:
+        raise InputError(f"the engine '{name}' makes other pictures than PyTorch here", hint)
+    return engine
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def choose_engine(network: Upscaler) -> Choice:
