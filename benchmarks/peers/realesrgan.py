@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from impasto.errors import MissingDependencyError
 from impasto.image_files import Pixels
 from impasto.inference.engines import WINOGRAD_TILE, EngineName, Picture, turns
-from impasto.inference.ncnn import BLOBS, NcnnNetwork
+from impasto.inference.ncnn import NcnnNetwork
 from impasto.models.upscaler import Upscaler
 
 NAME, LARGE = "realesr-animevideov3-x4", "realesrgan-x4plus"
@@ -65,7 +65,7 @@ class OursByNcnn:
         param, numbers = (folder() / f"{NAME}.{suffix}" for suffix in ("param", "bin"))
         self.at_once = turns()
         threads = torch.get_num_threads() // self.at_once
-        self.net = NcnnNetwork(param.read_text(), numbers.read_bytes(), threads, BLOBS)
+        self.net = NcnnNetwork(param.read_text(), numbers.read_bytes(), threads)
 
     def __call__(self, pictures: Picture) -> Picture:
         return self.net(pictures[0] * np.float32(0.5) + np.float32(0.5))[None] * 2 - 1
@@ -74,7 +74,7 @@ class OursByNcnn:
 def x4plus() -> Callable[[Pixels], Pixels]:
     """Real-ESRGAN's large network on (h, w, 3) uint8, four times larger. Raises `MissingDependencyError`."""
     param, numbers = (folder() / f"{LARGE}.{suffix}" for suffix in ("param", "bin"))
-    net = NcnnNetwork(param.read_text(), numbers.read_bytes(), torch.get_num_threads(), BLOBS)
+    net = NcnnNetwork(param.read_text(), numbers.read_bytes(), torch.get_num_threads())
 
     def enlarged(low: Pixels) -> Pixels:
         made = net((low.astype(np.float32) / 255).transpose(2, 0, 1))

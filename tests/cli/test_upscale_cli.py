@@ -51,6 +51,16 @@ def test_a_folder(folder, model, tmp_path, monkeypatch, capsys):
     assert code == 0
 
 
+def test_an_engine_that_there_is_not(folder, model, tmp_path, monkeypatch, capsys):
+    """A command of version 0.1 may name the one of eight bits, which is gone."""
+    arguments = ["upscale", folder, "--out", tmp_path / "out", "--model", model, "--engine", "openvino-int8"]
+    code, _, err = impasto(monkeypatch, capsys, *arguments)
+    assert code == 2
+    assert "there is no engine 'openvino-int8'" in err
+    assert "auto, torch, onnxruntime, openvino, ncnn" in err
+    assert not (tmp_path / "out").exists()
+
+
 def test_one_bad_file_costs_itself(folder, model, tmp_path, monkeypatch, capsys):
     (folder / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     arguments = ["upscale", folder, "--out", tmp_path / "out", "--model", model, "--engine", "torch"]

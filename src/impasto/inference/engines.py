@@ -9,6 +9,7 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import json
+import math
 import os
 import platform
 import queue
@@ -25,27 +26,26 @@ from torch import Tensor
 from impasto.arithmetic import best_seconds, bfloat16_speedup
 from impasto.errors import InputError, MissingDependencyError
 from impasto.files import cache_folder, write_bytes_atomically
-from impasto.inference.int8 import dead_leaves, quantised
-from impasto.inference.ncnn import BLOBS, NcnnNetwork, to_ncnn
+from impasto.inference.ncnn import NcnnNetwork, to_ncnn
 from impasto.inference.onnx_graph import to_onnx
 from impasto.models.upscaler import Upscaler
 from impasto.telemetry import without_telemetry
 
 Picture = NDArray[np.float32]
-EngineName = Literal["torch", "onnxruntime", "openvino", "openvino-int8", "ncnn"]
+EngineName = Literal["torch", "onnxruntime", "openvino", "ncnn"]
 PACKAGES: dict[EngineName, tuple[str, ...]] = {
     "torch": (),
     "onnxruntime": ("onnxruntime", "onnxscript"),
     "openvino": ("openvino", "onnxscript"),
-    "openvino-int8": ("openvino", "onnxruntime", "onnxscript"),
     "ncnn": ("ncnn",),
 }
 PARITY_DB = 45.0  # an engine whose pictures differ more than this from float32's is not chosen
-TRIED_PX, TRIED_PICTURES = 96, 3
+BROKEN_DB = 25.0  # ... and one whose pictures differ more than this is not used, even where it was asked for
+TRIED_PX, TRIED_PICTURES, SMALL_PX = 96, 3, 24
+DISCS, LEAST_RADIUS_PX, GRAIN, FINER = 400, 1.0, 0.3, 4  # of the pictures that engines are tried on
 # Pixels. Winograd's transforms take memory; PyTorch's maps must stay below the 32 MB from which the system is
 # asked for each anew, page by page.
 LARGE_TILE, TORCH_TILE, WINOGRAD_TILE = 280_000, 125_000, 105_000
-INEXACT, WORTH_IT = "openvino-int8", 0.8  # eight bits cost a little likeness: only for a fifth of the time
 
 
 class Engine(Protocol):
@@ -128,21 +128,23 @@ class OnnxEngine:
 
 
 class OpenvinoEngine:
-    """OpenVINO on the CPU; it chooses bfloat16 by itself where the processor has it, or has eight bits."""
+    """OpenVINO on the CPU; it chooses bfloat16 by itself where the processor has it."""
 
+    name: EngineName = "openvino"
     tile_pixels = LARGE_TILE
 
-    def __init__(self, network: Upscaler, *, int8: bool = False) -> None:
-        with without_telemetry():
-            import openvino
+    def __init__(self, network: Upscaler) -> None:
+        with without_telemetry(), _all_instructions():
+            self._open(network)
 
-        self.name: EngineName = "openvino-int8" if int8 else "openvino"
+    def _open(self, network: Upscaler) -> None:
+        import openvino
+
         self.at_once, self.scale = turns(), network.scale
         self._tensor = openvino.Tensor
         core = openvino.Core()
         settings = {"INFERENCE_NUM_THREADS": torch.get_num_threads(), "NUM_STREAMS": self.at_once}
-        onnx = _int8(network) if int8 else _onnx(network)
-        model = core.compile_model(core.read_model(onnx), "CPU", settings)
+        model = core.compile_model(core.read_model(_onnx(network)), "CPU", settings)
         self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()  # one request serves one call at a time
         requests = [model.create_infer_request() for _ in range(self.at_once)]
         # Once by one thread: at OpenVINO's first use of numpy two can wait for each other for ever, the one
@@ -169,6 +171,7 @@ class OpenvinoEngine:
 class NcnnEngine:
     """ncnn on the CPU, for compact upscalers: Winograd's convolutions, in float32.
 
+    The fastest exact engine where the processor has no bfloat16 (docs/research.md, "Winograd").
     Two threads at one tile do one and a half times what one does; at a tile each, nearly twice.
     """
 
@@ -177,7 +180,7 @@ class NcnnEngine:
 
     def __init__(self, network: Upscaler) -> None:
         self.at_once = turns()
-        self.network = NcnnNetwork(*to_ncnn(network), torch.get_num_threads() // self.at_once, BLOBS)
+        self.network = NcnnNetwork(*to_ncnn(network), torch.get_num_threads() // self.at_once)
         self.scale, self.multiple = network.scale, getattr(network, "unshuffle", 1)
 
     def __call__(self, pictures: Picture) -> Picture:
@@ -189,6 +192,18 @@ class NcnnEngine:
         made *= 2  # in place: it is sixteen times the tile
         made -= 1
         return made[None, :, : height * self.scale, : width * self.scale]
+
+
+@contextlib.contextmanager
+def _all_instructions() -> Iterator[None]:
+    """Without DNNL_MAX_CPU_ISA: where it allows fewer instructions than the processor has, OpenVINO chooses
+    kernels that its oneDNN then does not make, and fails or draws black."""  # fmt: skip
+    limit = os.environ.pop("DNNL_MAX_CPU_ISA", None)
+    try:
+        yield
+    finally:
+        if limit is not None:
+            os.environ["DNNL_MAX_CPU_ISA"] = limit
 
 
 def turns() -> int:
@@ -206,7 +221,11 @@ def installed() -> list[EngineName]:
 
 
 def open_engine(name: EngineName, network: Upscaler, device: str = "cpu") -> Engine:
-    """An engine by its name. Raises `MissingDependencyError` where its package is not installed."""
+    """An engine by its name, tried on a small picture.
+
+    Raises `MissingDependencyError` where its package is not installed, and `InputError` where it fails or
+    makes another picture than PyTorch.
+    """
     if name not in get_args(EngineName):
         raise InputError(f"there is no engine '{name}'", f"auto, {', '.join(get_args(EngineName))}")
     if name not in installed():
@@ -217,13 +236,32 @@ def open_engine(name: EngineName, network: Upscaler, device: str = "cpu") -> Eng
         case "torch":
             return TorchEngine(network, device)
         case "onnxruntime":
-            return OnnxEngine(network)
+            return _tried(name, lambda: OnnxEngine(network), network)
         case "openvino":
-            return OpenvinoEngine(network)
-        case "openvino-int8":
-            return OpenvinoEngine(network, int8=True)
+            return _tried(name, lambda: OpenvinoEngine(network), network)
         case "ncnn":
-            return NcnnEngine(network)
+            return _tried(name, lambda: NcnnEngine(network), network)
+
+
+def _tried(name: EngineName, make: Callable[[], Engine], network: Upscaler) -> Engine:
+    picture = dead_leaves(np.random.default_rng(0), SMALL_PX)
+    hint = "--engine auto takes one that works here"
+    try:
+        engine = make()
+        made = engine(picture)
+    except (InputError, MissingDependencyError):
+        raise
+    except Exception as error:
+        raise InputError(f"the engine '{name}' fails here: {_first_line(error)}", hint) from error
+    with torch.inference_mode():
+        right = network(torch.from_numpy(picture)).float().numpy()
+    if not parity_db(made, right) >= BROKEN_DB:
+        raise InputError(f"the engine '{name}' makes other pictures than PyTorch here", hint)
+    return engine
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def choose_engine(network: Upscaler) -> Choice:
@@ -238,11 +276,11 @@ def choose_engine(network: Upscaler) -> Choice:
     path = cache_folder() / "engines" / f"{_machine_and(network, names)}.json"
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         found = json.loads(path.read_text())
-        return Choice(found["name"], f"{found['reason']}, measured earlier")
+        if found["name"] in names:  # another version of Impasto may have had other engines
+            return Choice(found["name"], f"{found['reason']}, measured earlier")
     seconds = _try_all(network, names)
-    name = min(seconds, key=lambda n: seconds[n] / (WORTH_IT if n == INEXACT else 1))
     others = ", ".join(f"{n} {1000 * s:.0f} ms" for n, s in sorted(seconds.items(), key=lambda item: item[1]))
-    choice = Choice(name, f"a tile of {TRIED_PX} px: {others}")
+    choice = Choice(min(seconds, key=seconds.__getitem__), f"a tile of {TRIED_PX} px: {others}")
     with contextlib.suppress(OSError):  # a cache that cannot be written costs these seconds again
         write_bytes_atomically(path, json.dumps(vars(choice)).encode(), durable=False)
     return choice
@@ -250,7 +288,7 @@ def choose_engine(network: Upscaler) -> Choice:
 
 def _try_all(network: Upscaler, names: list[EngineName]) -> dict[EngineName, float]:
     """Seconds for a tile, of each engine that works and whose pictures are the right ones."""
-    rng = np.random.default_rng(1)  # not those that ranges were measured on
+    rng = np.random.default_rng(1)
     pictures = [dead_leaves(rng, TRIED_PX) for _ in range(TRIED_PICTURES)]
     with torch.inference_mode():
         right = [network(torch.from_numpy(picture)).float().numpy() for picture in pictures]
@@ -266,6 +304,28 @@ def _try_all(network: Upscaler, names: list[EngineName]) -> dict[EngineName, flo
         if parity_db(np.concatenate(made), np.concatenate(right)) >= PARITY_DB:
             seconds[name] = _seconds(engine, pictures[0])
     return seconds or {"torch": 0.0}
+
+
+def dead_leaves(rng: np.random.Generator, side: int) -> NDArray[np.float32]:
+    """A picture (1, 3, side, side) in [-1, 1] of discs that lie over each other, some of them grained.
+
+    Radii are distributed as 1 / r^3, which gives the edges and the spectrum of photographs at every scale
+    (Lee, Mumford & Huang 2001).
+    """
+    fine = FINER * side
+    picture = np.broadcast_to(rng.random(3, np.float32), (fine, fine, 3)).copy()
+    for _ in range(DISCS):
+        radius = FINER * min(LEAST_RADIUS_PX / math.sqrt(1 - rng.random()), side / 2)
+        row, column = rng.random(2) * fine
+        top, left = max(0, int(row - radius)), max(0, int(column - radius))
+        box = picture[top : int(row + radius) + 1, left : int(column + radius) + 1]
+        rows, columns = np.ogrid[top : top + box.shape[0], left : left + box.shape[1]]
+        inside = (rows - row) ** 2 + (columns - column) ** 2 < radius**2
+        grain = rng.standard_normal((int(inside.sum()), 1)) * (GRAIN * rng.random())
+        box[inside] = rng.random(3) + grain
+    seen = picture.clip(0, 1).reshape(side, FINER, side, FINER, 3).mean((1, 3))  # as a lens would
+    signed: NDArray[np.float32] = (seen * 2 - 1).transpose(2, 0, 1)[None]
+    return np.ascontiguousarray(signed)
 
 
 def _seconds(engine: Engine, picture: Picture) -> float:
@@ -297,19 +357,10 @@ def _weights_hash(network: Upscaler) -> str:
 
 def _onnx(network: Upscaler) -> bytes:
     """The network as ONNX, made once (seconds) and kept in the cache folder."""
-    return _kept(f"{_weights_hash(network)}.onnx", lambda: to_onnx(network))
-
-
-def _int8(network: Upscaler) -> bytes:
-    """The same in eight bits."""
-    return _kept(f"{_weights_hash(network)}-int8.onnx", lambda: quantised(_onnx(network)))
-
-
-def _kept(name: str, make: Callable[[], bytes]) -> bytes:
-    path = cache_folder() / "onnx" / name
+    path = cache_folder() / "onnx" / f"{_weights_hash(network)}.onnx"
     with contextlib.suppress(OSError):
         return path.read_bytes()
-    data = make()
+    data = to_onnx(network)
     with contextlib.suppress(OSError):
         write_bytes_atomically(path, data, durable=False)
     return data

@@ -14,7 +14,7 @@ from impasto.errors import ExportError, InputError, MissingDependencyError
 from impasto.files import temporary_folder, write_bytes_atomically
 from impasto.inference.compact import to_compact
 from impasto.inference.generator_graph import described, graph_of
-from impasto.inference.ncnn import BLOBS, NcnnNetwork, to_ncnn
+from impasto.inference.ncnn import NcnnNetwork, to_ncnn
 from impasto.inference.onnx_graph import generator_to_onnx, to_onnx
 from impasto.inference.sampler import Model
 from impasto.inference.upscalers import load_network
@@ -119,7 +119,7 @@ def _session(data: bytes) -> Any:
 def _export_ncnn(network: Upscaler, out: Path) -> list[Path]:
     layers, numbers = to_ncnn(network)
     try:
-        made = NcnnNetwork(layers, numbers, torch.get_num_threads(), BLOBS)
+        made = NcnnNetwork(layers, numbers, torch.get_num_threads())
     except ImportError:
         raise MissingDependencyError(
             "the exported model cannot be checked without ncnn", "pip install 'impasto[engines]'"

@@ -19,7 +19,6 @@ from impasto.files import temporary_folder
 from impasto.models.upscaler import SLOPE, CompactUpscaler, Upscaler
 
 MAGIC = 7767517
-BLOBS = ("data", "output")
 _FLOAT32 = 0
 
 
@@ -81,11 +80,10 @@ def _numbers(network: CompactUpscaler) -> Iterator[bytes]:
 class NcnnNetwork:
     """What ncnn runs of a list of layers and their numbers: (3, h, w) in [0, 1] -> (3, H, W)."""
 
-    def __init__(self, layers: str, numbers: bytes, threads: int, names: tuple[str, str]) -> None:
+    def __init__(self, layers: str, numbers: bytes, threads: int) -> None:
         import ncnn
 
         self._ncnn: Any = ncnn
-        self._names = names
         self._net = ncnn.Net()
         self._net.opt.use_vulkan_compute = False
         self._net.opt.num_threads = threads
@@ -103,8 +101,8 @@ class NcnnNetwork:
         given = self._ncnn.Mat(width, height, channels)
         np.asarray(given)[:] = picture  # its channels lie further apart than an array's
         extractor = self._net.create_extractor()
-        extractor.input(self._names[0], given)
-        failed, made = extractor.extract(self._names[1])
+        extractor.input("data", given)
+        failed, made = extractor.extract("output")
         if failed:
             raise MemoryError("ncnn has no memory for this picture")
         return np.array(made, np.float32)

@@ -100,6 +100,11 @@ MESSAGES: Sequence[Words] = (
         "该引擎未安装，请选择“自动”",
     ),
     (
+        r"the engine '.*' (fails here: .*|makes other pictures than PyTorch here)",
+        "This engine does not work on this computer; choose Automatic",
+        "该引擎在这台计算机上无法正常工作，请选择“自动”",
+    ),
+    (
         r"models of the community need the package spandrel",
         "Models of the community need the package spandrel",
         "社区模型需要安装 spandrel",
