@@ -120,6 +120,7 @@ def test_export(model, tmp_path, monkeypatch, capsys, to):
         session = runtime.InferenceSession(str(tmp_path / "out" / "tiny.onnx"))
         made = session.run(None, {"pictures": picture})[0]
     else:
+        monkeypatch.delenv("DNNL_MAX_CPU_ISA", raising=False)  # OpenVINO fails where it allows too little
         made = runtime.Core().compile_model(str(tmp_path / "out" / "tiny.xml"), "CPU")(picture)[0]
     assert made.shape == (1, 3, 20, 36)
 

@@ -336,7 +336,9 @@ def _seconds(engine: Engine, picture: Picture) -> float:
 
 
 def parity_db(made: Picture, right: Picture) -> float:
-    """How alike two pictures in [-1, 1] are, as PSNR in dB; infinite for equal ones."""
+    """How alike two pictures in [-1, 1] are, as PSNR in dB: inf for equal ones, -inf if not all is finite."""
+    if not np.isfinite(made).all():
+        return -float("inf")
     error = float(np.square(made.clip(-1, 1) - right.clip(-1, 1)).mean())
     return 10 * float(np.log10(4.0 / error)) if error > 0 else float("inf")
 
