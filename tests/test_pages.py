@@ -42,6 +42,9 @@ def test_what_is_not_finite_is_left_out_and_little_is_not_drawn():
     assert chart("too little", [[]], names=["a"], from_zero=True) == ""
     assert "a: 2.00 at last" in chart("enough", [[(1, 2.0)], []], names=["a", "b"], from_zero=True)
     assert len(lines_of(chart("x", [[(i, i) for i in range(10_000)]]))[0]) <= 400
+    drawn = chart("below", [[(1, -0.2), (2, -0.1)]], from_zero=True)
+    assert lines_of(drawn)[0][0][1] == HEIGHT - pages.BOTTOM
+    assert ">-0.2<" in drawn
     for from_zero in (True, False):
         assert len(lines_of(chart("flat", [[(0, 0), (1, 0)]], from_zero=from_zero))[0]) == 2
 

@@ -43,8 +43,8 @@ def chart(
     """Lines over a common horizontal axis, with the ranges of both axes. What is not finite is left out.
 
     `names` stand above the lines with their last values, in place of the caption below. `unit` is of the
-    horizontal axis. Both axes begin at the least value or, `from_zero`, at 0. `level` is a dashed line.
-    Nothing where no line has two points, or one point with a name.
+    horizontal axis. Both axes reach from the least value to the greatest; 0 is one of them `from_zero`.
+    `level` is a dashed line. Nothing where no line has two points, or one point with a name.
     """
     kept = [_thin([point for point in line if all(map(math.isfinite, point))]) for line in lines]
     if max(map(len, kept), default=0) < (1 if names else 2):
@@ -81,7 +81,8 @@ def _thin(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
 
 
 def _range(values: list[float], from_zero: bool) -> tuple[float, float]:
-    low, high = 0.0 if from_zero else min(values), max(values)
+    values = [0.0, *values] if from_zero else values  # a kernel distance may lie below 0
+    low, high = min(values), max(values)
     if high > low:
         return low, high
     return (0.0, 1.0) if from_zero else (low - 0.5, high + 0.5)
