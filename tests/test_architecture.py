@@ -37,6 +37,7 @@ LAYERS = [
         "draws",
         "adaptive_threads",
         "model_card",
+        "pages",
     },
     {"data", "models", "losses", "augment", "metrics"},
     {"checkpoints"},

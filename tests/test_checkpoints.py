@@ -1,6 +1,7 @@
 import itertools
 import json
 import pickle
+import re
 import shutil
 import struct
 from pathlib import Path
@@ -19,6 +20,7 @@ from impasto.checkpoints import (
 )
 from impasto.config import load_config, parse_config
 from impasto.errors import CheckpointError, ConfigError
+from impasto.model_card import model_card
 from impasto.models.build import build_generator
 
 TENSORS = {"a": torch.arange(6.0).reshape(2, 3), "b/c": torch.tensor(7, dtype=torch.int64)}
@@ -70,6 +72,18 @@ def test_a_model_comes_back_whole_with_its_card(tmp_path):
     assert "FD-lite0" in card
     assert "licence" in card
     assert json.loads((tmp_path / "model.json").read_text())["format"] == "impasto-model"
+
+
+def test_names_on_a_card_are_text():
+    evil = "`a`|<script>alert(1)</script>\n# [b](c)"
+    config = CONFIG.model_copy(update={"preset": evil})
+    data = {"fingerprint": evil, "train_pictures": evil}
+    card = model_card(ModelInfo(config, 1, data=data, metrics={evil: evil}, licence="*Mine*, <script>"))
+    assert not set(re.findall(r"<\w+", card))
+    assert not re.search(r"^# \[b|\]\(", card, re.MULTILINE)
+    (row,) = (line for line in card.splitlines() if line.startswith("| &"))
+    assert row.count("|") == 3
+    assert "*Mine*" in card
 
 
 @pytest.fixture(scope="module")

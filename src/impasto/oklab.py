@@ -8,8 +8,6 @@ A palette is (K, 4): colours and the share of the picture that each covers; rows
 colours. A request is the same, with shares or, where nobody said how much of a colour there should be, ones.
 """
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
@@ -38,10 +36,6 @@ _FROM_CONES = (
 # the square of what is under the root: it takes 3 % off the lightness of
 # #010101, and nothing that counts from #080808 on.
 _SOFTENING = 1e-8
-
-
-Distance = Callable[[Tensor, Tensor], Tensor]
-"""Two tensors (..., 3) of OKLab that broadcast -> (...)."""
 
 A_TOUCH = 0.05  # the share of a picture that a colour must cover to be there, if nobody said how much
 
@@ -91,9 +85,7 @@ def colour_distance(one: Tensor, other: Tensor) -> Tensor:
     return length
 
 
-def palette_distance(
-    asked: Tensor, found: Tensor, share: float | None = A_TOUCH, distance: Distance = colour_distance
-) -> Tensor:
+def palette_distance(asked: Tensor, found: Tensor, share: float | None = A_TOUCH) -> Tensor:
     """How far the colours that were asked for, (B, K, 4), are from those of pictures, (B, M, 4): (B,), >= 0.
 
     For each colour asked for: the mean distance to the nearest colours that together cover `share` of the
@@ -104,19 +96,18 @@ def palette_distance(
     """
     there = asked[..., 3] > 0
     wanted = asked[..., 3] if share is None else there * share
-    apart = _nearest(distance(asked[:, :, None, :3], found[:, None, :, :3]), wanted, found[..., 3])
+    apart = _nearest(colour_distance(asked[:, :, None, :3], found[:, None, :, :3]), wanted, found[..., 3])
     weight = wanted / wanted.sum(1, keepdim=True).clamp(min=1e-12)
     return (apart * weight).sum(1)
 
 
-def palette_difference(one: Tensor, other: Tensor, distance: Distance = colour_distance) -> Tensor:
+def palette_difference(one: Tensor, other: Tensor) -> Tensor:
     """How unlike two whole palettes are, (B, K, 4) and (B, M, 4): (B,), the same both ways, 0 for equal ones.
 
     The mean of `palette_distance` there and back, by shares: what is missing costs, and so does what is too
     much.
     """
-    there = palette_distance(one, other, None, distance)
-    return (there + palette_distance(other, one, None, distance)) / 2
+    return (palette_distance(one, other, None) + palette_distance(other, one, None)) / 2
 
 
 def _nearest(apart: Tensor, wanted: Tensor, shares: Tensor) -> Tensor:

@@ -127,10 +127,9 @@ def test_who_obeys_perfectly_and_who_is_deaf():
         assert perfect.share_of_chance < 0.1
         assert perfect.retrieval == pytest.approx(1, abs=0.02)
         assert deaf.share_of_chance == pytest.approx(1, abs=0.05)
-        assert deaf.ciede2000 == pytest.approx(deaf.ciede2000_chance, rel=0.1)
+        assert deaf.delta_e == pytest.approx(deaf.chance, rel=0.1)
         assert deaf.retrieval == pytest.approx(0.05, abs=0.04)
         assert 0 < perfect.floor < perfect.chance
-        assert 0 < perfect.ciede2000_floor < perfect.ciede2000_chance
     assert perfect.delta_e == pytest.approx(0, abs=1e-7)
     assert (perfect.requests, perfect.real_pictures) == (300, 400)
     assert perfect.to_dict()["share_of_chance"] == perfect.share_of_chance

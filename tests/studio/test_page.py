@@ -19,6 +19,7 @@ from starlette.testclient import TestClient
 gradio = pytest.importorskip("gradio", reason="the page needs Gradio: pip install 'impasto[studio]'")
 
 from impasto.data.folder import open_folder
+from impasto.pages import BLUE, ORANGE
 from impasto.studio import page
 from impasto.studio.app import create_app
 from impasto.studio.page import (
@@ -26,7 +27,6 @@ from impasto.studio.page import (
     errors,
     explore,
     favourites,
-    figures,
     learn,
     models,
     notes,
@@ -337,7 +337,7 @@ def test_a_game_is_played_and_drawn(desk):
     again = learn._played(game, "minimax", "pair", -3.5, -3)
     assert (again is game, game.step, game.rules.kind) == (True, 2 * learn.ROUNDS, "minimax")
     plane, losses, verdict = learn._seen(desk, game)
-    assert (plane.count(figures.BLUE), plane.count(figures.ORANGE) > 200) == (256, True)
+    assert (plane.count(BLUE), plane.count(ORANGE) > 200) == (256, True)
     assert losses.count("<polyline") == 2
     assert "Beginning" in verdict
 
@@ -349,14 +349,6 @@ def test_every_verdict_has_words(desk):
     for state in ("beginning", "under way", "converged", "oscillating", "collapsed", "diverged"):
         given = {"step": 1.0, "spread": 6.0} if state == "diverged" else figures
         assert desk.say(state, **Verdict(state, given).evidence).startswith("**")
-
-
-def test_lines_leave_out_what_is_not_finite():
-    drawn = figures.lines("<b>", [[(0, 1.0), (1, float("nan")), (2, 3.0)], [(0, float("inf"))]])
-    assert "nan" not in drawn
-    assert "inf" not in drawn
-    assert "<b>" not in drawn
-    assert figures.lines("too little", [[], [(1, 2.0)], [(1, 3.0)]]) == ""
 
 
 def test_a_full_queue_is_said(desk, monkeypatch):
@@ -829,7 +821,7 @@ def test_errors_are_lasting_and_go_when_all_is_well(desk):
     assert list(said) == [place]
     assert "Choose a picture first." in said[place]
     assert 'role="alert"' in said[place]
-    assert "server's log" in handler(ValueError("/secret/place"))[place]
+    assert "server&#39;s log" in handler(ValueError("/secret/place"))[place]
     assert "disk is full" in handler(OSError(28, "No space left on device"))[place]
 
     def stream(wrong):
@@ -837,7 +829,24 @@ def test_errors_are_lasting_and_go_when_all_is_well(desk):
 
     assert list(notes.noting(desk, stream, place)(None)) == [(1, 2, "")]
     assert "Choose" in next(notes.noting(desk, stream, place)(desk.refused("no_chosen")))[place]
-    assert "&lt;b&gt;" in notes.note("<b>")
+
+
+def test_names_of_files_are_text(desk, workspace, tmp_path):
+    evil = "<script>alert(1)<!--.png"
+    for write in (notes.note, notes.bar):
+        assert "&lt;script&gt;" in write(evil)
+        assert "<script" not in write(f'"><script>{evil}')
+    assert notes.note("it **is** so", "good") == (
+        '<p class="impasto-verdict good" role="status">it <strong>is</strong> so</p>'
+    )
+    (tmp_path / evil).write_text("no picture")
+    failed = train._take(desk, [str(tmp_path / evil)])
+    assert "&lt;script&gt;" in failed.words
+    assert "<script" not in failed.words
+    good = shutil.copy(sorted((workspace / "shapes").rglob("*.png"))[0], tmp_path / f"1{evil}")
+    assert "<script" not in train._take(desk, [str(good), str(tmp_path / evil)]).words
+    name = train._take(desk, [str(good)]).values[0]["value"]
+    assert r"\<script\>" in train._report(desk, name, 64)
 
 
 SOURCE = Path(page.__file__).parents[2]

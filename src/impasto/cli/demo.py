@@ -23,8 +23,7 @@ def demo(
     from rich.text import Text
 
     from impasto.checkpoints import find_model, shipped_models
-    from impasto.cli import demo_sections, screen
-    from impasto.cli.demo_page import commands, page, section
+    from impasto.cli import demo_page, screen
     from impasto.cli.generate import generate
     from impasto.cli.train import train
     from impasto.data.samples import make_openmoji
@@ -49,35 +48,7 @@ def demo(
     say("4. From picture to picture, and four times larger")
     name = SHOWN if SHOWN in shipped_models() else str(run)
     shown = load(find_model(name))
-    train_mine = screen.typed("impasto", "train", "FOLDER", "--out", out / "mine")
-    make_mine = screen.typed("impasto", "generate", out / "mine", "--out", out / "new")
-    sections = [
-        demo_sections.steered(shown, name),
-        demo_sections.films(shown, name),
-        demo_sections.enlarged(shown, name, pictures),
-        demo_sections.training(run, made / "grid.png"),
-        section(
-            "Your own pictures",
-            "A folder of JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF or SVG files, with subfolders if you like. "
-            "Fifty are enough to begin with.",
-            commands(
-                (
-                    "impasto inspect FOLDER",
-                    f"{train_mine} --minutes 20",
-                    f"{make_mine} --count 16 --grid",
-                )
-            ),
-        ),
-    ]
-    seconds = time.monotonic() - begun
-    text = page(
-        "What this computer has just made",
-        f"{seconds / 60:.1f} minutes from nothing to this page, without a network connection. Every picture "
-        "but those called real was made here.",
-        sections,
-        "Real drawings: OpenMoji, CC BY-SA 4.0; so are pictures of models that learnt from them. Made by "
-        "Impasto. The page holds everything that it shows.",
-    )
+    text = demo_page.page(shown, name, pictures, run, made / "grid.png", out, begun)
     write_bytes_atomically(report, text.encode())
     say("Where everything is")
     for what, path in (
@@ -90,6 +61,7 @@ def demo(
         console.print(f"  {what}: {path}", soft_wrap=True)
     measure = screen.typed("impasto", "evaluate", run, "--against", pictures)
     console.print(f"\nHow good is it? {measure}", soft_wrap=True)
+    train_mine = screen.typed("impasto", "train", "FOLDER", "--out", out / "mine")
     console.print(f"With your own pictures: {train_mine} --minutes 20", soft_wrap=True)
     if open_ and _display():
         import webbrowser

@@ -1,136 +1,136 @@
-"""The demo's report: one HTML page that holds its pictures and fetches nothing. Light to import."""
+"""The page that `impasto demo` leaves: a model at work, and a run as it went. It holds all that it shows."""
 
-import base64
-import html
-from collections.abc import Iterable, Mapping, Sequence
+import io
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from string import Template
+from typing import Any
 
-WIDTH, HEIGHT = 420, 220  # of a chart, in px
-LEFT, ABOVE, BELOW = 48, 44, 34  # room for words around the lines
+from PIL import Image
+
+from impasto.cli.screen import typed
+from impasto.inference.sampler import Model
+from impasto.inference.upscalers import load_upscaler
+from impasto.pages import chart, data_url, render
+from impasto.training.checkup import SIGNS, check_up, in_words, records_of
+
+SEED = 5  # the same for a whole row of the sheet: what changes is what was asked for
+UNSHOWN = "extras"  # a theme without a subject
+MOST_THEMES = 6
+PALETTES: Sequence[Sequence[str]] = (
+    (),
+    ("#e4572e", "#f3a712"),
+    ("#2e7d32", "#a5d46a"),
+    ("#0b4f8a", "#5bc0de"),
+    ("#7b2d8b", "#e26d9c"),
+)
+WALKS, FRAMES, FPS = ((3, 7, 12), (20, 21, 25), (31, 38, 44)), 24, 10  # seeds
+GENERATED = 7  # the seed of the picture that is enlarged
+REAL = "1F98A"  # and the real one: a fox, or the first drawing where there is none
+CHART_WIDTH = 420  # in px: two beside each other
 
 
 @dataclass(frozen=True)
 class Picture:
-    """An encoded picture and what a person who cannot see it should be told."""
+    """A picture as an address that holds it, and what a person who cannot see it should be told."""
 
-    data: bytes
+    url: str
     words: str
-    kind: str = "png"
-
-    @property
-    def tag(self) -> str:
-        """The picture as HTML, the data inside."""
-        text = base64.b64encode(self.data).decode()
-        return f'<img src="data:image/{self.kind};base64,{text}" alt="{html.escape(self.words, quote=True)}">'
 
 
-@dataclass(frozen=True)
-class Line:
-    """A line of a chart: its name, and points (x, y) in the order of x."""
+def page(model: Model, name: str, pictures: Path, run: Path, grid: Path, out: Path, begun: float) -> str:
+    """The page, of a demo that began at `begun` (`time.monotonic`). Nothing of it comes from elsewhere.
 
-    name: str
-    points: Sequence[tuple[float, float]]
-
-
-def page(title: str, lead: str, sections: Iterable[str], foot: str) -> str:
-    """The whole page. `lead` and `foot` are text; sections are HTML that the functions below made."""
-    folder = Path(__file__).parent
-    return Template((folder / "demo_page.html").read_text(encoding="utf-8")).substitute(
-        title=html.escape(title),
-        lead=html.escape(lead),
-        style=(folder / "demo_page.css").read_text(encoding="utf-8"),
-        sections="\n".join(sections),
-        foot=html.escape(foot),
-    )
-
-
-def section(title: str, words: str, *parts: str) -> str:
-    """A heading, a paragraph of text, and HTML below."""
-    return f"<section><h2>{html.escape(title)}</h2><p>{html.escape(words)}</p>{''.join(parts)}</section>"
-
-
-def figure(picture: Picture, caption: str, kind: str = "") -> str:
-    """A picture with words below; `kind` is a class of demo_page.css."""
-    return f'<figure class="{kind}">{picture.tag}<figcaption>{html.escape(caption)}</figcaption></figure>'
-
-
-def row(*parts: str) -> str:
-    """Parts beside each other where there is room."""
-    return f'<div class="row">{"".join(parts)}</div>'
-
-
-def before_after(before: Picture, after: Picture, caption: str) -> str:
-    """Two pictures of one size, one over the other, with a slider between them."""
-    slider = (
-        '<input type="range" min="0" max="100" value="50" aria-label="how much of it is seen" '
-        "oninput=\"this.parentNode.style.setProperty('--at', this.value + '%')\">"
-    )
-    return (
-        f'<figure><div class="compare"><div>{after.tag}</div><div class="before">{before.tag}</div>'
-        f"{slider}</div><figcaption>{html.escape(caption)}</figcaption></figure>"
-    )
-
-
-def sheet(rows: Mapping[str, Sequence[Picture]], palettes: Sequence[Sequence[str]]) -> str:
-    """Pictures by what was asked of them: a row for each name, a column for each palette of CSS colours.
-
-    An empty palette is the column of those of which no colours were asked.
+    `model` is called `name`; real drawings are in `pictures`; `grid` is a sheet of what `run` made.
     """
-    heads = "".join(f"<th>{_swatches(palette)}</th>" for palette in palettes)
-    lines = "".join(
-        f"<tr><th>{html.escape(name)}</th>{''.join(f'<td>{picture.tag}</td>' for picture in pictures)}</tr>"
-        for name, pictures in rows.items()
-    )
-    return f'<div class="wide"><table class="sheet"><tr><td></td>{heads}</tr>{lines}</table></div>'
+    told = {
+        **steered(model, name),
+        "name": name,
+        "films": [_film(model, name, stops) for stops in WALKS],
+        "enlarged": _enlarged(model, name, pictures),
+        **_training(run, grid),
+        "train_mine": typed("impasto", "train", "FOLDER", "--out", out / "mine"),
+        "make_mine": typed("impasto", "generate", out / "mine", "--out", out / "new"),
+    }
+    return render("demo.html", minutes=(time.monotonic() - begun) / 60, **told)
 
 
-def chart(lines: Sequence[Line], x_name: str, top: float | None = None, level: float | None = None) -> str:
-    """Lines over a common x from 0, y from 0 to `top` (the largest value where None), as SVG.
+def steered(model: Model, name: str) -> dict[str, Any]:
+    """Pictures by theme, one for each of the palettes; none of a model that knows no themes."""
+    themes = [theme for theme in model.themes if theme != UNSHOWN][:MOST_THEMES]
 
-    `level` draws a dashed line. Nothing for lines without points.
-    """
-    lines = [line for line in lines if line.points]
-    if not lines:
-        return ""
-    right = max(x for line in lines for x, _ in line.points) or 1.0
-    top = top or max(y for line in lines for _, y in line.points) or 1.0
+    def asked(theme: str, palette: Sequence[str]) -> Picture:
+        (picture,) = model.generate([SEED], truncation=0.7, theme=theme, colours=palette)
+        return _png(picture, f"{_spoken(theme)} in {' and '.join(palette) or 'its own colours'}")
 
-    def place(x: float, y: float) -> str:
-        across, up = WIDTH - LEFT - 8, HEIGHT - ABOVE - BELOW
-        return f"{LEFT + x / right * across:.1f},{HEIGHT - BELOW - min(y / top, 1) * up:.1f}"
+    sheet = {_spoken(theme): [asked(theme, palette) for palette in PALETTES] for theme in themes}
+    asking = ("--theme", *themes[:1], "--colour", PALETTES[1][0])
+    steer = typed("impasto", "generate", name, "--out", "new", *asking)
+    return {"sheet": sheet, "palettes": PALETTES, "steer": steer}
 
-    drawn = [f'<polyline class="axis" points="{place(0, top)} {place(0, 0)} {place(right, 0)}"/>']
-    if level is not None:
-        drawn.append(f'<polyline class="level" points="{place(0, level)} {place(right, level)}"/>')
-    for number, line in enumerate(lines):
-        points = " ".join(place(x, y) for x, y in line.points)
-        drawn.append(f'<polyline class="line{number}" points="{points}"/>')
-        name = html.escape(f"{line.name}: {line.points[-1][1]:.2f} at last")
-        drawn.append(f'<text class="line{number}" x="{LEFT}" y="{15 + 17 * number}">{name}</text>')
-    end = f"{right:,.0f} {html.escape(x_name)}"
-    drawn += [
-        f'<text x="{LEFT - 6}" y="{ABOVE + 5}" text-anchor="end">{top:.2g}</text>',
-        f'<text x="{LEFT - 6}" y="{HEIGHT - BELOW}" text-anchor="end">0</text>',
-        f'<text x="{WIDTH - 8}" y="{HEIGHT - 12}" text-anchor="end">{end}</text>',
+
+def _spoken(theme: str) -> str:
+    return theme.replace("-", " and ")
+
+
+def _film(model: Model, name: str, stops: Sequence[int]) -> tuple[Picture, str]:
+    """A walk through the model's pictures, and the command for it."""
+    made = model.interpolate(stops, frames=FRAMES, loop=True, truncation=0.7)
+    frames = [frame.convert("RGB") for frame in made]
+    buffer = io.BytesIO()
+    pace = round(1000 / FPS)
+    frames[0].save(buffer, "WEBP", save_all=True, append_images=frames[1:], duration=pace, loop=0, quality=90)
+    walk = Picture(data_url(buffer.getvalue(), "webp"), "drawings that change into each other")
+    return walk, typed("impasto", "interpolate", name, *stops, "--loop", "--out", "film.webp")
+
+
+def _enlarged(model: Model, name: str, pictures: Path) -> list[tuple[Picture, Picture, str]]:
+    """A generated picture and a real one out of the folder `pictures`: before, after, whose it is."""
+    upscaler = load_upscaler("photo-x4", engine="torch")
+    (generated,) = model.generate([GENERATED], truncation=0.7)
+    files = sorted(pictures.rglob("*.png"))
+    with Image.open(next((file for file in files if file.stem == REAL), files[0])) as file:
+        real = file.convert("RGB")
+
+    def both(picture: Image.Image, kind: str, whose: str) -> tuple[Picture, Picture, str]:
+        large = upscaler(picture).convert("RGB")
+        small = picture.convert("RGB").resize(large.size, Image.Resampling.BICUBIC)
+        before = _png(small, f"a {kind} drawing, enlarged by bicubic interpolation")
+        return before, _png(large, f"the same {kind} drawing, enlarged by photo-x4"), f"{kind}, {whose}"
+
+    return [both(generated, "generated", f"by {name}"), both(real, "real", "OpenMoji's")]
+
+
+def _training(run: Path, grid: Path) -> dict[str, Any]:
+    """How the run went: its pictures, the sheet `grid` of the finished model, its curves, its health."""
+    found, records = check_up(run), records_of(run)
+    steps = [r for r in records if r["event"] == "progress"]
+    right = [[(r["images_seen"], r[key]) for r in steps] for key in ("real_accuracy", "fake_accuracy")]
+    names = [f"D right on {kind} pictures" for kind in ("real", "generated")]
+    near, measured = "KID-lite0 to held-out drawings", [r for r in records if r["event"] == "evaluated"]
+    signs = [
+        (SIGNS[name], "unknown" if value is None else f"{value:.2f}") for name, value in found.signs.items()
     ]
-    words = html.escape(", ".join(line.name for line in lines), quote=True)
-    return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{words}">{"".join(drawn)}</svg>'
+    told = [(f"at {r['images_seen']:,}", in_words(r)) for r in found.history]
+    frame: dict[str, Any] = {"unit": "images seen", "from_zero": True, "width": CHART_WIDTH}
+    history = run / "history.webp"
+    return {
+        "found": found,
+        "learning_minutes": found.ended["seconds"] / 60 if found.ended else 0.0,
+        "grid": Picture(data_url(grid.read_bytes()), "48 generated drawings"),
+        "history": Picture(data_url(history.read_bytes(), "webp"), "a grid of drawings that become clearer")
+        if history.is_file()
+        else None,
+        "charts": (
+            chart(near, [[(r["images_seen"], r["distance"]) for r in measured]], names=[near], **frame),
+            chart(", ".join(names), right, names=names, highest=1.0, level=0.5, **frame),
+        ),
+        "signs": signs + told,
+    }
 
 
-def table(rows: Iterable[tuple[str, str]]) -> str:
-    """Names and values."""
-    lines = "".join(f"<tr><th>{html.escape(a)}</th><td>{html.escape(b)}</td></tr>" for a, b in rows)
-    return f'<table class="values">{lines}</table>'
-
-
-def commands(lines: Iterable[str]) -> str:
-    """What to type."""
-    return f"<pre>{html.escape(chr(10).join(lines))}</pre>"
-
-
-def _swatches(palette: Sequence[str]) -> str:
-    if not palette:
-        return "as it comes"
-    return "".join(f'<i style="background:{html.escape(colour, quote=True)}"></i>' for colour in palette)
+def _png(picture: Image.Image, words: str) -> Picture:
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return Picture(data_url(buffer.getvalue()), words)

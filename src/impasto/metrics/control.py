@@ -13,10 +13,9 @@ import torch
 from torch import Tensor
 
 from impasto.errors import InputError
-from impasto.metrics.ciede2000 import ciede2000_of_oklab
 from impasto.metrics.distances import check_features
 from impasto.metrics.diversity import density_coverage, precision_recall
-from impasto.oklab import A_TOUCH, Distance, colour_distance, palette_difference, palette_distance
+from impasto.oklab import A_TOUCH, palette_difference, palette_distance
 
 PALETTES = 20  # among which the one asked for has to be found
 MOST_REAL = 1_000  # real pictures among which the closest to a request is sought
@@ -201,7 +200,7 @@ def theme_variety(
 
 @dataclass(frozen=True)
 class ColourReport:
-    """How near the colours are to those asked for, in OKLab and by CIEDE2000, means over requests.
+    """How near the colours are to those asked for: distances in OKLab, means over requests.
 
     `chance` is the same with the pictures shuffled among the requests, `floor` that of the real picture which
     is the nearest to each request. `retrieval`: the share of pictures that are nearer to their own request
@@ -211,9 +210,6 @@ class ColourReport:
     delta_e: float
     chance: float
     floor: float
-    ciede2000: float
-    ciede2000_chance: float
-    ciede2000_floor: float
     retrieval: float
     requests: int
     real_pictures: int
@@ -251,10 +247,10 @@ def colour_report(
     asked, found = asked[some][order], found[some][order]
     real = real[torch.randperm(len(real), generator=generator)[:MOST_REAL]]
 
-    def apart(one: Tensor, other: Tensor, distance: Distance = colour_distance) -> Tensor:
+    def apart(one: Tensor, other: Tensor) -> Tensor:
         if share is None:
-            return palette_difference(one, other, distance)
-        return palette_distance(one, other, share, distance)
+            return palette_difference(one, other)
+        return palette_distance(one, other, share)
 
     own = apart(asked, found)
     shifts = range(1, PALETTES)
@@ -264,11 +260,6 @@ def colour_report(
         delta_e=float(own.mean()),
         chance=float(others.mean()),
         floor=float(apart(asked, real[nearest]).mean()),
-        ciede2000=float(apart(asked, found, ciede2000_of_oklab).mean()),
-        ciede2000_chance=float(
-            torch.stack([apart(asked.roll(shift, 0), found, ciede2000_of_oklab) for shift in shifts]).mean()
-        ),
-        ciede2000_floor=float(apart(asked, real[nearest], ciede2000_of_oklab).mean()),
         retrieval=float((own < others.amin(0)).double().mean()),
         requests=len(asked),
         real_pictures=len(real),

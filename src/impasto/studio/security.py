@@ -18,6 +18,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from impasto.pages import render
 from impasto.studio.problems import problem
 from impasto.studio.settings import Settings
 
@@ -211,18 +212,18 @@ def login_routes(settings: Settings, attempts: Attempts) -> APIRouter:
 
     @routes.get("/login")
     async def ask() -> HTMLResponse:
-        return HTMLResponse(_LOGIN.format(words=""))
+        return HTMLResponse(render("login.html", words=""))
 
     @routes.post("/login")
     async def sign_in(request: Request, token: str = Form("", max_length=1_000)) -> Response:
         peer = peer_of(request.scope)
         if seconds := attempts.seconds_left(peer):
             wait = math.ceil(seconds)
-            words = f"<p role='alert'>Too many wrong tokens. Try again in {wait} s.</p>"
-            return HTMLResponse(_LOGIN.format(words=words), 429, {"retry-after": str(wait)})
+            words = f"Too many wrong tokens. Try again in {wait} s."
+            return HTMLResponse(render("login.html", words=words), 429, {"retry-after": str(wait)})
         if settings.token is not None and not _same(token.strip(), settings.token):
             attempts.failed(peer)
-            return HTMLResponse(_LOGIN.format(words="<p role='alert'>That is not the token.</p>"), 401)
+            return HTMLResponse(render("login.html", words="That is not the token."), 401)
         attempts.succeeded(peer)
         answer = RedirectResponse("/", 303)
         if settings.token is not None:
@@ -261,15 +262,3 @@ def _name(url: str) -> str:
         return urlsplit(url).hostname or ""
     except ValueError:
         return ""
-
-
-_LOGIN = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>Impasto: sign in</title>
-<style>:root {{ color-scheme: light dark }}
-body {{ font: 1rem system-ui; margin: 20vh auto; max-width: 22rem }}
-input, button {{ font: inherit; padding: .5rem; width: 100%; box-sizing: border-box }}</style>
-<main><h1>Impasto</h1>{words}
-<form method="post" action="/login"><label>Token <input name="token" type="password" required autofocus
-autocomplete="current-password"></label><button>Sign in</button></form></main></html>
-"""

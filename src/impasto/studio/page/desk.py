@@ -15,6 +15,7 @@ from gradio.context import LocalContext
 from pydantic import ValidationError
 
 from impasto.errors import ImpastoError, InputError
+from impasto.pages import render
 from impasto.studio.page.errors import explain
 from impasto.studio.page.words import LANGUAGES, words
 from impasto.studio.problems import Refused
@@ -48,16 +49,8 @@ class Desk:
 
     def heading(self) -> None:
         """The name, what it is, and the other languages."""
-        here = {self.language: ' aria-current="page"'}
-        links = " ".join(
-            f'<a href="/{name}/" lang="{name}" hreflang="{name}"{here.get(name, "")}>{title}</a>'
-            for name, title in LANGUAGES.items()
-        )
-        text = (
-            f'<header class="impasto-head"><h1>Impasto</h1><p>{self.say("slogan")}</p>'
-            f'<nav aria-label="{self.say("language")}">{links}</nav></header>'
-        )
-        gr.HTML(text, padding=False)
+        said = {"slogan": self.say("slogan"), "choice": self.say("language")}
+        gr.HTML(render("heading.html", here=self.language, languages=LANGUAGES, **said), padding=False)
 
     def do(self, work: Callable[[Check], T], tell: Tell | None = None) -> T:
         """Do work in the studio's queue and wait for it; meanwhile `tell` is called now and then.

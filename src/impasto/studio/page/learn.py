@@ -1,20 +1,27 @@
 """Learn: the adversarial game with points of a plane, live."""
 
+import io
+import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
+from PIL import Image
 
-from impasto.studio.page import figures
+from impasto.pages import BLUE, ORANGE, chart, data_url, render
 from impasto.studio.page.desk import Desk
-from impasto.studio.page.notes import empty_note, listen
+from impasto.studio.page.notes import empty_note, listen, note
 
 if TYPE_CHECKING:
     from impasto.studio.game import Game
 
+Rows = Sequence[Sequence[float]]
 KINDS = ("textbook", "minimax", "wasserstein-gp", "relativistic", "relativistic-r1-r2")
 SHAPES = ("ring", "grid", "pair")
 TICK_SECONDS, ROUNDS = 0.5, 25
 MOST_ROUNDS = 20_000  # then it pauses: a page that was forgotten costs nothing
+PLANE = 400  # px
+_RAMP = ((15, 23, 42), (226, 232, 240))  # D's surface, from generated to real
 GOOD, BAD = ("converged",), ("collapsed", "oscillating", "diverged")
 
 
@@ -98,10 +105,8 @@ def _seen(desk: Desk, game: "Game") -> tuple[str, str, str]:
     if game.looks:
         now, clumps = game.looks[-1], len(centres(game.rules.shape))
         caption = desk.say("plane", step=now.step, accuracy=now.accuracy, found=now.found, clumps=clumps)
-    plane = figures.plane(
-        caption, game.surface().tolist(), game.real.tolist(), game.generated().tolist(), SIDE
-    )
-    losses = figures.lines(
+    plane = _plane(caption, game.surface().tolist(), game.real.tolist(), game.generated().tolist(), SIDE)
+    losses = chart(
         desk.say("losses"),
         [
             [(look.step, getattr(look, f"{who}_loss")) for look in game.looks]
@@ -109,5 +114,25 @@ def _seen(desk: Desk, game: "Game") -> tuple[str, str, str]:
         ],
     )
     kind = "good" if verdict.state in GOOD else "bad" if verdict.state in BAD else ""
-    head, _, rest = desk.say(verdict.state, **verdict.evidence).removeprefix("**").partition("**")
-    return plane, losses, f'<p class="impasto-verdict {kind}" role="status"><strong>{head}</strong>{rest}</p>'
+    return plane, losses, note(desk.say(verdict.state, **verdict.evidence), kind, role="status")
+
+
+def _plane(caption: str, surface: Rows, real: Rows, generated: Rows, side: float) -> str:
+    """Points of a plane from -side to side on a surface in [0, 1], its top row first."""
+    shades = [
+        tuple(round(a + (b - a) * min(1.0, max(0.0, value))) for a, b in zip(*_RAMP, strict=True))
+        for row in surface
+        for value in (row if all(map(math.isfinite, row)) else [0.5] * len(row))
+    ]
+    image = Image.new("RGB", (len(surface[0]), len(surface)))
+    image.putdata(shades)
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    scale = PLANE / (2 * side)
+    dots = [
+        (colour, f"{(x + side) * scale:.1f}", f"{(side - y) * scale:.1f}")
+        for points, colour in ((real, BLUE), (generated, ORANGE))
+        for x, y in points
+        if abs(x) <= side and abs(y) <= side
+    ]
+    return render("plane.html", caption=caption, ground=data_url(buffer.getvalue()), dots=dots, size=PLANE)

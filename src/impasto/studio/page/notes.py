@@ -5,7 +5,6 @@ stays when the cause is gone in the other.
 """
 
 import functools
-import html
 import inspect
 import logging
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +13,7 @@ from typing import Any
 
 import gradio as gr
 
+from impasto.pages import render
 from impasto.studio.page.desk import Desk
 
 log = logging.getLogger("impasto.studio")
@@ -32,22 +32,15 @@ def empty_note(id_: str | None = None) -> gr.HTML:
     return gr.HTML(elem_classes="impasto-note", elem_id=id_, padding=False)
 
 
-def note(words: str, kind: str = "bad") -> str:
-    """Words as HTML. `**` marks what is strong; what people named must not become markup."""
-    if not words:
-        return ""
-    parts = html.escape(words, quote=False).split("**")
-    text = "".join(f"<strong>{part}</strong>" if i % 2 else part for i, part in enumerate(parts))
-    role = "alert" if kind == "bad" else "status"
-    return f'<p class="impasto-verdict {kind}" role="{role}">{text}</p>'
+def note(words: str, kind: str = "bad", role: str | None = None) -> str:
+    """Words as HTML. `**` marks what is strong. Screen readers say at once what is bad, without a `role`."""
+    role = role or ("alert" if kind == "bad" else "status")
+    return render("note.html", words=words, kind=kind, role=role) if words else ""
 
 
 def bar(words: str, share: float | None = None) -> str:
     """What is under way, and how far it is; `share` None where nobody knows."""
-    value = "" if share is None else f' value="{min(max(share, 0.0), 1.0):.3f}"'
-    text = html.escape(words)
-    drawn = f'<progress max="1"{value} aria-label="{text}"></progress>'
-    return f'<p class="impasto-busy" role="status">{text}{drawn}</p>'
+    return render("bar.html", words=words, share=None if share is None else min(max(share, 0.0), 1.0))
 
 
 def noting(desk: Desk, handler: Callable[..., Any], place: gr.HTML) -> Callable[..., Any]:

@@ -10,8 +10,9 @@ from typing import Any
 
 import gradio as gr
 
+from impasto.pages import chart
 from impasto.studio import work
-from impasto.studio.page import errors, figures, manage, models, preparing
+from impasto.studio.page import errors, manage, models, preparing
 from impasto.studio.page.desk import Desk, Said
 from impasto.studio.page.manage import Manage, unique
 from impasto.studio.page.notes import Noted, empty_note, listen, note
@@ -426,7 +427,7 @@ def _curves(desk: Desk, events: list[dict[str, Any]]) -> str:
         ("accuracy", [line("progress", f"{kind}_accuracy") for kind in ("real", "fake")]),
         ("distance", [line("evaluated", "distance")]),
     ]
-    return "".join(figures.lines(desk.say(key), series) for key, series in drawn if any(series))
+    return "".join(chart(desk.say(key), series) for key, series in drawn if any(series))
 
 
 def _verdicts(desk: Desk, events: list[dict[str, Any]]) -> str:
