@@ -224,9 +224,12 @@ def _fitted(
     weights: dict[str, Tensor], theirs: ModelConfig, ours: ModelConfig, state: TrainingState
 ) -> dict[str, Tensor]:
     """The weights, for this run's own themes where they are others."""
-    if isinstance(theirs, ModulatedConfig) and isinstance(ours, ModulatedConfig):
-        if theirs.themes != ours.themes:
-            return cast(ModulatedGenerator, state.average).with_own_themes(weights)
+    if (
+        isinstance(theirs, ModulatedConfig)
+        and isinstance(ours, ModulatedConfig)
+        and theirs.themes != ours.themes
+    ):
+        return cast(ModulatedGenerator, state.average).with_own_themes(weights)
     return weights
 
 
