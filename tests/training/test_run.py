@@ -114,6 +114,21 @@ def test_none_begins_with_a_model_of_version_0_1(shapes, tmp_path, preset):
     assert not (tmp_path / "run").exists()
 
 
+def test_a_run_with_themes_begins_with_a_model_without(shapes, tmp_path):
+    """Themes are a folder's own. With the smallest rate it draws for each theme what it began with."""
+    train(shapes, tmp_path / "first", images=16, overrides={"data.themes": "none"})
+    begun = {"train.begin_with": str(tmp_path / "first")}
+    still = {"optimizer.generator_lr": 1e-9, "ema.halflife_images": 0}
+    train(shapes, tmp_path / "second", images=8, overrides=begun | still)
+    old, new = impasto.load(tmp_path / "first" / "last"), impasto.load(tmp_path / "second" / "last")
+    assert (old.themes, new.themes) == ((), ("discs", "squares"))
+    z = torch.randn(2, 16)
+    right = old.generator.train()(z)  # by the batch's own statistics, as the running ones have gone on
+    for theme in torch.eye(2):
+        made = new.generator.train()(torch.cat((theme.expand(2, -1), z), 1))
+        torch.testing.assert_close(made, right, atol=1e-3, rtol=0)
+
+
 def test_what_a_run_leaves_behind(shapes, tmp_path):
     seen = []
     run = train(shapes, tmp_path / "run", images=120, sinks=[seen.append])

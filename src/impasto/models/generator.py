@@ -9,11 +9,12 @@ white and black; whoever shows its pictures clamps them (`images.to_uint8`).
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from impasto import draws
 from impasto.config import ImageConfig
@@ -338,6 +339,26 @@ class ModulatedGenerator(Generator):
         """Keep which themes real pictures have, (N, T) zeros and ones: so unasked ones are drawn."""
         if self.kinds:
             self.themes.copy_(themes[torch.arange(len(self.themes)) % len(themes)])
+
+    def with_own_themes(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The weights of the same network with other themes -> weights for this one.
+
+        At first it then draws for every theme what the other draws when it is told none: themes that the
+        other does not know have an embedding of 0, or where it knows none at all their embedding is not
+        looked at. Both learn from there.
+        """
+        ours, noise = self.state_dict(), self.latent_dim - self.kinds
+        made = {name: tensor for name, tensor in weights.items() if name not in ("themes", "embed.weight")}
+        for name, tensor in made.items():
+            if name in ours and tensor.ndim == 2 and tensor.shape != ours[name].shape:
+                told = tensor[:, -noise:]
+                made[name] = F.pad(told, (max(0, ours[name].shape[1] - noise), 0))
+        if self.kinds:
+            known = "embed.weight" in weights
+            embedding = ours["embed.weight"]
+            made["embed.weight"] = torch.zeros_like(embedding) if known else embedding
+            made["themes"] = ours["themes"]
+        return made
 
     def sample_latents(
         self, count: int, rng: torch.Generator, truncation: float = 1.0, themes: Sequence[int] = ()

@@ -26,11 +26,11 @@ from impasto.checkpoints import (
 )
 from impasto.config import Config, EmaConfig, OptimizerConfig, TrainConfig
 from impasto.data.batches import Batches
-from impasto.descriptors import GeneratorConfig, ModelConfig, ProjectedConfig
+from impasto.descriptors import GeneratorConfig, ModelConfig, ModulatedConfig, ProjectedConfig
 from impasto.errors import CheckpointError
 from impasto.models.build import build_discriminator, build_generator, build_upscaler, not_trained
 from impasto.models.discriminator import Discriminator
-from impasto.models.generator import Generator
+from impasto.models.generator import Generator, ModulatedGenerator
 from impasto.models.upscaler import CompactUpscaler
 from impasto.training import ranks, shared_norm
 from impasto.training.muon import Muon
@@ -203,18 +203,38 @@ def begin_with(state: TrainingState, model: ModelConfig, source: str) -> None:
     path = Path(source) / STATE_FILE
     if source not in shipped_models() and path.is_file():
         tensors, values = load_state(path)
-        _check_shape(_config_of(values, path).model, model, source)
-        load_weights(state.average, _under(tensors, "average"), path)
+        theirs = _config_of(values, path).model
+        _check_shape(theirs, model, source)
+        weights = _fitted(_under(tensors, "average"), theirs, model, state)
+        load_weights(state.average, weights, path)
     else:
         folder = find_model(source)
         weights, info = load_model(folder)
         _check_shape(info.config.model, model, source)
         weights = {name: tensor.float() for name, tensor in weights.items()}
+        weights = _fitted(weights, info.config.model, model, state)
         if isinstance(state.average, CompactUpscaler):
             state.average.hold(weights)
         else:
             load_weights(state.average, weights, folder)
     load_weights(state.generator, state.average.state_dict(), path)
+
+
+def _fitted(
+    weights: dict[str, Tensor], theirs: ModelConfig, ours: ModelConfig, state: TrainingState
+) -> dict[str, Tensor]:
+    """The weights, for this run's own themes where they are others."""
+    if (
+        isinstance(theirs, ModulatedConfig)
+        and isinstance(ours, ModulatedConfig)
+        and theirs.themes != ours.themes
+    ):
+        return cast(ModulatedGenerator, state.average).with_own_themes(weights)
+    return weights
+
+
+# Settings that shape no generator.
+OTHERS = ("discriminator", "spectral", "expand", "head", "pyramid", "whitened", "themes")
 
 
 def _check_shape(theirs: ModelConfig, ours: ModelConfig, source: str) -> None:
@@ -225,7 +245,7 @@ def _check_shape(theirs: ModelConfig, ours: ModelConfig, source: str) -> None:
     others = {
         name: value
         for name, value in found.items()
-        if wanted.get(name) != value and not name.startswith(("discriminator", "spectral", "expand"))
+        if wanted.get(name) != value and not name.startswith(OTHERS)
     }
     if others:
         settings = " ".join(f"--set model.{name}={value}" for name, value in others.items())
