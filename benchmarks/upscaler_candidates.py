@@ -20,7 +20,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import nn
 
 from impasto import images
@@ -30,7 +29,7 @@ from impasto.data.folder import Dataset, open_folder
 from impasto.data.scan import scan_folder
 from impasto.files import write_bytes_atomically
 from impasto.images import to_tensor
-from impasto.inference.compare import resampled
+from impasto.inference.compare import bicubic
 from impasto.metrics.fidelity import luma, psnr, shaved
 from impasto.training.muon import Muon
 from kit import machine
@@ -125,7 +124,7 @@ def pairs_of(folder: Path) -> list[tuple[torch.Tensor, torch.Tensor]]:
         sharp = images.read(folder / picture.path)
         height, width = (side - side % SCALE for side in sharp.shape[:2])
         sharp = np.ascontiguousarray(sharp[:height, :width])
-        low = resampled(sharp, width // SCALE, height // SCALE, Image.Resampling.BICUBIC)
+        low = bicubic(sharp, width // SCALE, height // SCALE)
         found.append((to_tensor(low[None]), to_tensor(sharp[None])))
     return found
 

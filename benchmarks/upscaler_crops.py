@@ -13,12 +13,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 
 from impasto import images
 from impasto.data.scan import scan_folder
 from impasto.image_files import Pixels, grid, save, to_pil
-from impasto.inference.compare import resampled
+from impasto.inference import compare
 from impasto.inference.upscalers import load_upscaler
 from peers import realesrgan
 
@@ -49,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def bicubic(low: Pixels) -> Pixels:
     """Pillow's."""
-    return resampled(low, low.shape[1] * SCALE, low.shape[0] * SCALE, Image.Resampling.BICUBIC)
+    return compare.bicubic(low, low.shape[1] * SCALE, low.shape[0] * SCALE)
 
 
 def small(sharp: Pixels, top: int, left: int, side: int) -> tuple[Pixels, tuple[int, int]]:
@@ -59,7 +58,7 @@ def small(sharp: Pixels, top: int, left: int, side: int) -> tuple[Pixels, tuple[
     cut = sharp[top - y : top + side + pad, left - x : left + side + pad]
     height, width = (n - n % SCALE for n in cut.shape[:2])
     cut = np.ascontiguousarray(cut[:height, :width])
-    return resampled(cut, width // SCALE, height // SCALE, Image.Resampling.BICUBIC), (y, x)
+    return compare.bicubic(cut, width // SCALE, height // SCALE), (y, x)
 
 
 def busiest(sharp: Pixels, side: int) -> tuple[int, int]:

@@ -102,8 +102,8 @@ def test_evaluate(folder, model, monkeypatch, capsys, tmp_path):
     )
     assert code == 0
     rows = {row["method"]: row for row in json.loads((tmp_path / "f.json").read_text())}
-    assert list(rows) == ["nearest", "bicubic", "lanczos", "tiny"]
-    assert rows["bicubic"]["psnr"] > rows["nearest"]["psnr"]
+    assert list(rows) == ["bicubic", "tiny"]
+    assert rows["bicubic"]["psnr"] > 15
     assert f"{rows['bicubic']['psnr']:.2f}" in out
 
 

@@ -38,7 +38,7 @@ def evaluate(
     """Measure how good and how new a model's pictures are, beside what real pictures would get.
 
     Give the folder that it was trained on: the pictures that were held out are what it is compared with.
-    An upscaler has to give back what was made small, beside nearest, bicubic and Lanczos.
+    An upscaler has to give back what was made small, beside bicubic.
     """
     import json
 

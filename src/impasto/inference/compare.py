@@ -20,11 +20,6 @@ from impasto.metrics.fidelity import luma, psnr, shaved, ssim, texture_and_struc
 from impasto.models.features import FeatureMaps
 
 Pixels = NDArray[np.uint8]
-CLASSICS = {
-    "nearest": Image.Resampling.NEAREST,
-    "bicubic": Image.Resampling.BICUBIC,
-    "lanczos": Image.Resampling.LANCZOS,
-}
 LEAST_PX = 48  # of the smaller side: less leaves SSIM and the features too little
 
 
@@ -51,7 +46,7 @@ def compare(
     progress: Callable[[str, int, int], None] | None = None,
     warn: Callable[[str], None] = lambda words: None,
 ) -> list[Row]:
-    """The upscaler and the classic ways on a folder's pictures: made small by bicubic, made large again.
+    """The upscaler and bicubic on a folder's pictures: made small by bicubic, made large again.
 
     As in the papers: pictures are cut to a multiple of the scale, reduced by Pillow's bicubic, and measured
     on the luma of 8 bits with `scale` pixels cut off at each edge. Raises `DataError` for a folder without
@@ -63,15 +58,15 @@ def compare(
         warn(scan.report)
     net = FeatureMaps()
     ways: dict[str, Callable[[Pixels], Pixels]] = {
-        name: _resampling(scale, kind) for name, kind in CLASSICS.items()
+        "bicubic": lambda low: bicubic(low, low.shape[1] * scale, low.shape[0] * scale),
+        upscaler.name: lambda low: np.asarray(upscaler(to_pil(low))),
     }
-    ways[upscaler.name] = lambda low: np.asarray(upscaler(to_pil(low)))
     figures: dict[str, list[tuple[float, ...]]] = {name: [] for name in ways}
     for done, picture in enumerate(scan.pictures):
         sharp = images.read(scan.root / picture.path)
         height, width = (side - side % scale for side in sharp.shape[:2])
         sharp = np.ascontiguousarray(sharp[:height, :width])
-        low = resampled(sharp, width // scale, height // scale, Image.Resampling.BICUBIC)
+        low = bicubic(sharp, width // scale, height // scale)
         made = [way(low) for way in ways.values()]
         for name, found in zip(ways, _measure(net, made, sharp, low, scale), strict=True):
             figures[name].append(found)
@@ -83,13 +78,9 @@ def compare(
     ]
 
 
-def resampled(pixels: Pixels, width: int, height: int, kind: Image.Resampling) -> Pixels:
+def bicubic(pixels: Pixels, width: int, height: int) -> Pixels:
     """(H, W, 3) uint8 resized by Pillow: (height, width, 3) uint8."""
-    return np.asarray(to_pil(pixels).resize((width, height), kind))
-
-
-def _resampling(scale: int, kind: Image.Resampling) -> Callable[[Pixels], Pixels]:
-    return lambda low: resampled(low, low.shape[1] * scale, low.shape[0] * scale, kind)
+    return np.asarray(to_pil(pixels).resize((width, height), Image.Resampling.BICUBIC))
 
 
 @torch.inference_mode()
@@ -97,7 +88,7 @@ def _measure(
     net: FeatureMaps, made: Sequence[Pixels], sharp: Pixels, low: Pixels, scale: int
 ) -> list[tuple[float, ...]]:
     """The figures of each of the pictures, as `Row` has them. What is known of the sharp one serves all."""
-    again = [resampled(pixels, low.shape[1], low.shape[0], Image.Resampling.BICUBIC) for pixels in made]
+    again = [bicubic(pixels, low.shape[1], low.shape[0]) for pixels in made]
     y, y_sharp = _lumas(made, scale), _lumas([sharp], scale)
     consistency = psnr(_lumas(again), _lumas([low]))
     seen = texture_and_structure(net, to_tensor(np.stack(made)), to_tensor(sharp[None]))
