@@ -5,6 +5,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from http.client import HTTPException
 from pathlib import Path
 from typing import BinaryIO
@@ -34,19 +35,22 @@ def fetch(place: str, path: Path, most_bytes: int | None = None) -> None:
     with path.open("wb") as file:
         if place.startswith(PIPE):
             _print(place.removeprefix(PIPE), file)
-        elif refused := _receive(place, file, most_bytes):
+        elif refused := _receive(place, file, most_bytes, RETRIES_AFTER_SECONDS):
             raise DataError(f"'{place}' cannot be fetched: {refused}", _OFFLINE)
 
 
 def fetch_if_there(place: str, most_bytes: int) -> bytes | None:
-    """A small file of a web server, or None where it has none of this name. Raises `DataError` as `fetch`."""
+    """A small file of a web server, or None where it has none of this name. Raises `DataError` as `fetch`.
+
+    It is asked for once: a wrong address is known at once.
+    """
     file = io.BytesIO()
-    return None if _receive(place, file, most_bytes) else file.getvalue()
+    return None if _receive(place, file, most_bytes, ()) else file.getvalue()
 
 
-def _receive(place: str, file: BinaryIO, most_bytes: int | None) -> str:
+def _receive(place: str, file: BinaryIO, most_bytes: int | None, retries: Sequence[float]) -> str:
     """Write what a server sends to `file`; where it refuses, what it says. Raises as `fetch` does."""
-    for seconds in (*RETRIES_AFTER_SECONDS, None):
+    for seconds in (*retries, None):
         file.seek(0)
         file.truncate()
         try:
