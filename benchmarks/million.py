@@ -30,7 +30,7 @@ from typing import Any
 
 import numpy as np
 
-from impasto.data.shards import INDEX, Shard, ShardSet, checksum, read_index, write_tar
+from impasto.data.shards import INDEX, Shard, ShardSet, find_shards, write_shard
 from impasto.files import write_bytes_atomically
 from kit import machine
 
@@ -103,14 +103,10 @@ def generate(folder: Path, count: int, per_shard: int) -> list[Shard]:
     for number in range(-(-count // per_shard)):
         path = folder / f"shard-{number:06}.tar"
         here = min(per_shard, count - number * per_shard)
-        write_tar(
-            path,
-            (
-                (f"{path.stem}-{i:06}", ".ppm", raw, {"themes": [theme]})
-                for i, (raw, theme) in enumerate(pictures(here, np.random.default_rng(number)))
-            ),
+        entries = (
+            (".ppm", raw, {"themes": [theme]}) for raw, theme in pictures(here, np.random.default_rng(number))
         )
-        made.append(Shard(str(path), here, path.stat().st_size, checksum(path)))
+        made.append(write_shard(path, entries).model_copy(update={"place": str(path)}))
     return made
 
 
@@ -120,8 +116,9 @@ def some_of(shards: Sequence[Shard], count: int, folder: Path, per_shard: int) -
     chosen = tuple(shards[: -(-count // per_shard)])
     for shard in chosen:
         (folder / shard.name).hardlink_to(shard.place)
-    whole = ShardSet(str(folder), chosen, True, dict.fromkeys(THEMES, count // 2), (0.5, 0.5, 0.5), SIDE)
-    write_bytes_atomically(folder / INDEX, json.dumps(whole.to_dict()).encode())
+    themes = dict.fromkeys(THEMES, count // 2)
+    whole = ShardSet(themes=themes, mean_colour=(0.5, 0.5, 0.5), shortest_side_px=SIDE, shards=chosen)
+    write_bytes_atomically(folder / INDEX, whole.index())
     return folder
 
 
@@ -129,7 +126,7 @@ def as_folder(shards: Path, folder: Path) -> Path:
     """The same pictures as files, two subfolders being the themes."""
     for theme in THEMES:
         (folder / theme).mkdir(parents=True)
-    for number, shard in enumerate(read_index(shards / INDEX, str(shards)).shards):
+    for number, shard in enumerate(find_shards(str(shards)).shards):
         for i, (raw, theme) in enumerate(pictures(shard.pictures or 0, np.random.default_rng(number))):
             (folder / theme / f"{number:06}-{i:06}.ppm").write_bytes(raw)
     return folder

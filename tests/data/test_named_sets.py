@@ -11,16 +11,17 @@ from typer.testing import CliRunner
 
 from impasto.cli import app
 from impasto.config import DataConfig, ImageConfig
-from impasto.data import packing_stream
+from impasto.data import packing
 from impasto.data.opening import open_pictures, pictures_in
-from impasto.data.packing_stream import Incoming, pack_stream
+from impasto.data.packing import pack_folder, pack_stream
+from impasto.data.shards import Sample
 from impasto.errors import DataError, InputError
 
 IMAGE, DATA = ImageConfig(size=16), DataConfig()
 
 
-def sorted_by_theme(shapes: Path) -> list[Incoming]:
-    return [Incoming(p.name, p.read_bytes(), (p.parent.name,)) for p in sorted(shapes.rglob("*.png"))]
+def sorted_by_theme(shapes: Path) -> list[Sample]:
+    return [Sample(p.name, p.read_bytes(), (p.parent.name,)) for p in sorted(shapes.rglob("*.png"))]
 
 
 def opened(place: Path | str):
@@ -28,9 +29,8 @@ def opened(place: Path | str):
 
 
 def test_a_stream_becomes_shards_of_the_same_pictures(shapes: Path, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(packing_stream, "SAMPLE_PICTURES", 20)
-    monkeypatch.setattr(packing_stream, "OPEN", 2)
-    pictures = [*sorted_by_theme(shapes), Incoming("broken.png", b"no picture", ())]
+    monkeypatch.setattr(packing, "PILES", 2)
+    pictures = [*sorted_by_theme(shapes), Sample("broken.png", b"no picture", ())]
     packed = pack_stream(iter(pictures), tmp_path / "shards", DATA, per_shard=10)
     assert [r.path for r in packed.rejected] == ["broken.png"]
     assert packed.shards.themes == {"discs": 48, "squares": 48}
@@ -44,20 +44,28 @@ def test_a_stream_becomes_shards_of_the_same_pictures(shapes: Path, tmp_path: Pa
         0 < dataset.themes_of(dataset.holdout_indices).mean(0)[0] < 1
     )  # both themes, though they came sorted
     assert not list(tmp_path.glob(".shards*"))
-    with pytest.raises(DataError, match="holds shards already"):
+    with pytest.raises(DataError, match="holds shards of other"):
         pack_stream(iter(pictures), tmp_path / "shards", DATA)
 
 
-def test_what_is_kept_in_memory_is_a_sample_of_all(shapes: Path, tmp_path: Path, monkeypatch) -> None:
-    """The held-out pictures do not depend on the order in which pictures come, nor does memory grow."""
-    monkeypatch.setattr(packing_stream, "SAMPLE_BYTES", 4_000)
+def test_the_order_of_shards_is_not_that_of_arrival(shapes: Path, tmp_path: Path) -> None:
     pictures = sorted_by_theme(shapes)
     held = []
     for seed in range(2):
         random.Random(seed).shuffle(pictures)
         pack_stream(iter(pictures), tmp_path / f"{seed}", DATA, per_shard=10)
-        held.append(opened(tmp_path / f"{seed}").holdout_pixels())
+        held.append(opened(tmp_path / f"{seed}").pixels.take(np.arange(96)))
     np.testing.assert_array_equal(*held)
+
+
+def test_a_stream_takes_the_place_of_a_folder_s_shards_if_asked(shapes: Path, tmp_path: Path) -> None:
+    pack_folder(shapes, tmp_path / "shards", DATA, IMAGE, per_shard=10)
+    packed = pack_stream(sorted_by_theme(shapes)[::2], tmp_path / "shards", DATA, overwrite=True)
+    assert (packed.shards.pictures, len(packed.shards.shards)) == (48, 1)
+    assert len(opened(tmp_path / "shards").pixels) == 48
+    (tmp_path / "shards" / "index.json").write_text("{}")  # another program's
+    with pytest.raises(DataError, match="not empty"):
+        pack_stream(sorted_by_theme(shapes), tmp_path / "shards", DATA, overwrite=True)
 
 
 def test_a_stream_that_breaks_leaves_nothing(shapes: Path, tmp_path: Path) -> None:
@@ -68,7 +76,7 @@ def test_a_stream_that_breaks_leaves_nothing(shapes: Path, tmp_path: Path) -> No
     with pytest.raises(DataError, match="gone"):
         pack_stream(breaking(), tmp_path / "shards", DATA)
     with pytest.raises(DataError, match="no picture"):
-        pack_stream([Incoming("a", b"", ())], tmp_path / "shards", DATA)
+        pack_stream([Sample("a", b"", ())], tmp_path / "shards", DATA)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -15,11 +15,11 @@ from typer.testing import CliRunner
 import impasto
 from impasto.cli import app
 from impasto.config import DataConfig, ImageConfig
-from impasto.data import shard_store, sharded
+from impasto.data import sharded
 from impasto.data.opening import open_pictures
 from impasto.data.packing import pack_folder
 from impasto.data.scan import content_hash
-from impasto.data.shards import INDEX, expand, names_shards, read_index, samples_in
+from impasto.data.shards import INDEX, expand, find_shards, samples_in
 from impasto.errors import DataError, InputError
 from tests.training.test_run import NETWORKS, SMALL
 
@@ -42,7 +42,7 @@ def test_a_shard_holds_each_picture_with_what_is_known_of_it(shapes: Path, packe
     assert (index["pictures"], index["themes"]) == (96, {"discs": 48, "squares": 48})
     assert [s["pictures"] for s in index["shards"]] == [10] * 9 + [6]
     files = {content_hash(p.read_bytes()): p for p in shapes.rglob("*.png")}
-    for shard in read_index(packed / INDEX, "").shards:
+    for shard in find_shards(str(packed)).shards:
         for sample in samples_in(Path(shard.place), ""):
             path = files.pop(content_hash(sample.picture))
             assert sample.themes == (path.parent.name,)
@@ -158,6 +158,30 @@ def test_packing_goes_on_where_it_was_interrupted(shapes: Path, tmp_path: Path, 
         pack_folder(shapes, shapes, DATA, IMAGE)
 
 
+def test_sets_packed_by_earlier_versions_are_read_and_kept(shapes: Path, packed: Path) -> None:
+    """Version 0.1 wrote the count of all pictures before the themes."""
+    now = json.loads((packed / INDEX).read_text())
+    keys = ("format", "version", "pictures", "themes", "mean_colour", "shortest_side_px", "shards")
+    assert set(now) == set(keys)
+    assert {tuple(shard) for shard in now["shards"]} == {("name", "pictures", "bytes", "sha256", "contents")}
+    before = opened(packed)
+    (packed / INDEX).write_text(json.dumps({key: now[key] for key in keys}, indent=1))
+    after = opened(packed)
+    assert (after.fingerprint, after.themes, after.statistics) == (
+        before.fingerprint,
+        before.themes,
+        before.statistics,
+    )
+    assert pack_folder(shapes, packed, DATA, IMAGE, per_shard=10).written == 0
+
+
+def test_the_order_is_the_same_in_every_version(packed: Path) -> None:
+    """Runs on shards that an earlier version began go on as they would have: figures of version 0.1."""
+    dataset = opened(packed)
+    served = dataset.batches(8, seed=5).indices_at(np.arange(0, 240, 20))
+    assert served.tolist() == [37, 66, 80, 31, 79, 45, 64, 16, 41, 48, 30, 73]
+
+
 def test_a_bad_picture_is_named_and_left_out(shapes: Path, tmp_path: Path) -> None:
     shutil.copytree(shapes, tmp_path / "pictures")
     whole = (tmp_path / "pictures" / "discs" / "001.png").read_bytes()
@@ -231,10 +255,9 @@ def test_a_folder_of_shards_is_not_inspected(packed: Path) -> None:
 
 
 def test_what_means_shards(packed: Path, shapes: Path, tmp_path: Path) -> None:
-    assert names_shards(str(packed))
-    assert names_shards("x-{00..11}.tar")
-    assert not names_shards(str(shapes))
-    assert not names_shards(str(tmp_path / "absent"))
+    assert find_shards(str(packed))
+    assert not find_shards(str(shapes))
+    assert not find_shards(str(tmp_path / "absent"))
     assert expand("a-{08..11}-{x,y}.tar")[:3] == ["a-08-x.tar", "a-08-y.tar", "a-09-x.tar"]
     assert expand("plain.tar") == ["plain.tar"]
     (packed / INDEX).write_text('{"format": "impasto-shards", "version": 99, "shards": []}')
@@ -269,10 +292,10 @@ def test_without_a_preset_the_index_chooses(packed: Path, tmp_path: Path) -> Non
 
 
 def test_few_shards_are_open_at_a_time(packed: Path, monkeypatch) -> None:
-    monkeypatch.setattr(shard_store, "MOST_OPEN", 2)
+    monkeypatch.setattr(sharded, "MOST_OPEN", 2)
     dataset = opened(packed)
     dataset.train_array()
-    assert len(dataset.pixels.store._open) == 2
+    assert dataset.pixels.open.cache_info().currsize == 2
     assert dataset.pixels.whole(95).shape == (16, 16, 3)
 
 
@@ -371,12 +394,12 @@ def test_an_index_of_impossible_numbers_is_refused(packed: Path, change: dict[st
     index["shards"][0] |= change
     (packed / INDEX).write_text(json.dumps(index))
     with pytest.raises(DataError, match="not one of Impasto's"):
-        read_index(packed / INDEX, "x")
+        find_shards(str(packed))
 
 
 def test_an_index_or_a_pattern_without_end_is_refused(tmp_path: Path) -> None:
     (tmp_path / INDEX).write_bytes(b'{"format":' + b"[" * 100_000)
-    assert not names_shards(str(tmp_path))
+    assert not find_shards(str(tmp_path))
     with pytest.raises(DataError, match="more than 1,000,000 shards"):
         expand("x-{0..999999999999}.tar")
     with pytest.raises(DataError, match="more than 1,000,000 shards"):

@@ -52,10 +52,10 @@ def inspect(
     from impasto.cli.progress import reading_pictures
     from impasto.config import load_config
     from impasto.data.inspect import inspect_folder
-    from impasto.data.shards import names_shards
+    from impasto.data.shards import find_shards
     from impasto.errors import InputError
 
-    if names_shards(str(directory)):
+    if find_shards(str(directory)):
         raise InputError(f"'{directory}' holds shards", "look at a folder before it is packed")
     show = reading_pictures(screen.console(stderr=True))
     if degrade is not None:

@@ -1,11 +1,9 @@
 """`impasto pack`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-
-_SHOWN = 8
 
 
 def pack(
@@ -39,41 +37,32 @@ def pack(
     from impasto.cli.progress import reading_pictures
     from impasto.config import load_config
     from impasto.data.named_sets import arriving, is_named
-    from impasto.data.packing import pack_folder
-    from impasto.data.packing_stream import pack_stream
+    from impasto.data.packing import pack_folder, pack_stream
     from impasto.errors import InputError
 
     config = load_config(
         overrides={"data.themes": themes, "data.min_side_px": min_side, "data.dedupe": dedupe}
     )
     show = reading_pictures(screen.console(stderr=True))
-    if is_named(directory):
-        if themes != "folders" or dedupe:
-            raise InputError(
-                "themes of a library's set are its own, and copies stay", "leave out --themes and --dedupe"
-            )
-        pictures = arriving(directory)
-        packed = pack_stream(
-            pictures, out, config.data, per_shard=per_shard, overwrite=overwrite, progress=show
+    data, image = config.data, config.image
+    how: dict[str, Any] = {"per_shard": per_shard, "overwrite": overwrite, "progress": show}
+    if not is_named(directory):
+        packed = pack_folder(Path(directory), out, data, image, **how)
+    elif themes != "folders" or dedupe:
+        raise InputError(
+            "themes of a library's set are its own, and copies stay", "leave out --themes and --dedupe"
         )
     else:
-        packed = pack_folder(
-            Path(directory),
-            out,
-            config.data,
-            config.image,
-            per_shard=per_shard,
-            overwrite=overwrite,
-            progress=show,
-        )
+        packed = pack_stream(arriving(directory), out, data, **how)
     found = packed.shards
+    size = sum(shard.bytes or 0 for shard in found.shards)
     if json_:
         tree = {
-            "out": str(packed.out),
+            "out": str(out),
             "pictures": found.pictures,
             "shards": len(found.shards),
             "written": packed.written,
-            "bytes": sum(shard.bytes or 0 for shard in found.shards),
+            "bytes": size,
             "themes": dict(found.themes),
             "rejected": {item.path: item.reason for item in packed.rejected},
             "left_out": {item.path: item.reason for item in packed.left_out},
@@ -81,16 +70,9 @@ def pack(
         print(json.dumps(tree, indent=2))
         return
     say = screen.say
-    size = sum(shard.bytes or 0 for shard in found.shards) / 2**20
     new = "" if packed.written == len(found.shards) else f", {packed.written} of them new"
     shards = "1 shard" if len(found.shards) == 1 else f"{len(found.shards):,} shards"
-    say(f"{found.pictures:,} pictures in {shards}{new}, {size:,.1f} MiB, in {packed.out}")
+    say(f"{found.pictures:,} pictures in {shards}{new}, {size / 2**20:,.1f} MiB, in {out}")
     for note in packed.notes:
         say(note)
-    if packed.rejected:
-        say(f"{len(packed.rejected):,} left out:")
-        for item in packed.rejected[:_SHOWN]:
-            say(f"  {item.path} {item.reason}")
-        if len(packed.rejected) > _SHOWN:
-            say(f"  and {len(packed.rejected) - _SHOWN:,} more: --json lists all")
-    say(f"Next: {screen.typed('impasto', 'train', packed.out)} --out run")
+    say(f"Next: {screen.typed('impasto', 'train', out)} --out run")

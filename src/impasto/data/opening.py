@@ -4,10 +4,10 @@ from pathlib import Path
 
 from impasto.config import DataConfig, ImageConfig
 from impasto.data.folder import Dataset, open_folder, scan_pictures
-from impasto.data.named_sets import is_named, prepared
+from impasto.data.named_sets import prepared
 from impasto.data.scan import Progress
-from impasto.data.sharded import count_pictures, open_shards
-from impasto.data.shards import names_shards
+from impasto.data.sharded import open_shards
+from impasto.data.shards import find_shards
 from impasto.errors import DataError
 
 
@@ -15,23 +15,23 @@ def open_pictures(
     place: str | Path, data: DataConfig, image: ImageConfig, *, seed: int, progress: Progress | None = None
 ) -> Dataset:
     """The pictures of a folder, of shards, or of a set that a library knows by name. Raises `DataError`."""
-    place = prepared(str(place), data, progress) if is_named(str(place)) else place
-    if names_shards(str(place)):
-        return open_shards(str(place), data, image, seed=seed, progress=progress)
-    return open_folder(Path(place), data, image, seed=seed, progress=progress)
+    place = prepared(str(place), data, progress)
+    found = find_shards(place)
+    if found is None:
+        return open_folder(Path(place), data, image, seed=seed, progress=progress)
+    return open_shards(found, place, data, image, seed, progress)
 
 
 def pictures_in(
     place: str | Path, data: DataConfig, image: ImageConfig, *, seed: int, progress: Progress | None = None
 ) -> int:
     """How many pictures training would use, held-out ones included. Raises `DataError`."""
-    place = prepared(str(place), data, progress) if is_named(str(place)) else place
-    if not names_shards(str(place)):
+    place = prepared(str(place), data, progress)
+    found = find_shards(place)
+    if found is None:
         return len(scan_pictures(Path(place), data, image, progress).pictures)
-    count = count_pictures(str(place))
-    if count is None:  # what is decoded for this is not decoded again
-        count = len(open_shards(str(place), data, image, seed=seed, progress=progress).pixels)
-    return count
+    # What is decoded for this is not decoded again.
+    return found.pictures or len(open_shards(found, place, data, image, seed, progress).pixels)
 
 
 def open_to_compare(

@@ -1,15 +1,20 @@
-"""A folder of pictures becomes shards: `impasto pack`.
+"""Pictures become shards: `impasto pack`.
 
-Pictures are put in an order that their contents decide and nobody can see: each shard is a sample of the
-whole, the first ones can be held out, and copies lie side by side.
+They are put in an order that their contents decide and nobody can see: each shard is a sample of the whole,
+the first ones can be held out, and copies lie side by side. The lots of a folder's pictures are known before
+the first shard is written. A stream, nobody knows how long, is put in order on the disk.
 """
 
+import functools
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+import tarfile
+from collections import Counter
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -17,33 +22,35 @@ from filelock import FileLock, Timeout
 from impasto import images
 from impasto.config import DataConfig, ImageConfig
 from impasto.data.folder import scan_pictures
-from impasto.data.scan import Picture, Progress, Rejected, content_hash, in_threads
-from impasto.data.shards import INDEX, Entry, Shard, ShardSet, checksum, index_text, read_index, write_tar
+from impasto.data.scan import Picture, Progress, Rejected, content_hash, examine, in_threads
+from impasto.data.shards import INDEX, Entry, Sample, Shard, ShardSet, add_sample, read_index, write_shard
 from impasto.data.themes import find_themes
 from impasto.data.walk import LeftOut, describe
 from impasto.errors import DataError, ImageError
-from impasto.files import remove_leftovers, replacing, write_bytes_atomically
+from impasto.files import remove_leftovers, sweep, temporary_folder, write_bytes_atomically
 
 PER_SHARD = 1_000  # pictures
+PILES = 64  # open files among which a stream is dealt out; one pile's names are in memory at a time
 _UNFINISHED = ".unfinished.json"
 _PALETTE_PX = 32  # a third of the time of 64, and the same colours to the eye
-AT_ONCE = 128  # pictures whose palettes are found together
+_AT_ONCE = 128  # pictures whose palettes are found together
 
 Member = tuple[Picture, tuple[str, ...]]
 """A picture and its themes."""
+Part = tuple[str, Iterable[Entry]]
+"""What goes into one shard, and a digest of it where that is known beforehand."""
 
 
 @dataclass(frozen=True)
 class Packed:
     """What is in a folder of shards now. `written` of them are new, the others were there already."""
 
-    out: Path
     shards: ShardSet
     written: int
     rejected: tuple[Rejected, ...]
     left_out: tuple[LeftOut, ...] = ()
     notes: tuple[str, ...] = ()
-    """What was not even looked at, in a sentence, and what of the themes may surprise."""
+    """What was left out, in a sentence, and what of the themes may surprise."""
 
 
 def pack_folder(
@@ -63,140 +70,142 @@ def pack_folder(
     `DataError` for a folder that cannot be used, or where `out` holds something else.
     """
     scan = scan_pictures(root, data, image, progress)
-    labels = find_themes(scan, data)
+    labels, survey = find_themes(scan, data), _Survey()
     members = [(picture, labels.of(i)) for i, picture in enumerate(scan.pictures)]
-    members.sort(key=lambda member: (lot(member[0]), member[0].path))
-    parts = [members[start : start + per_shard] for start in range(0, len(members), per_shard)]
-    planned = ShardSet(
-        str(out),
-        tuple(
-            Shard(f"{out}/shard-{n:06}.tar", len(part), contents=_digest(part))
-            for n, part in enumerate(parts)
-        ),
-        True,
-        labels.counts,
-        tuple(np.mean([p.mean_colour for p in scan.pictures], axis=0).tolist()),
-        min(min(p.width, p.height) for p in scan.pictures),
+    members.sort(key=lambda member: (_lot(member[0]), member[0].path))
+    for member in members:
+        survey.add(member)
+    shares = [members[start : start + per_shard] for start in range(0, len(members), per_shard)]
+    contents = [_digest(share) for share in shares]
+    files = (in_threads(functools.partial(_read, root), share) for share in shares)
+    entries = ((entry for _, entry in _described(some, data)) for some in files)
+    found, written = _write_all(
+        out, zip(contents, entries, strict=True), contents, survey, overwrite, progress
     )
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        with FileLock(out / ".lock", timeout=0):
-            shards, written = _write_all(out, planned, parts, root, data, progress, overwrite=overwrite)
-    except Timeout:
-        raise DataError(f"another process is packing into '{out}'", "wait for it") from None
-    except FileExistsError:
-        raise DataError(f"'{out}' is a file, not a folder", "choose another --out") from None
-    except OSError as error:
-        raise DataError(
-            f"the shards cannot be written to '{out}': {error.strerror or error}",
-            "make room and start again: shards that are whole are kept",
-        ) from None
-    notes = tuple(note for note in (describe(scan.left_out), *labels.notes) if note)
-    return Packed(out, shards, written, scan.rejected, scan.left_out, notes)
+    notes = tuple(note for note in (scan.report, *labels.notes) if note)
+    return Packed(found, written, scan.rejected, scan.left_out, notes)
+
+
+def pack_stream(
+    arriving: Iterable[Sample],
+    out: Path,
+    data: DataConfig,
+    *,
+    per_shard: int = PER_SHARD,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Packed:
+    """Write pictures that come one by one to shards, with an index.
+
+    What cannot be used is left out and named. What was interrupted begins anew, and leaves nothing in `out`
+    before all pictures have come. With `overwrite` they take the place of other shards. Raises `DataError`
+    where `out` holds something else, or where no picture came.
+    """
+    _already_there(out, None, overwrite=overwrite)
+    rejected, survey = list[Rejected](), _Survey()
+    with closing(
+        _in_order(_described(_usable(arriving, data, rejected), data), out, survey, progress)
+    ) as entries:
+
+        def parts() -> Iterator[Part]:
+            while first := next(entries, None):
+                yield "", chain([first], islice(entries, per_shard - 1))
+            if not survey.count:
+                why = f": '{rejected[0].path}' {rejected[0].reason}" if rejected else ""
+                raise DataError(f"no picture that can be used came{why}")
+
+        found, written = _write_all(out, parts(), None, survey, overwrite, progress)
+    report = describe((), [(item.path, item.reason) for item in rejected])
+    return Packed(found, written, tuple(rejected), notes=(report,) if report else ())
 
 
 def _write_all(
     out: Path,
-    planned: ShardSet,
-    parts: Sequence[Sequence[Member]],
-    root: Path,
-    data: DataConfig,
-    progress: Progress | None,
-    *,
+    parts: Iterator[Part],
+    contents: Sequence[str] | None,
+    survey: "_Survey",
     overwrite: bool,
+    progress: Progress | None,
 ) -> tuple[ShardSet, int]:
-    """The shards with their checksums, and how many had to be written."""
-    known = _already_there(out, planned, overwrite=overwrite)
-    remove_leftovers(out)
-    made: list[Shard] = []
-    written = 0
-    for number, (shard, part) in enumerate(zip(planned.shards, parts, strict=True)):
-        before = known.get(shard.name)
-        path = Path(shard.place)
-        if before and before.contents == shard.contents and _size(path) == before.bytes:
-            made.append(before)
-        else:
-            made.append(_write(shard, part, root, data))
-            written += 1
-            so_far = ShardSet(planned.place, tuple(made), True)
-            write_bytes_atomically(out / _UNFINISHED, index_text(so_far), durable=False)
-        if progress:
-            progress("packing shards", number + 1, len(parts))
-    whole = ShardSet(
-        planned.place, tuple(made), True, planned.themes, planned.mean_colour, planned.shortest_side_px
-    )
-    write_bytes_atomically(out / INDEX, index_text(whole))
-    (out / _UNFINISHED).unlink(missing_ok=True)
-    return whole, written
+    """Write the shards that are not there already. `out` is not touched before the first part has come."""
+    made, written = list[Shard](), 0
+    try:
+        parts = chain([next(parts)], parts)
+        out.mkdir(parents=True, exist_ok=True)
+        with FileLock(out / ".lock", timeout=0):
+            before = _already_there(out, contents, overwrite=overwrite)
+            remove_leftovers(out)
+            known = {shard.name: shard for shard in before.shards}
+            if (out / INDEX).is_file() and [shard.contents for shard in before.shards] != contents:
+                (out / INDEX).unlink()
+                for name in known:
+                    (out / name).unlink(missing_ok=True)
+            for number, (digest, entries) in enumerate(parts):
+                path = out / f"shard-{number:06}.tar"
+                shard = known.get(path.name)
+                whole = shard and path.is_file() and path.stat().st_size == shard.bytes
+                if shard is not None and whole and shard.contents == digest:
+                    made.append(shard)
+                else:
+                    made.append(write_shard(path, entries, digest))
+                    written += 1
+                    so_far = ShardSet(shards=tuple(made)).index()
+                    write_bytes_atomically(out / _UNFINISHED, so_far, durable=False)
+                if progress:
+                    progress("packing shards", number + 1, len(contents or ()))
+            found = survey.of(made)
+            write_bytes_atomically(out / INDEX, found.index())
+            (out / _UNFINISHED).unlink(missing_ok=True)
+    except Timeout:
+        raise DataError(f"another process is packing into '{out}'", "wait for it") from None
+    except OSError as error:
+        raise DataError(
+            f"the shards cannot be written to '{out}': {error.strerror or error}",
+            "make room and start again: shards of a folder that are whole are kept",
+        ) from None
+    return found, written
 
 
-def _already_there(out: Path, planned: ShardSet, *, overwrite: bool) -> dict[str, Shard]:
-    """Shards of an earlier pack, by name. Raises `DataError` where `out` holds anything else."""
-    if (out / INDEX).is_file():
-        found = read_index(out / INDEX, str(out))
-        if [s.contents for s in found.shards] != [s.contents for s in planned.shards]:
-            if not overwrite:
-                raise DataError(
-                    f"'{out}' holds shards of other pictures, or packed otherwise",
-                    "--overwrite replaces them; or choose another --out",
-                )
-            remove_shards(out)
-            return {}
-    elif (out / _UNFINISHED).is_file():
-        found = read_index(out / _UNFINISHED, str(out))
-    else:
-        if any(not entry.name.startswith(".") for entry in out.iterdir()):
-            raise DataError(f"'{out}' is not empty", "choose a new folder for --out")
-        return {}
-    return {shard.name: shard for shard in found.shards}
+def _already_there(out: Path, contents: Sequence[str] | None, *, overwrite: bool) -> ShardSet:
+    """Shards of an earlier pack. Raises `DataError` where `out` holds anything else than `contents`."""
+    found = read_index(f"{out.as_posix()}/{INDEX}")
+    if found is not None and [shard.contents for shard in found.shards] != contents and not overwrite:
+        raise DataError(
+            f"'{out}' holds shards of other pictures, or packed otherwise",
+            "--overwrite replaces them; or choose another --out",
+        )
+    found = found or read_index(f"{out.as_posix()}/{_UNFINISHED}")
+    taken = out.exists() and (not out.is_dir() or any(not p.name.startswith(".") for p in out.iterdir()))
+    if found is None and taken:
+        raise DataError(f"'{out}' is there, and is not empty", "choose a new folder for --out")
+    return found or ShardSet(shards=())
 
 
-def remove_shards(out: Path) -> None:
-    """Remove the shards that the index in `out` names, as far as they lie there, and the index."""
-    found = read_index(out / INDEX, str(out))
-    (out / INDEX).unlink()
-    for shard in found.shards:
-        (out / PurePosixPath(shard.place).name).unlink(missing_ok=True)
+class _Survey:
+    """What an index says of all pictures."""
+
+    def __init__(self) -> None:
+        self._themes, self._colour, self.count, self._shortest_px = Counter[str](), np.zeros(3), 0, 2**62
+
+    def add(self, member: Member) -> None:
+        picture, themes = member
+        self._themes.update(themes)
+        self._colour += picture.mean_colour
+        self._shortest_px = min(self._shortest_px, picture.width, picture.height)
+        self.count += 1
+
+    def of(self, shards: Sequence[Shard]) -> ShardSet:
+        colour = tuple(round(c, 4) for c in (self._colour / self.count).tolist())
+        return ShardSet(
+            themes=dict(sorted(self._themes.items())),
+            mean_colour=colour,
+            shortest_side_px=self._shortest_px,
+            shards=tuple(shards),
+        )
 
 
-def _write(shard: Shard, part: Sequence[Member], root: Path, data: DataConfig) -> Shard:
-    """One tar file, which depends on nothing but its pictures."""
-    path = Path(shard.place)
-    with replacing(path) as temporary:
-        write_tar(temporary, _entries(path.stem, part, root, data))
-        size, digest = temporary.stat().st_size, checksum(temporary)
-    return Shard(shard.place, len(part), size, digest, shard.contents)
-
-
-def _entries(stem: str, part: Sequence[Member], root: Path, data: DataConfig) -> Iterator[Entry]:
-    for start in range(0, len(part), AT_ONCE):
-        members = part[start : start + AT_ONCE]
-        raws = list(in_threads(lambda member: _read(root, member[0]), members))
-        for number, (raw, (picture, _), about) in enumerate(
-            zip(raws, members, descriptions(raws, members, data), strict=True), start=start
-        ):
-            yield f"{stem}-{number:06}", PurePosixPath(picture.path).suffix.lower(), raw, about
-
-
-def descriptions(raws: Sequence[bytes], members: Sequence[Member], data: DataConfig) -> list[dict[str, Any]]:
-    """What shards say of some pictures, whose files these are: path, themes, palette, size."""
-    palettes = _palettes(raws, [picture.path for picture, _ in members], data)
-    return [
-        _about(picture, themes, palette) for (picture, themes), palette in zip(members, palettes, strict=True)
-    ]
-
-
-def _about(picture: Picture, themes: Sequence[str], palette: Sequence[tuple[str, float]]) -> dict[str, Any]:
-    return {
-        "path": picture.path.encode("utf-8", "replace").decode(),
-        "themes": list(themes),
-        "palette": [[colour, round(share, 4)] for colour, share in palette],
-        "width": picture.width,
-        "height": picture.height,
-    }
-
-
-def _read(root: Path, picture: Picture) -> bytes:
+def _read(root: Path, member: Member) -> tuple[Member, bytes]:
+    picture = member[0]
     try:
         raw = images.read_bytes(root / picture.path)
         if content_hash(raw) != picture.content_hash:
@@ -205,37 +214,90 @@ def _read(root: Path, picture: Picture) -> bytes:
         raise DataError(
             f"'{picture.path}' {error.message}", "start again: shards that are whole are kept"
         ) from None
-    return raw
+    return member, raw
 
 
-def _palettes(raws: Sequence[bytes], paths: Sequence[str], data: DataConfig) -> list[list[tuple[str, float]]]:
-    """`("#rrggbb", share)` of the colours of each picture, its middle square being looked at."""
-    from impasto.data.colours import hex_colours  # torch is slow to import
+def _usable(
+    arriving: Iterable[Sample], data: DataConfig, rejected: list[Rejected]
+) -> Iterator[tuple[Member, bytes]]:
+    def look(one: Sample) -> tuple[Sample, Picture | Rejected]:
+        try:
+            return one, examine(one.picture, one.name, data.min_side_px, data.max_pixels)
+        except ImageError as error:
+            return one, Rejected(one.name, error.message)
+
+    for one, found in in_threads(look, arriving):
+        if isinstance(found, Picture):
+            yield (found, one.themes), one.picture
+        else:
+            rejected.append(found)
+
+
+def _described(files: Iterable[tuple[Member, bytes]], data: DataConfig) -> Iterator[tuple[Member, Entry]]:
+    """Of each picture what goes into a shard: the file, and of it path, themes, palette, size."""
+    import torch  # slow to import
+
+    from impasto.data.colours import hex_colours
     from impasto.data.palette_cache import palettes_of_pixels
 
-    def look(item: tuple[bytes, str]) -> images.Pixels:
-        raw, path = item
-        try:
-            return images.fit_square(raw, _PALETTE_PX, background=data.background, max_pixels=data.max_pixels)
-        except ImageError as error:
-            raise DataError(f"'{path}' {error.message}") from None
+    files = iter(files)
+    while batch := list(islice(files, _AT_ONCE)):
+        pixels = np.stack(list(in_threads(functools.partial(_small, data), batch)))
+        palettes = torch.from_numpy(palettes_of_pixels(pixels, data.background))
+        for (member, raw), palette in zip(batch, palettes, strict=True):
+            picture, themes = member
+            about = {
+                "path": picture.path.encode("utf-8", "replace").decode(),
+                "themes": list(themes),
+                "palette": [[colour, round(share, 4)] for colour, share in hex_colours(palette)],
+                "width": picture.width,
+                "height": picture.height,
+            }
+            own = (PurePosixPath(picture.path).suffix.lower(), f".{picture.format}")
+            suffix = next((suffix for suffix in own if suffix in images.SUFFIXES), ".png")
+            yield member, (suffix, raw, about)
 
-    import torch
 
-    pixels = np.stack(list(in_threads(look, zip(raws, paths, strict=True))))
-    return [list(hex_colours(torch.from_numpy(p))) for p in palettes_of_pixels(pixels, data.background)]
+def _small(data: DataConfig, file: tuple[Member, bytes]) -> images.Pixels:
+    (picture, _), raw = file
+    try:
+        return images.fit_square(raw, _PALETTE_PX, background=data.background, max_pixels=data.max_pixels)
+    except ImageError as error:
+        raise DataError(f"'{picture.path}' {error.message}") from None
 
 
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.is_file() else -1
+def _in_order(
+    pictures: Iterable[tuple[Member, Entry]], out: Path, survey: _Survey, progress: Progress | None
+) -> Generator[Entry, None, None]:
+    """The entries by their lots. Each waits in one of `PILES` files beside `out`, with those of like lots."""
+    sweep(out.parent)
+    with temporary_folder(out) as folder:
+        piles = [folder / f"{number}.tar" for number in range(PILES)]
+        with ExitStack() as stack:
+            tars = [
+                stack.enter_context(tarfile.open(pile, "w", format=tarfile.USTAR_FORMAT)) for pile in piles
+            ]
+            for number, (member, entry) in enumerate(pictures):
+                survey.add(member)
+                drawn = _lot(member[0])
+                add_sample(tars[int(drawn[:8], 16) * PILES >> 32], f"{drawn}-{number:012}", entry)
+                if progress:
+                    progress("packing pictures", number + 1, 0)
+        for pile in piles:
+            with tarfile.open(pile) as tar:
+                files = tar.getmembers()
+                for pair in sorted(zip(files[::2], files[1::2], strict=True), key=lambda pair: pair[0].name):
+                    raw, about = (tar.extractfile(file).read() for file in pair)  # type: ignore[union-attr]
+                    yield PurePosixPath(pair[0].name).suffix, raw, json.loads(about)
+            pile.unlink()
 
 
-def lot(picture: Picture) -> str:
+def _lot(picture: Picture) -> str:
     """The place of a picture in the order of shards, which its content decides."""
     return hashlib.blake2b(picture.content_hash.encode(), digest_size=16).hexdigest()
 
 
-def _digest(part: Sequence[Member]) -> str:
+def _digest(share: Sequence[Member]) -> str:
     """Changes when anything that goes into a shard does."""
-    text = json.dumps([(p.path, p.content_hash, themes) for p, themes in part])
+    text = json.dumps([(p.path, p.content_hash, themes) for p, themes in share])
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

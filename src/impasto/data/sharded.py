@@ -1,31 +1,209 @@
 """Shards become a data set: a million pictures start as fast as a thousand, and need no more memory.
 
-Nothing here is as long as the set but two arrays of numbers. Pictures come in an order for which few shards
-need to be open at a time: shards in a new order each epoch, and of `WINDOW` of them the pictures shuffled.
+A shard is decoded when one of its pictures is needed, and mapped from the cache then. Nothing here is as long
+as the set but two arrays of numbers. Pictures come in an order for which few shards need to be open at once:
+shards in a new order each epoch, and of `WINDOW` of them the pictures shuffled.
 """
 
+import functools
 import hashlib
+import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import cached_property
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock
 
+from impasto import images
 from impasto.config import DataConfig, ImageConfig
+from impasto.data import cache
 from impasto.data.batches import MIN_TRAIN_PICTURES, drawn_by_weight, split
-from impasto.data.cache import Indices, Offsets
+from impasto.data.cache import Bytes, Indices, Offsets, Pixels
+from impasto.data.fetching import fetch, is_remote
 from impasto.data.folder import Dataset
-from impasto.data.scan import Progress, Rejected, Scan
-from impasto.data.shard_store import ShardedPixels, ShardStore, sharded_pixels
-from impasto.data.shards import ShardSet, find_shards
-from impasto.data.themes import Floats, Themes
-from impasto.errors import DataError
+from impasto.data.scan import Progress, Rejected, Scan, content_hash, in_threads
+from impasto.data.shards import Sample, Shard, ShardSet, checksum, samples_in
+from impasto.data.themes import Floats, Themes, kept_names, make_themes
+from impasto.errors import DataError, ImageError
+from impasto.files import cache_folder, temporary_folder
 
 WINDOW = 8  # shards
+MOST_OPEN = 16  # shards mapped at a time: what is mapped and looked at is memory, too
 MOST_HELD_OUT = 2_000  # pictures: more are never measured with
 SURVEYED = 8_000  # pictures, among which `some_to_train_on` looks for those of rare themes
+_ABOUT = "samples.json"
+_LOCKS = 16
+
+
+@dataclass(frozen=True)
+class Opened:
+    """One shard: its pictures, and of each a hash of the file and its themes."""
+
+    pixels: Pixels
+    hashes: Sequence[str]
+    themes: Sequence[Sequence[str]]
+    rejected: Sequence[tuple[str, str]]
+    """Name and reason of what was left out."""
+
+
+class ShardedPixels(Pixels):
+    """Pictures of shards by their number in the whole set; `bounds` (M + 1,) has the first of each shard.
+
+    A shard is decoded when one of its pictures is needed, and few are open at a time, so memory does not grow
+    with the set. Methods raise `DataError` where a shard is absent, cut off, or not what its index says.
+    """
+
+    def __init__(self, shards: Sequence[Shard], data: DataConfig, image: ImageConfig) -> None:
+        super().__init__(np.empty(0, np.uint8), image.size, image.channels)
+        self.shards, self.data, self.image = list(shards), data, image
+        self.open = functools.lru_cache(MOST_OPEN)(self._opened)
+        self.bounds: Indices = np.cumsum([0, *(shard.pictures or 0 for shard in shards)], dtype=np.int64)
+
+    def __len__(self) -> int:
+        return int(self.bounds[-1])
+
+    def read_through(self, progress: Progress | None) -> tuple[list[str], Counter[str], list[Rejected]]:
+        """Look into shards that have no index: hashes, counts of themes, and what is left out."""
+        counts, hashes, rejected = [0], list[str](), list[Rejected]()
+        themes = Counter[str]()
+        for number, shard in enumerate(self.shards):
+            opened = self.open(number)
+            counts.append(len(opened.hashes))
+            hashes += opened.hashes
+            themes.update(name for names in opened.themes for name in names)
+            rejected += [Rejected(f"{shard.name}:{name}", reason) for name, reason in opened.rejected]
+            if progress:
+                progress("reading shards", number + 1, len(self.shards))
+        self.bounds = np.cumsum(counts, dtype=np.int64)
+        return hashes, themes, rejected
+
+    def take(self, indices: Indices, offsets: Offsets | None = None) -> Bytes:
+        """See `Pixels.take`."""
+        result = np.empty((len(indices), self.size, self.size, self.channels), np.uint8)
+        for opened, inside, rows in self.parts(indices):
+            result[rows] = opened.pixels.take(inside, None if offsets is None else offsets[rows])
+        return result
+
+    def whole(self, index: int) -> Bytes:
+        """See `Pixels.whole`."""
+        opened, inside, _ = next(self.parts(np.array([index], np.int64)))
+        return np.array(opened.pixels.whole(int(inside[0])))
+
+    def parts(self, indices: Indices) -> Iterator[tuple[Opened, Indices, Indices]]:
+        """Shard by shard: the shard, which pictures of it are meant, and their rows in `indices`."""
+        numbers = np.searchsorted(self.bounds, indices, side="right") - 1
+        for number in np.unique(numbers):
+            rows = np.flatnonzero(numbers == number)
+            yield self.open(int(number)), indices[rows] - self.bounds[number], rows
+
+    def _opened(self, number: int) -> Opened:
+        """A shard, decoded now where no earlier start did that."""
+        shard, here, root = self.shards[number], None, cache_folder() / "pixels"
+        with ExitStack() as stack:
+            if not shard.sha256 and is_remote(shard.place):  # nobody knows yet what is there now
+                here = _at_hand(shard, stack)
+                shard = self.shards[number] = shard.model_copy(update={"sha256": checksum(here)})
+            identity = shard.sha256 or _as_it_is_now(Path(shard.place))
+            folder = root / cache.key_of(["shard", identity], self.data, self.image)
+
+            def is_whole() -> bool:
+                return self._load(folder, shard) is not None
+
+            found = self._load(folder, shard)
+            if found is None:
+                root.mkdir(parents=True, exist_ok=True)
+                # Processes of one run ask for the same shards at a time: one of them does the work.
+                with FileLock(root / f".shards-{int(folder.name, 16) % _LOCKS}.lock"):
+                    if not is_whole():
+                        write = functools.partial(self._write, shard, here or _at_hand(shard, stack))
+                        cache.build(folder, write, is_whole)
+                found = self._load(folder, shard)
+        if found is None:
+            raise DataError(f"the cache '{folder}' cannot be read back", "remove that folder and try again")
+        return found
+
+    def _load(self, folder: Path, shard: Shard) -> Opened | None:
+        try:
+            about = json.loads((folder / _ABOUT).read_bytes())
+            hashes, themes, rejected = about["hashes"], about["themes"], about["rejected"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        size, channels = self.image.size, self.image.channels
+        pixels: Pixels | None = Pixels(np.empty((0, size, size, channels), np.uint8), size, channels)
+        if hashes:
+            pixels = cache.load(folder, len(hashes), self.data, self.image)
+        if pixels is None or shard.pictures not in (None, len(hashes)):
+            return None
+        return Opened(pixels, hashes, themes, rejected)
+
+    def _write(self, shard: Shard, path: Path, folder: Path) -> None:
+        hashes, themes, rejected = list[str](), list[Sequence[str]](), list[tuple[str, str]]()
+
+        def usable() -> Iterator[Bytes]:
+            for sample, pixels in in_threads(self._decoded, samples_in(path, shard.place)):
+                if not isinstance(pixels, str):
+                    hashes.append(content_hash(sample.picture))
+                    themes.append(sample.themes)
+                    yield pixels
+                elif shard.pictures is None:
+                    rejected.append((sample.name, pixels))
+                else:  # it was looked at when it was packed
+                    raise DataError(f"'{sample.name}' in the shard '{shard.place}' {pixels}")
+
+        cache.stream(folder, usable())
+        if shard.pictures not in (None, len(hashes)):
+            raise DataError(
+                f"the shard '{shard.place}' has {len(hashes)} pictures, and the index says {shard.pictures}",
+                "pack the folder again",
+            )
+        about = {"hashes": hashes, "themes": themes, "rejected": rejected}
+        (folder / _ABOUT).write_text(json.dumps(about))
+
+    def _decoded(self, sample: Sample) -> tuple[Sample, Bytes | str]:
+        """The sample with its pixels, or with the reason why it has none."""
+        shortest = max(self.data.min_side_px, self.image.size if self.data.fit == "windows" else 0)
+        try:
+            pixels = cache.fitted(sample.picture, self.data, self.image)
+            header = images.header(sample.picture)
+        except ImageError as error:
+            return sample, error.message
+        if min(header.width, header.height) < shortest or min(pixels.shape[:2]) < self.image.size:
+            return sample, f"is too small: at least {shortest} px are needed"
+        return sample, pixels
+
+
+def _as_it_is_now(path: Path) -> str:
+    """What a file on this disk is known by where no index has its checksum."""
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise DataError(f"the shard '{path}' cannot be read: {error.strerror}") from None
+    return repr((str(path.resolve()), status.st_size, status.st_mtime_ns))
+
+
+def _at_hand(shard: Shard, stack: ExitStack) -> Path:
+    """A file with what is in a shard, as long as `stack` is open. Raises `DataError`."""
+    path = Path(shard.place)
+    try:
+        if is_remote(shard.place):
+            folder = temporary_folder(cache_folder() / "pixels" / "fetched")
+            path = stack.enter_context(folder) / "shard.tar"
+            fetch(shard.place, path, shard.bytes)
+        digest = shard.sha256 and checksum(path)
+    except OSError as error:
+        raise DataError(f"the shard '{shard.place}' cannot be read: {error.strerror or error}") from None
+    if digest != shard.sha256:
+        raise DataError(
+            f"the shard '{shard.place}' is not what the index says: its checksum differs",
+            "it is damaged or another one: copy it again, or remove it and pack the folder again",
+        )
+    return path
 
 
 class ByShards:
@@ -39,47 +217,45 @@ class ByShards:
     ) -> None:
         self._indices, self._weigh = indices, weigh
         edges = np.searchsorted(indices, bounds)
-        self._spans = np.stack((edges[:-1], edges[1:]), 1)
-        self._spans = self._spans[self._spans[:, 1] > self._spans[:, 0]]
-        self._epoch: tuple[int, int] | None = None
-        self._shards, self._ends = self._spans, edges
-        self._windows: dict[tuple[int, int, int], Indices] = {}
+        spans = np.stack((edges[:-1], edges[1:]), 1)
+        self._spans = spans[spans[:, 1] > spans[:, 0]]
+        self._epoch = functools.lru_cache(1)(self._make_epoch)
+        # A batch lies in two windows at most, unless they are tiny.
+        self._window = functools.lru_cache(2)(self._make_window)
 
     def at(self, seed: int, epoch: int, places: Indices) -> Indices:
         """See `batches.Order.at`."""
-        if self._epoch != (seed, epoch):
-            order = np.random.default_rng([seed, epoch]).permutation(len(self._spans))
-            self._shards, self._epoch = self._spans[order], (seed, epoch)
-            sizes = np.cumsum(self._shards[:, 1] - self._shards[:, 0])
-            self._ends = np.append(sizes[WINDOW - 1 :: WINDOW], sizes[-1:] if len(sizes) % WINDOW else [])
+        _, begins = self._epoch(seed, epoch)
         result = np.empty_like(places)
-        windows = np.searchsorted(self._ends, places, side="right")
+        windows = np.searchsorted(begins, places, side="right") - 1
         for window in np.unique(windows):
             here = windows == window
-            begin = int(self._ends[window - 1]) if window else 0
-            result[here] = self._window(seed, epoch, int(window))[places[here] - begin]
+            result[here] = self._window(seed, epoch, int(window))[places[here] - begins[window]]
         return result
 
-    def _window(self, seed: int, epoch: int, window: int) -> Indices:
-        key = seed, epoch, window
-        if key not in self._windows:
-            spans = self._shards[window * WINDOW : (window + 1) * WINDOW]
-            chosen = np.concatenate([self._indices[first:end] for first, end in spans])
-            generator = np.random.default_rng([seed, epoch, window])
-            if self._weigh is not None:
-                chosen = chosen[drawn_by_weight(self._weigh(chosen), generator)]
-            while len(self._windows) > 1:  # a batch lies in two of them at most, unless they are tiny
-                self._windows.pop(next(iter(self._windows)))
-            self._windows[key] = generator.permutation(chosen)
-        return self._windows[key]
+    def _make_epoch(self, seed: int, epoch: int) -> tuple[Indices, Indices]:
+        """The shards in their order, and the places at which windows begin."""
+        shards = self._spans[np.random.default_rng([seed, epoch]).permutation(len(self._spans))]
+        begins = np.cumsum([0, *(shards[:, 1] - shards[:, 0])[:-1]], dtype=np.int64)
+        return shards, begins[::WINDOW]
+
+    def _make_window(self, seed: int, epoch: int, window: int) -> Indices:
+        spans = self._epoch(seed, epoch)[0][window * WINDOW : (window + 1) * WINDOW]
+        chosen = np.concatenate([self._indices[first:end] for first, end in spans])
+        generator = np.random.default_rng([seed, epoch, window])
+        if self._weigh is not None:
+            chosen = chosen[drawn_by_weight(self._weigh(chosen), generator)]
+        return generator.permutation(chosen)
 
 
 @dataclass(frozen=True)
 class ShardedDataset(Dataset):
     """A `Dataset` whose pictures lie in shards; `labels` has the names of the themes, and no rows."""
 
-    shards: ShardSet | None = None
-    identities: tuple[str, ...] = ()
+    pixels: ShardedPixels
+    shards: ShardSet
+    theme_counts: Counter[str]
+    identities: Sequence[str]
     """Of each shard its checksum, or of its pictures."""
 
     @cached_property
@@ -90,11 +266,6 @@ class ShardedDataset(Dataset):
         digest.update(self.holdout_indices.tobytes())
         return digest.hexdigest()
 
-    @property
-    def _sharded(self) -> ShardedPixels:
-        assert isinstance(self.pixels, ShardedPixels)
-        return self.pixels
-
     @cached_property
     def theme_matrix(self) -> Floats:
         """See `Dataset.theme_matrix`; it opens every shard."""
@@ -102,17 +273,22 @@ class ShardedDataset(Dataset):
 
     def themes_of(self, indices: Indices) -> Floats:
         """See `Dataset.themes_of`."""
-        return self._sharded.themes(indices, self.themes)
+        result = np.zeros((len(indices), len(self.themes)), np.float32)
+        for opened, inside, rows in self.pixels.parts(indices):
+            result[rows] = make_themes([opened.themes[i] for i in inside], self.themes).matrix
+        return result
 
     @cached_property
     def palettes(self) -> Floats:
         """See `Dataset.palettes`; it opens every shard."""
-        return self._sharded.palettes(self.data.background)
+        from impasto.data.palette_cache import open_palettes  # torch is slow to import
+
+        every = map(self.pixels.open, range(len(self.pixels.shards)))
+        return np.concatenate([open_palettes(shard.pixels, self.data.background) for shard in every])
 
     @cached_property
     def statistics(self) -> dict[str, Any]:
         """See `Dataset.statistics`; the mean colour is that of the index, if there is one."""
-        assert self.shards is not None
         return {
             "pictures": len(self.pixels),
             "train": len(self.train_indices),
@@ -120,14 +296,12 @@ class ShardedDataset(Dataset):
             "rejected": len(self.scan.rejected),
             "ignored": 0,
             "mean_colour": [round(c, 4) for c in self.shards.mean_colour],
-            "themes": dict(self.shards.themes),
+            "themes": {name: self.theme_counts[name] for name in self.themes},
         }
 
     def order(self) -> ByShards:
         """See `Dataset.order`; `data.balance` holds within every `WINDOW` shards."""
-        assert self._sharded.bounds is not None
-        weigh = self._weights if self.data.balance else None
-        return ByShards(self.train_indices, self._sharded.bounds, weigh)
+        return ByShards(self.train_indices, self.pixels.bounds, self._weights if self.data.balance else None)
 
     def _weights(self, indices: Indices) -> Offsets:
         rows = Themes(self.themes, self.themes_of(indices))
@@ -135,7 +309,6 @@ class ShardedDataset(Dataset):
 
     def some_to_train_on(self, count: int, seed: int, of_each_theme: int = 0) -> Indices:
         """See `Dataset.some_to_train_on`; of packed shards, in random order, the first are looked at."""
-        assert self.shards is not None
         candidates = self.train_indices
         if self.shards.indexed:
             candidates = candidates[: max(count, SURVEYED if of_each_theme and self.themes else 0)]
@@ -144,14 +317,13 @@ class ShardedDataset(Dataset):
 
 
 def open_shards(
-    place: str, data: DataConfig, image: ImageConfig, *, seed: int, progress: Progress | None = None
+    found: ShardSet, place: str, data: DataConfig, image: ImageConfig, seed: int, progress: Progress | None
 ) -> ShardedDataset:
-    """Open a set of shards; with an index this takes as long for a million pictures as for a thousand.
+    """Open the shards that `place` means. With an index a million pictures take as long as a thousand.
 
     The first pictures of packed shards are held out, a tenth or `MOST_HELD_OUT`. Shards without an index are
     read through at the first start. Raises `DataError` for what cannot be used.
     """
-    found = find_shards(place)
     if data.themes not in ("folders", "none"):
         raise DataError(
             f"the themes of shards are in them, and data.themes is '{data.themes}'",
@@ -165,30 +337,20 @@ def open_shards(
             f"a picture in these shards has {found.shortest_side_px} px, and {shortest} are needed",
             f"impasto pack DIR --min-side {shortest}",
         )
-    store = ShardStore(found.shards, data, image)
+    pixels, rejected = ShardedPixels(found.shards, data, image), list[Rejected]()
     if found.indexed:
-        pixels = sharded_pixels(store, [shard.pictures or 0 for shard in found.shards])
         train, holdout = _first_held_out(pixels, data, place)
-        identities: Sequence[str] = [shard.sha256 or "" for shard in found.shards]
-        rejected: list[Rejected] = []
+        identities, counts = [shard.sha256 for shard in found.shards], Counter(found.themes)
     else:
-        found, pixels, hashes, rejected = _read_through(found, store, progress)
-        if not hashes:
+        identities, counts, rejected = pixels.read_through(progress)
+        if not identities:
             why = f": '{rejected[0].path}' {rejected[0].reason}" if rejected else ""
             raise DataError(f"no picture in '{place}' can be used{why}", "a shard holds picture files")
-        train, holdout = split(hashes, data.holdout_share, data.holdout_min_pictures, seed)
-        identities = hashes
-    names = () if data.themes == "none" else _kept(found, data)
-    found = replace(found, themes={name: found.themes[name] for name in names})
+        train, holdout = split(identities, data.holdout_share, data.holdout_min_pictures, seed)
+    names = () if data.themes == "none" else tuple(kept_names(counts, data))
     labels = Themes(names, np.empty((0, len(names)), np.float32))
     scan = Scan(Path(place), (), tuple(rejected), 0)
-    return ShardedDataset(scan, pixels, train, holdout, labels, data, found, tuple(identities))
-
-
-def count_pictures(place: str) -> int | None:
-    """How many pictures are in a set of shards; None where no index says so."""
-    found = find_shards(place)
-    return found.pictures if found.indexed else None
+    return ShardedDataset(scan, pixels, train, holdout, labels, data, found, counts, identities)
 
 
 def _first_held_out(pixels: ShardedPixels, data: DataConfig, place: str) -> tuple[Indices, Indices]:
@@ -201,46 +363,8 @@ def _first_held_out(pixels: ShardedPixels, data: DataConfig, place: str) -> tupl
         )
     wanted = max(least, min(round(data.holdout_share * count), MOST_HELD_OUT))
     wanted = min(wanted, count - MIN_TRAIN_PICTURES)
-    last, *further = _hashes_from(pixels, wanted - 1)
-    for content in further:  # copies lie side by side: all of them are on one side
-        if content != last:
-            break
-        wanted += 1
+    # Copies lie side by side: all of them, as far as this shard goes, are on one side.
+    opened, inside, _ = next(pixels.parts(np.array([wanted - 1], np.int64)))
+    last, *further = opened.hashes[int(inside[0]) :]
+    wanted += sum(1 for _ in takewhile(lambda content: content == last, further))
     return np.arange(wanted, count, dtype=np.int64), np.arange(wanted, dtype=np.int64)
-
-
-def _hashes_from(pixels: ShardedPixels, index: int) -> Iterator[str]:
-    """The contents from a picture on, until its shard ends."""
-    opened, inside, _ = next(pixels.parts(np.array([index], np.int64)))
-    yield from opened.hashes[int(inside[0]) :]
-
-
-def _read_through(
-    found: ShardSet, store: ShardStore, progress: Progress | None
-) -> tuple[ShardSet, ShardedPixels, list[str], list[Rejected]]:
-    """Open each shard once to see what is in it."""
-    counts: list[int] = []
-    hashes: list[str] = []
-    rejected: list[Rejected] = []
-    themes: dict[str, int] = {}
-    for number in range(len(found.shards)):
-        opened = store.open(number)
-        counts.append(len(opened.hashes))
-        hashes += opened.hashes
-        rejected += [Rejected(f"{found.shards[number].name}:{n}", reason) for n, reason in opened.rejected]
-        for names in opened.themes:
-            for name in names:
-                themes[name] = themes.get(name, 0) + 1
-        if progress:
-            progress("reading shards", number + 1, len(found.shards))
-    return replace(found, themes=themes), sharded_pixels(store, counts), hashes, rejected
-
-
-def _kept(found: ShardSet, data: DataConfig) -> tuple[str, ...]:
-    kept = tuple(sorted(name for name, count in found.themes.items() if count >= data.theme_min_pictures))
-    if found.themes and not kept:
-        raise DataError(
-            f"none of the {len(found.themes)} themes has {data.theme_min_pictures} pictures",
-            "lower data.theme_min_pictures",
-        )
-    return kept

@@ -104,19 +104,24 @@ def find_themes(scan: Scan, data: DataConfig) -> Themes:
         f" ({', '.join(map(ascii, spellings))})."
         for name, spellings in sorted(joined.items())
     ]
-    counts = Counter(name for own in names for name in own)
-    kept = sorted(name for name, count in counts.items() if count >= data.theme_min_pictures)
-    if counts and not kept:
-        raise DataError(
-            f"none of the {len(counts)} themes has {data.theme_min_pictures} pictures",
-            "lower data.theme_min_pictures",
-        )
+    kept = kept_names(Counter(name for own in names for name in own), data)
     if len(kept) > MOST_THEMES and data.fit != "windows":  # upscalers heed no themes
         raise DataError(
             f"{len(kept):,} themes are more than {MOST_THEMES:,}: sentences make no themes",
             "separate tags by commas, leave rare ones out (data.theme_min_pictures), or set data.themes=none",
         )
     return replace(make_themes(names, kept), notes=tuple(notes))
+
+
+def kept_names(counts: Mapping[str, int], data: DataConfig) -> list[str]:
+    """The themes that enough pictures have, sorted. Raises `DataError` where none has."""
+    kept = sorted(name for name, count in counts.items() if count >= data.theme_min_pictures)
+    if counts and not kept:
+        raise DataError(
+            f"none of the {len(counts)} themes has {data.theme_min_pictures} pictures",
+            "lower data.theme_min_pictures",
+        )
+    return kept
 
 
 def make_themes(names: Sequence[Iterable[str]], known: Sequence[str] | None = None) -> Themes:
