@@ -135,11 +135,11 @@ class OpenvinoEngine:
 
     def __init__(self, network: Upscaler) -> None:
         with without_telemetry(), _all_instructions():
-            self._open(network)
+            import openvino
 
-    def _open(self, network: Upscaler) -> None:
-        import openvino
+            self._compile(openvino, network)
 
+    def _compile(self, openvino: Any, network: Upscaler) -> None:
         self.at_once, self.scale = turns(), network.scale
         self._tensor = openvino.Tensor
         core = openvino.Core()
