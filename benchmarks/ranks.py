@@ -2,9 +2,8 @@
 
     python benchmarks/ranks.py --pictures DIR --preset default --preset dcgan --processes 1x2 2x1 --rounds 3
 
-`2x1` is two processes of one thread each; `2x1:sockets` has them talk by gloo, not by shared memory. Arms
-take turns, and each figure is the median of the rounds; the first `--warm` steps of a training are not
-counted. Ratios are to the first arm.
+`2x1` is two processes of one thread each. Arms take turns, and each figure is the median of the rounds; the
+first `--warm` steps of a training are not counted. Ratios are to the first arm.
 """
 
 import argparse
@@ -22,14 +21,13 @@ from kit.processes import run_together
 LAYOUT = argparse.RawDescriptionHelpFormatter
 CHILD = """
 import json, sys, time
+from contextlib import contextmanager
 import torch
 import impasto
 from impasto.training import ranks
 from impasto.training.engine import Engine
 
-pictures, out, preset, threads, warm, steps, settings, sockets = json.loads(sys.argv[1])
-if sockets:
-    ranks.talk_by_memory = lambda: None
+pictures, out, preset, threads, warm, steps, settings = json.loads(sys.argv[1])
 torch.set_num_threads(threads)
 one_step, marks, talk = Engine._step, [], [0.0]
 
@@ -42,20 +40,18 @@ def timed(engine):
     return one_step(engine)
 
 talks = []
-spoken = ranks._talking
-class Talking:
-    def __enter__(self):
-        self.began = time.perf_counter()
-        self.inner = spoken()
-        return self.inner.__enter__()
-    def __exit__(self, *what):
-        talk[0] += time.perf_counter() - self.began
-        return self.inner.__exit__(*what)
-ranks._talking = Talking
+communicating = ranks.communicating
+@contextmanager
+def clocked():
+    began = time.perf_counter()
+    with communicating():
+        yield
+    talk[0] += time.perf_counter() - began
+ranks.communicating = clocked
 Engine._step = timed
 impasto.train(pictures, out, preset=preset, overrides=settings)
 seconds = marks[-1] - marks[warm]
-if ranks.is_first():
+if ranks.is_first_rank():
     share = (talks[-1] - talks[warm]) / seconds
     print(json.dumps({"seconds": seconds, "steps": steps - 1, "talking": share}))
 """
@@ -66,7 +62,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=LAYOUT)
     parser.add_argument("--pictures", type=Path, required=True)
     parser.add_argument("--preset", action="append", required=True)
-    parser.add_argument("--processes", nargs="+", default=["1x2", "2x1"], metavar="NxTHREADS[:sockets]")
+    parser.add_argument("--processes", nargs="+", default=["1x2", "2x1"], metavar="NxTHREADS")
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--batch", type=int, nargs="+", default=[0], help="0: the preset's")
     parser.add_argument("--steps", type=int, default=40)
@@ -115,8 +111,7 @@ def one(args: argparse.Namespace, preset: str, batch: int, arm: str) -> dict[str
     """One training, and what its first process says."""
     from impasto.config import load_config
 
-    sockets = arm.endswith(":sockets")
-    processes, threads = map(int, arm.removesuffix(":sockets").split("x"))
+    processes, threads = map(int, arm.split("x"))
     settings: dict[str, Any] = {"image.size": args.size, "train.evaluate_every_images": 10**9}
     settings |= {"train.snapshot_every_images": 10**9, "train.checkpoint_every_seconds": 10**6}
     settings |= {"stop.images": 10**9, "train.device": "cpu"}
@@ -125,7 +120,6 @@ def one(args: argparse.Namespace, preset: str, batch: int, arm: str) -> dict[str
     size = batch or load_config(preset).train.batch_size
     with tempfile.TemporaryDirectory() as folder:
         what = [str(args.pictures), f"{folder}/run", preset, threads, args.warm, args.steps, settings]
-        what.append(sockets)
         said = run_together(CHILD, what, processes, threads)
         time.sleep(0.2)
     figures = json.loads(said.splitlines()[-1])

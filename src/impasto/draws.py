@@ -1,8 +1,8 @@
 """Random numbers for a batch that several processes share.
 
-Each process draws those of the whole batch from the same seed and keeps its own, every `world`-th from its
-rank on: then N processes learn from exactly the numbers that one process would have drawn, and what is first
-in a batch (the pairs of a lesson) is spread over all of them.
+Each process draws those of the whole batch from the same seed and keeps every `world`-th from its rank on. So
+N processes learn from exactly the numbers that one process would have drawn. Generators with a seed for each
+rank would be other numbers, and a run could not go on with another number of processes by the same curve.
 """
 
 import torch
@@ -28,15 +28,14 @@ def shared(seed: int, rank: int = 0, world: int = 1) -> Shared:
 
 def whole(count: int, rng: torch.Generator) -> int:
     """How many the batch has of which this process has `count`."""
-    return count * _part(rng)[1]
+    return count * rng.world if isinstance(rng, Shared) else count
 
 
 def mine(numbers: Tensor, rng: torch.Generator, dim: int = 0) -> Tensor:
     """This process's part of what was drawn for the whole batch along `dim`."""
-    rank, world = _part(rng)
-    if world == 1:
+    if not isinstance(rng, Shared):
         return numbers
-    return numbers[(slice(None),) * dim + (slice(rank, None, world),)]
+    return numbers[(slice(None),) * dim + (slice(rng.rank, None, rng.world),)]
 
 
 def rand(count: int, *shape: int, rng: torch.Generator) -> Tensor:
@@ -52,7 +51,3 @@ def randn(count: int, *shape: int, rng: torch.Generator) -> Tensor:
 def randint(low: int, high: int, count: int, *shape: int, rng: torch.Generator) -> Tensor:
     """(count, *shape) from low, ..., high - 1."""
     return mine(torch.randint(low, high, (whole(count, rng), *shape), generator=rng), rng)
-
-
-def _part(rng: torch.Generator) -> tuple[int, int]:
-    return (rng.rank, rng.world) if isinstance(rng, Shared) else (0, 1)

@@ -60,8 +60,7 @@ def meet(cfg: TrainConfig, together: Arrangement) -> tuple[Choice, Fabric]:
         choice = choose(cfg)
         return choice, make_fabric(choice)
     make_fabric(Choice(_device(cfg.device), "float32", "to meet"), together)
-    ranks.talk_by_memory()
-    choice = ranks.said_by_the_first(lambda: choose(cfg))
+    choice = ranks.broadcast(choose(cfg) if ranks.is_first_rank() else None)
     return choice, make_fabric(choice, together)
 
 

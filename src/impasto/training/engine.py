@@ -24,7 +24,6 @@ from impasto.training.signals import Interruption
 from impasto.training.state import STATE_FILE, TrainingState
 from impasto.training.stopping import Progressed, Reason, reason_to_stop, share_done, update_balance
 from impasto.training.task import Task
-from impasto.training.undo import Undo
 from impasto.training.ward import Ward
 
 PROGRESS_EVERY_SECONDS = 1.0
@@ -51,7 +50,6 @@ class Engine:
         self.threads.on_change = self._threads_changed
         watch(self.state.average, self.threads)
         self.ends = False  # whether it was interrupted, as the first process knows it
-        self.undo = Undo() if ranks.world() > 1 and ranks.is_first() else None
         self.ward = Ward(
             self.config,
             self.state,
@@ -64,17 +62,14 @@ class Engine:
     def fit(self) -> Reason:
         """Train until a stop condition holds. Saves in every case; raises `TrainingError` on divergence.
 
-        Of several processes each runs this in step with the others. Where one is lost, the first saves the
-        run as it was before the step in which that happened, and all raise `RankLostError`.
+        Of several processes each runs this in step with the others. Where one is lost all raise
+        `RankLostError`, and nothing is saved: a step may be half done. The last checkpoint stays.
         """
         try:
             with self.threads.restored():
                 return self._fit()
         except ranks.RankLostError as lost:
-            if self.undo is not None:
-                self.undo.put_back(self.state)
-                self._checkpoint()
-                self._emit(events.Stopped(self.state.images_seen, "lost", lost.message, self.state.seconds))
+            self._emit(events.Stopped(self.state.images_seen, "lost", lost.message, self.state.seconds))
             raise
 
     def _fit(self) -> Reason:
@@ -83,10 +78,8 @@ class Engine:
         self.ward.begin()  # from its first second a run can be resumed, and has somewhere to go back to
         shown_at = clock = time.monotonic()
         save_at = clock + min(FIRST_CHECKPOINT_SECONDS, cfg.checkpoint_every_seconds)
-        self.ends = bool(ranks.of_the_first([self.interrupted.is_set()])[0])
+        self.ends = ranks.broadcast(self.interrupted.is_set())
         while (reason := self._reason()) is None:
-            if self.undo is not None:
-                self.undo.note(state)
             before = state.images_seen
             with self.threads.unit("step"):
                 stats = self._step()
@@ -102,10 +95,10 @@ class Engine:
 
             now = time.monotonic()
             # By one clock, and one process's signals, or they would part.
-            passed, saves, ends = ranks.of_the_first([now - clock, now >= save_at, self.interrupted.is_set()])
+            decided = now - clock, now >= save_at, self.interrupted.is_set()
+            passed, saves, self.ends = ranks.broadcast(decided)
             state.seconds += passed
             clock = now
-            self.ends = bool(ends)
             if trouble is not None:
                 if (reason := self.ward.act_on(trouble)) is not None:
                     break
@@ -126,7 +119,7 @@ class Engine:
         stats = mean_of_all(self.task.step(state, config, self._next_batch))
         state.images_seen += size * rounds
         state.steps += 1
-        if ranks.is_first():
+        if ranks.is_first_rank():
             states.update_average(state, config.ema, size * rounds)
         accuracies = (float(stats.real_accuracy), float(stats.fake_accuracy))
         state.balance = update_balance(
@@ -170,7 +163,7 @@ class Engine:
         )
 
     def _snapshot(self) -> None:
-        if not ranks.is_first():
+        if not ranks.is_first_rank():
             return
         path = self.task.show(self.state, self.out / "samples")
         self._emit(events.Snapshot(self.state.images_seen, str(path.relative_to(self.out))))
@@ -179,8 +172,8 @@ class Engine:
         state = self.state
         if state.evaluations and state.evaluations[-1]["images_seen"] == state.images_seen:
             return  # measured already: a run that ends where it evaluated, or was resumed there
-        found = self.task.measure(state) if ranks.is_first() else None
-        record = ranks.said_by_the_first(lambda: found.record() if found else {})
+        found = self.task.measure(state) if ranks.is_first_rank() else None
+        record = ranks.broadcast(found.record() if found else {})
         best = better(record, state.best)
         measured = {"images_seen": state.images_seen, "repairs": len(state.repairs), **record}
         state.evaluations.append(measured | ({"extra": True} if extra else {}))
@@ -203,7 +196,7 @@ class Engine:
         save_model(self.out / name, self.task.weights(state), info)
 
     def _checkpoint(self) -> None:
-        if not ranks.is_first() or not states.is_finite(self.state):
+        if not ranks.is_first_rank() or not states.is_finite(self.state):
             return  # the checkpoint before it stays; the next step's losses will tell
         with self.interrupted.held():  # nobody's impatience costs what was learnt
             states.save(self.state, self.out / STATE_FILE, self.config, self.data["fingerprint"])
@@ -219,7 +212,7 @@ class Engine:
             self._snapshot()
             self._evaluate(extra=True)
             self._checkpoint()  # with what was measured
-        if reason.condition != "interrupted" and ranks.is_first():
+        if reason.condition != "interrupted" and ranks.is_first_rank():
             channels, seen = self.config.image.channels, self.state.images_seen
             previews.save_history(self.out / "samples", self.out / "history.webp", channels, seen)
         self._emit(events.Stopped(self.state.images_seen, reason.condition, reason.words, self.state.seconds))

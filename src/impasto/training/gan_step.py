@@ -42,10 +42,11 @@ class StepStats:
 
 def mean_of_all(stats: StepStats) -> StepStats:
     """The means over all processes that train together: what each says of its part of the batch."""
-    if ranks.world() == 1:
+    if ranks.world_size() == 1:
         return stats
     names = tuple(stats.__dict__)
-    values = ranks.mean(torch.stack([getattr(stats, name).float() for name in names]))
+    values = torch.stack([getattr(stats, name).float() for name in names])
+    ranks.average([values])
     return StepStats(**dict(zip(names, values, strict=True)))
 
 

@@ -21,7 +21,7 @@ from typing import Any
 
 from impasto.errors import ConfigError
 
-PATIENCE_SECONDS = 60.0  # for the others to save and end by themselves after one of them has ended badly
+PATIENCE_SECONDS = 60.0  # for the others to end by themselves after one of them has ended badly
 POLL_SECONDS = 0.1
 STORE = "IMPASTO_STORE"  # names the file in which the processes of one machine find each other
 
@@ -77,7 +77,7 @@ def start(arguments: Sequence[str], devices: int) -> int:
     """Run `impasto ARGUMENTS` in so many processes on this machine; returns the first one's exit code, or
     another's that failed alone.
 
-    When one ends badly the others get a minute to save and to end. Ctrl-C reaches all of them by itself;
+    When one ends badly the others get a minute to notice and to end. Ctrl-C reaches all of them by itself;
     other signals are handed on. Then this waits until they have saved.
     """
     with tempfile.TemporaryDirectory() as folder:
@@ -85,11 +85,8 @@ def start(arguments: Sequence[str], devices: int) -> int:
             # They meet in a file: PyTorch's server for that asks the name server who 127.0.0.1 is.
             STORE: str(Path(folder) / "store"),
             "GLOO_SOCKET_IFNAME": _loopback(),  # or they listen to the network, too
-            "MASTER_ADDR": "127.0.0.1",
-            "MASTER_PORT": str(free_port()),
             "WORLD_SIZE": str(devices),
             "LOCAL_WORLD_SIZE": str(devices),
-            "NODE_RANK": "0",
             # All cores, dealt out: more threads than cores wait for each other.
             "OMP_NUM_THREADS": os.environ.get(
                 "OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // devices))
@@ -117,14 +114,6 @@ def _loopback() -> str:
     """What this system calls the network of this machine alone."""
     names = [name for _, name in socket.if_nameindex()]
     return next((name for name in names if name.startswith("lo")), "")
-
-
-def free_port() -> int:
-    """A port of this machine that nobody listens on now."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
 
 
 @contextmanager

@@ -74,7 +74,7 @@ class Outlook:
 
 def look_ahead(config: Config, dataset: Dataset, fabric: Fabric, task: Task) -> Outlook:
     """Whole batches and nothing computed twice if that fits; else twice; else in parts, too."""
-    batch, free = config.train.batch_size // ranks.world(), room(fabric.device)
+    batch, free = config.train.batch_size // ranks.world_size(), room(fabric.device)
     plain, thrifty = (
         measure(override(config, {"train.recompute": recompute}), dataset, fabric, task)
         for recompute in (False, True)
@@ -93,7 +93,7 @@ def settled(config: Config, dataset: Dataset, fabric: Fabric, task: Task) -> Con
 
     Raises `ConfigError` for a number of parts that does not divide what each process has of a batch.
     """
-    train, batch = config.train, config.train.batch_size // ranks.world()
+    train, batch = config.train, config.train.batch_size // ranks.world_size()
     recompute, parts = bool(train.recompute), max(1, train.parts)
     if batch % parts or (parts > 1 and batch // parts < 2):
         raise ConfigError(
@@ -103,8 +103,7 @@ def settled(config: Config, dataset: Dataset, fabric: Fabric, task: Task) -> Con
     open_ = train.recompute is None or not train.parts
     if open_ and isinstance(config.model, GeneratorConfig) and batch * config.image.size**2 > SMALL:
         found = look_ahead(config, dataset, fabric, task)
-        twice, count = ranks.of_the_first([found.recompute, found.parts])
-        recompute, parts = bool(twice), int(count)
+        recompute, parts = ranks.broadcast((found.recompute, found.parts))
     chosen = {"recompute": recompute, "parts": parts}
     return config.model_copy(update={"train": train.model_copy(update=chosen)})
 
@@ -128,7 +127,7 @@ def room(device: torch.device) -> float:
     limit, used = _read(group / "memory.max").strip(), _read(group / "memory.current").strip()
     if limit.isdigit() and used.isdigit():  # a container's
         found.append(float(int(limit) - int(used)))
-    return max(0.0, min(found)) / ranks.world()
+    return max(0.0, min(found)) / ranks.world_size()
 
 
 def _read(path: Path) -> str:
@@ -140,9 +139,9 @@ def _read(path: Path) -> str:
 
 def _most_in_a_step(config: Config, dataset: Dataset, fabric: Fabric, task: Task, count: int) -> float:
     """Bytes at the fullest moment of a step with `count` pictures in each process."""
-    size = count * ranks.world()
+    size = count * ranks.world_size()
     small = override(config, {"train.batch_size": size, "train.parts": 1})
-    batches = dataset.batches(size, config.train.seed, ranks.rank(), ranks.world())
+    batches = dataset.batches(size, config.train.seed, ranks.rank(), ranks.world_size())
     state = states.create_state(small, batches, fabric)
     state.images_seen = 10**9  # a generator that grows is grown
 

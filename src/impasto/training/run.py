@@ -153,16 +153,18 @@ def train(
             )
 
         choice, fabric = places.meet(config.train, arrangement)
-        if bool(ranks.of_the_first([resuming])[0]) != resuming:
+        if ranks.broadcast(resuming) != resuming:
             raise InputError(f"not all processes see the same folder '{out}'", "choose another --out")
         pinned = config.train.model_copy(update={"precision": choice.precision})
         config = config.model_copy(update={"train": pinned})
 
-        with ranks.first_alone():  # the others find the cache that it makes
+        with ranks.first_rank_first():  # the others find the cache that it makes
             dataset = open_data(directory, None if low is None else Path(low), config, progress)
         if not resuming:
             config = with_themes(config, dataset)
-        batches = dataset.batches(config.train.batch_size, config.train.seed, ranks.rank(), ranks.world())
+        batches = dataset.batches(
+            config.train.batch_size, config.train.seed, ranks.rank(), ranks.world_size()
+        )
         state = states.create_state(config, batches, fabric)
         if config.train.begin_with and not resuming:
             states.begin_with(state, config.model, config.train.begin_with)
@@ -174,9 +176,9 @@ def train(
         task = make_task(config, state, fabric, dataset, first=not resuming, threads=threads)
         config = memory.settled(config, dataset, fabric, task)
         states.save_memory(state, config.train)
-        ranks.share(t for _, m in state.modules() for t in (*m.parameters(), *m.buffers()))
+        ranks.broadcast_tensors(t for _, m in state.modules() for t in (*m.parameters(), *m.buffers()))
         interrupted = stack.enter_context(stopping_on_signals())
-        if not ranks.is_first():
+        if not ranks.is_first_rank():
             engine = Engine(config, state, fabric, task, out, _about(dataset), (), interrupted)
             return _ended(engine, engine.fit())
         remove_leftovers(out)
@@ -217,7 +219,7 @@ def _threads(cfg: TrainConfig, device: str, state: states.TrainingState) -> Adap
     """So many threads as the config says; without a word, on a CPU, as many as pay at the moment."""
     if cfg.threads:
         torch.set_num_threads(cfg.threads)
-    adapt = not cfg.threads and not count_is_fixed() and device == "cpu" and ranks.world() == 1
+    adapt = not cfg.threads and not count_is_fixed() and device == "cpu" and ranks.world_size() == 1
     threads = AdaptiveThreads(torch.get_num_threads(), start=state.threads if adapt else None, adapt=adapt)
     threads.begin()
     torch.set_num_threads(threads.count)

@@ -1,6 +1,10 @@
-"""Batch normalisation over all the processes of a run."""
+"""Batch normalisation over all the processes of a run.
 
-from typing import Any, cast
+`torch.nn.SyncBatchNorm` is for GPUs alone, and cannot be differentiated twice, which a gradient penalty on a
+network with batch norm does.
+"""
+
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,95 +15,67 @@ from impasto.training import ranks
 
 def synchronise(network: nn.Module) -> None:
     """Let each batch norm of a network that trains see the whole batch, where there are several processes."""
-    if ranks.world() == 1:
+    if ranks.world_size() == 1:
         return
     for module in network.modules():
-        if type(module) is nn.BatchNorm2d and module.affine:
+        if type(module) is nn.BatchNorm2d:
             module.__class__ = SharedBatchNorm2d
 
 
 class SharedBatchNorm2d(nn.BatchNorm2d):
-    """Batch normalisation by the statistics of the whole batch, of which this process has a part.
+    """Batch normalisation by the statistics of the whole batch, of which this process has a part."""
 
-    PyTorch's own is for GPUs alone and cannot be differentiated twice, which a gradient penalty on a
-    network with batch norm does.
-    """
+    running_mean: Tensor
+    running_var: Tensor
+    num_batches_tracked: Tensor
+    momentum: float
 
     def forward(self, x: Tensor) -> Tensor:
         """(b, C, H, W) -> (b, C, H, W). Every process must come here with as many pictures."""
         if not self.training:
             return super().forward(x)
-        result, average, variance = Normalise.apply(x, self.weight, self.bias, self.eps)
-        self._remember(average, variance, ranks.world() * x.numel() // x.shape[1])
-        return cast(Tensor, result)
+        mean, variance = Moments.apply(x)
+        # In float64: the difference of two large numbers would be noise in float32.
+        mean, variance = mean.double(), variance.double()
+        mean, square = (Sum.apply(torch.stack((mean, variance + mean**2))) / ranks.world_size()).unbind()
+        variance = (square - mean**2).clamp_min(0)
+        with torch.no_grad():
+            count = ranks.world_size() * x.numel() // x.shape[1]
+            self.num_batches_tracked.add_(1)
+            self.running_mean.lerp_(mean.float(), self.momentum)
+            self.running_var.lerp_((variance * count / (count - 1)).float(), self.momentum)
+        return normalised(x, mean.float(), (variance + self.eps).float(), self.weight, self.bias)
 
-    @torch.no_grad()
-    def _remember(self, average: Tensor, variance: Tensor, count: int) -> None:
-        if self.running_mean is None or self.running_var is None or self.num_batches_tracked is None:
-            return
-        self.num_batches_tracked.add_(1)
-        momentum = self.momentum if self.momentum is not None else 1 / float(self.num_batches_tracked)
-        self.running_mean.lerp_(average.to(self.running_mean), momentum)
-        self.running_var.lerp_((variance * count / (count - 1)).to(self.running_var), momentum)
+
+def normalised(x: Tensor, mean: Tensor, variance: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """(x - mean) / sqrt(variance) * weight + bias in one pass, with gradients for all of them.
+
+    PyTorch takes mean and variance for constants where they are given. So weight and bias, for which it has
+    gradients, are written as functions of mean and variance that have the right slopes and change no value.
+    """
+    slope = variance.rsqrt()
+    shift = bias - (mean - mean.detach()) * slope * weight
+    scale = weight * (slope / slope.detach())
+    return F.batch_norm(x, mean.detach(), variance.detach(), scale, shift, False, 0.0, 0.0)
 
 
-class Normalise(torch.autograd.Function):
-    """What `SharedBatchNorm2d` computes, by PyTorch's own passes over the pictures, with a message between
-    them; by elementary ones where the gradient itself is to be differentiated."""
-
-    @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """The normalised pictures, and the mean and variance (C,) of the whole batch."""
-        scratch = torch.zeros_like(weight), torch.zeros_like(weight)
-        average, variance = torch.batch_norm_update_stats(x, *scratch, 0.0)
-        average, variance = whole_moments(average, variance)
-        average, variance = average.to(weight), variance.to(weight)
-        ctx.save_for_backward(x, weight, bias, average, variance)
-        ctx.eps = eps
-        ctx.mark_non_differentiable(average, variance)
-        return F.batch_norm(x, average, variance, weight, bias, False, 0.0, eps), average, variance
+class Moments(torch.autograd.Function):
+    """Mean and variance (C,) of x (b, C, H, W): `torch.var_mean` takes four times as long on a CPU."""
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor, *_: Any) -> tuple[Tensor, Tensor, Tensor, None]:
-        """As in Ioffe and Szegedy, 2015, section 3, with the sums over all processes."""
-        x, weight, bias, average, variance = ctx.saved_tensors
-        eps: float = ctx.eps
-        if torch.is_grad_enabled():
-            inputs = (x, weight, bias)
-            found = torch.autograd.grad(_normalised(*inputs, eps), inputs, gradient, create_graph=True)
-            return found[0], found[1], found[2], None
-        slope = (variance + eps).rsqrt()
-        _, for_weight, for_bias = torch.ops.aten.native_batch_norm_backward(
-            gradient, x, weight, average, variance, average, slope, False, eps, [False, True, True]
-        )
-        sums = torch.stack((for_weight, for_bias)).double()
-        ranks.add_up([sums])
-        scale = weight * slope
-        along, flat = (-scale * sums / (ranks.world() * x.numel() // x.shape[1])).to(weight)
-        none, one = torch.zeros_like(scale), torch.ones_like(scale)
-        for_x = F.batch_norm(gradient, none, one, scale, none, False, 0.0, 0.0)
-        for_x += F.batch_norm(x, average, variance, along, flat, False, 0.0, eps)
-        return for_x, for_weight, for_bias, None
+    def forward(ctx: Any, x: Tensor) -> tuple[Tensor, Tensor]:
+        """In float32, by the one pass of PyTorch's own batch norm."""
+        scratch = torch.zeros(2, x.shape[1], device=x.device)
+        mean, variance = torch.batch_norm_update_stats(x, scratch[0], scratch[1], 0.0)
+        ctx.save_for_backward(x, mean)
+        return mean, variance
 
-
-def whole_moments(average: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and variance of the whole batch from those of its equal parts; in float64, or the difference of
-    two large numbers would be noise."""
-    average = average.double()
-    moments = torch.stack((average, variance.double() + average.square()))
-    average, square = (Sum.apply(moments) / ranks.world()).unbind()
-    return average, (square - average.square()).clamp_min(0)
-
-
-def _normalised(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
-    wide = x.float()
-    variance, average = torch.var_mean(wide, (0, 2, 3), correction=0)
-    average, variance = whole_moments(average, variance)
-    scale = (variance + eps).rsqrt().float() * weight
-    shift = bias - average.float() * scale
-    return (wide * scale[:, None, None] + shift[:, None, None]).to(x.dtype)
+    @staticmethod
+    def backward(ctx: Any, for_mean: Tensor, for_variance: Tensor) -> Tensor:
+        """for_mean / n + for_variance * 2 (x - mean) / n; differentiable as often as one likes."""
+        x, mean = ctx.saved_tensors
+        count = x.numel() // x.shape[1]
+        return normalised(x, mean, torch.ones_like(mean), 2 * for_variance / count, for_mean / count)
 
 
 class Sum(torch.autograd.Function):
@@ -109,7 +85,7 @@ class Sum(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor) -> Tensor:
         """Any shape, the same everywhere."""
         total = x.detach().clone()
-        ranks.add_up([total])
+        ranks.all_reduce(total)
         return total
 
     @staticmethod

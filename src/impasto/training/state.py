@@ -111,7 +111,7 @@ def create_state(config: Config, batches: Batches, fabric: Fabric) -> TrainingSt
         generator_optimizer=cast(Optimizer, fabric_g_optimizer),
         discriminator_optimizer=cast(Optimizer, fabric_d_optimizer),
         batches=batches,
-        rng=draws.shared(config.train.seed, ranks.rank(), ranks.world()),
+        rng=draws.shared(config.train.seed, ranks.rank(), ranks.world_size()),
     )
 
 

@@ -32,9 +32,9 @@ class Ward:
 
     def begin(self) -> None:
         """See that there is somewhere to go back to."""
-        if ranks.is_first():
+        if ranks.is_first_rank():
             repairs.mend(self.state, self.state_file)
-        self.state.healthy = ranks.said_by_the_first(lambda: self.state.healthy)
+        self.state.healthy = ranks.broadcast(self.state.healthy)
         self.checkpoint()
         if not self.state.healthy:
             self.keep()
@@ -44,7 +44,7 @@ class Ward:
         if self.config.train.on_trouble == "heal" and self._is_good() and states.is_finite(self.state):
             repairs.enlist(self.state)
             self.checkpoint()
-            if ranks.is_first():
+            if ranks.is_first_rank():
                 repairs.keep_snapshot(self.state, self.state_file)
 
     def _is_good(self) -> bool:
