@@ -24,6 +24,25 @@ def chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
         at += 12 + length
 
 
+def chunk(kind: bytes, data: bytes) -> bytes:
+    """Length, kind, data, check sum."""
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(data, zlib.crc32(kind)))
+
+
+def with_others(data: bytes, about: bytes) -> bytes | None:
+    """What a PNG begins with, the chunks `about` in place of what it says of its resolution; None before the
+    first chunk of pixels is whole."""  # fmt: skip
+    made = SIGNATURE
+    for kind, start, stop in chunks(data):
+        if kind == b"IDAT":
+            return made + data[start - 8 :]
+        if kind != b"pHYs":
+            made += data[start - 8 : stop + 4]
+        if kind == b"IHDR":
+            made += about
+    return None
+
+
 def before_pixels(data: bytes) -> dict[bytes, bytes]:
     """The chunks that stand before the first pixels, the first of each kind."""
     found: dict[bytes, bytes] = {}

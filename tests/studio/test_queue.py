@@ -11,6 +11,10 @@ from impasto.studio.queue import Left, Queue
 from tests.studio.conftest import wait_for
 
 
+def run(queue, work):
+    return queue.enter(work).future.result(200)
+
+
 @pytest.fixture
 def gate():
     opened = threading.Event()
@@ -27,7 +31,7 @@ def test_past_its_bound_it_says_when_to_come_again(gate):
     assert 1 <= int(refused.value.headers["Retry-After"]) <= 600
     gate.set()
     assert [place.future.result(200) for place in places] == [True] * 3
-    assert queue.run(lambda check: "again") == "again"
+    assert run(queue, lambda check: "again") == "again"
 
 
 def test_who_leaves_frees_a_place_and_what_it_held(gate):
@@ -65,7 +69,7 @@ def test_work_that_nobody_waits_for_ends(gate):
     wait_for(lambda: queue.load["running"])
     place.leave()
     assert ended.wait(200)
-    assert queue.run(lambda check: 1) == 1
+    assert run(queue, lambda check: 1) == 1
 
 
 def test_work_has_a_time_limit():
@@ -74,7 +78,7 @@ def test_work_has_a_time_limit():
             check()
 
     with pytest.raises(Left, match=r"longer than 0\.05 s") as left:
-        Queue(workers=1, waiting=0, seconds=0.05).run(endless)
+        run(Queue(workers=1, waiting=0, seconds=0.05), endless)
     assert left.value.status == 503
 
 
@@ -92,8 +96,8 @@ def test_a_closed_queue_finishes_what_it_has(gate):
 def test_what_goes_wrong_is_told_to_whom_it_concerns():
     queue = Queue(workers=1, waiting=1)
     with pytest.raises(ZeroDivisionError):
-        queue.run(lambda check: 1 / 0)
-    assert queue.run(lambda check: 2) == 2
+        run(queue, lambda check: 1 / 0)
+    assert run(queue, lambda check: 2) == 2
 
 
 def test_nobody_waits_for_all_that_another_asked_for(gate):
@@ -115,5 +119,5 @@ def test_nobody_waits_for_all_that_another_asked_for(gate):
 def test_after_each_piece_of_work_something_may_be_done():
     calls = []
     queue = Queue(workers=1, waiting=1, after=lambda: calls.append(1))
-    queue.run(lambda check: 1)
+    run(queue, lambda check: 1)
     wait_for(lambda: calls)

@@ -12,6 +12,7 @@ from pathlib import Path
 from PIL import Image
 
 from impasto.image_files import EXIF_IFD, USER_COMMENT, comment_of
+from impasto.png_chunks import chunk
 
 Resolution = tuple[float, float]
 """Pixels per millimetre, across and down."""
@@ -93,16 +94,14 @@ def jpeg_start(exif: bytes, resolution: Resolution | None) -> bytes:
     return start
 
 
-def png_chunks(exif: bytes, resolution: Resolution | None) -> list[tuple[bytes, bytes]]:
-    """Kind and data of the chunks that say the same in a PNG."""
-    made = []
+def png_start(exif: bytes, resolution: Resolution | None) -> bytes:
+    """The chunks that say the same in a PNG, one after the other."""
+    made = b""
     if resolution:
         per_metre = [round(1000 * value) for value in resolution]
         if all(0 < value < 2**31 for value in per_metre):
-            made.append((b"pHYs", struct.pack(">IIB", *per_metre, 1)))
-    if exif:
-        made.append((b"eXIf", exif.removeprefix(_PREFIX)))
-    return made
+            made += chunk(b"pHYs", struct.pack(">IIB", *per_metre, 1))
+    return made + chunk(b"eXIf", exif.removeprefix(_PREFIX)) if exif else made
 
 
 def forget_tiff_resolution(path: Path) -> None:

@@ -31,7 +31,7 @@ from impasto.inference.pictures import (
     piped,
     resized,
 )
-from impasto.inference.saving import losses, write, write_png
+from impasto.inference.saving import losses, write
 from impasto.inference.strips import Strip, as_levels
 from impasto.inference.tiles import Plan, good_tile, plan, smallest_tile
 from impasto.models.upscaler import Upscaler
@@ -115,7 +115,7 @@ class PictureUpscaler:
         def save(image: Any) -> None:
             if picture.frames == 1:
                 image = resized(image, width, height)
-            write(picture, image, target, kind, quality, self.engine.at_once)
+            write(picture, image, target, kind, quality)
 
         with ExitStack() as stack:
             image = picture.image
@@ -124,10 +124,7 @@ class PictureUpscaler:
                 told = progress if last else None  # the last is by far the longest
                 rows = self._rows(RowReader(image, picture.data), picture.frames, told, check)
                 size = image.width * self.network.scale, image.height * self.network.scale
-                if last and picture.frames == 1 and kind == "png" and size == (width, height):
-                    write_png(picture, rows, *size, target, self.engine.at_once)
-                    return width, height
-                if last and picture.frames == 1 and not fits_in_memory(*size, image):
+                if last and picture.frames == 1:  # written while the next tiles are enlarged
                     piped(rows, *size, image, save)
                     return width, height
                 image = stack.enter_context(collected(rows, *size, image, target.parent))

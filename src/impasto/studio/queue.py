@@ -1,9 +1,13 @@
-"""A bounded queue of work: what does not fit in is refused at once, honestly, with a time to come again."""
+"""A bounded queue of work: what does not fit in is refused at once, honestly, with a time to come again.
+
+The page asks from threads and the API from an event loop, so the limiters of anyio do not serve. Those of
+ASGI libraries count requests in a stretch of time; here work in progress counts. The threads are our own:
+an interpreter that ends waits for those of `concurrent.futures`, and a second Ctrl-C must not wait.
+"""
 
 import math
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, Generic, TypeVar
@@ -28,25 +32,34 @@ class Place(Generic[T]):
     """One piece of work in the queue. Its result is in `future`; `leave` gives the place up."""
 
     def __init__(self, work: Work[T], seconds: float, who: str = "") -> None:
-        self.work: Work[T] | None = work
         self.who = who
         self.future: Future[T] = Future()
-        self.seconds = seconds
-        self.end = time.monotonic() + seconds
-        self._left = threading.Event()
+        self._work: Work[T] | None = work
+        self._seconds, self._end = seconds, time.monotonic() + seconds
+        self._left = False
 
     def leave(self) -> None:
         """Nobody waits for it any more. Work that has begun ends at its next `check`."""
-        self._left.set()
+        self._left = True
         if self.future.cancel():
-            self.work = None  # what it would have worked on need not stay in memory
+            self._work = None  # what it would have worked on need not stay in memory
 
     def check(self) -> None:
         """Raises `Left`."""
-        if self._left.is_set():
+        if self._left:
             raise Left("nobody waits for this any more")
-        if time.monotonic() > self.end:
-            raise Left(f"this takes longer than {self.seconds:g} s", "ask for less at a time")
+        if time.monotonic() > self._end:
+            raise Left(f"this takes longer than {self._seconds:g} s", "ask for less at a time")
+
+    def do(self) -> None:
+        """Work; the result, or what went wrong, goes to `future`."""
+        work, self._work = self._work, None
+        assert work is not None
+        try:
+            self.check()
+            self.future.set_result(work(self.check))
+        except BaseException as error:
+            self.future.set_exception(error)
 
 
 class Queue:
@@ -67,18 +80,15 @@ class Queue:
         self.workers, self.most_waiting, self.seconds = workers, waiting, seconds
         self.most_of_one = waiting if waiting_of_one is None else min(waiting, waiting_of_one)
         self._after = after
-        self._waiting: deque[Place[Any]] = deque()
-        self._served: list[str] = []  # clients, the one served longest ago first
+        self._waiting: list[Place[Any]] = []
+        self._served: dict[str, float] = {}  # clients and when, the one served longest ago first
         self._running = 0
         self._mean_seconds = 1.0  # of what was done of late
         self._closed = False
         self._changed = threading.Condition()
         self._mine = threading.local()  # what each worker works on
-        self._threads = [
-            threading.Thread(target=self._serve, name=f"studio-{i}", daemon=True) for i in range(workers)
-        ]
-        for thread in self._threads:
-            thread.start()
+        for i in range(workers):
+            threading.Thread(target=self._serve, name=f"studio-{i}", daemon=True).start()
 
     @property
     def load(self) -> dict[str, int]:
@@ -99,16 +109,14 @@ class Queue:
             # Somebody who finds a free worker does not wait; that it has not yet woken up is no matter.
             free = max(0, self.workers - self._running)
             of_one = sum(place.who == who for place in self._waiting)
-            if len(self._waiting) >= free + self.most_waiting or of_one >= free + self.most_of_one:
-                raise self._full(of_one if of_one >= free + self.most_of_one else None)
+            if of_one >= free + self.most_of_one:
+                raise self._full(of_one, " of yours")
+            if len(self._waiting) >= free + self.most_waiting:
+                raise self._full(len(self._waiting), "")
             place = Place(work, self.seconds, who)
             self._waiting.append(place)
             self._changed.notify()
             return place
-
-    def run(self, work: Work[T]) -> T:
-        """Do work in its turn and wait for it, for callers with a thread of their own."""
-        return self.enter(work).future.result()
 
     def heed(self) -> None:
         """Raises `Left` if nobody waits for what the calling thread works on; nothing in other threads."""
@@ -122,60 +130,41 @@ class Queue:
             self._closed = True
             self._changed.notify_all()
 
-    def _full(self, of_one: int | None) -> Refused:
-        count = len(self._waiting) if of_one is None else of_one
+    def _full(self, count: int, whose: str) -> Refused:
         turns = (self._running + count) / self.workers
         seconds = min(600, max(1, math.ceil(turns * self._mean_seconds)))
-        whose = "" if of_one is None else " of yours"
-        return Refused(
-            429,
-            f"{count} pieces of work{whose} are waiting already",
-            f"come again in {seconds} s",
-            Retry_After=str(seconds),
-        )
-
-    def _next(self) -> Place[Any]:
-        """Of those who wait, the first of the client that was served longest ago."""
-        served = {who: turn for turn, who in enumerate(self._served)}
-        first: dict[str, Place[Any]] = {}
-        for place in self._waiting:
-            first.setdefault(place.who, place)
-        place = min(first.values(), key=lambda place: served.get(place.who, -1))
-        self._waiting.remove(place)
-        self._served = [*[who for who in self._served if who != place.who][-REMEMBERED:], place.who]
-        return place
+        words = f"{count} pieces of work{whose} are waiting already"
+        return Refused(429, words, f"come again in {seconds} s", Retry_After=str(seconds))
 
     def _drop_those_who_left(self) -> None:
-        if any(place.future.cancelled() for place in self._waiting):
-            self._waiting = deque(place for place in self._waiting if not place.future.cancelled())
+        self._waiting = [place for place in self._waiting if not place.future.cancelled()]
+
+    def _next(self) -> Place[Any] | None:
+        """Of those who wait, the first of the client that was served longest ago; None when all is done."""
+        with self._changed:
+            while True:
+                self._changed.wait_for(lambda: self._waiting or self._closed)
+                if not self._waiting:
+                    return None
+                place = min(self._waiting, key=lambda place: self._served.get(place.who, 0.0))
+                self._waiting.remove(place)
+                if place.future.set_running_or_notify_cancel():
+                    break
+            self._served.pop(place.who, None)
+            self._served[place.who] = time.monotonic()
+            if len(self._served) > REMEMBERED:
+                del self._served[next(iter(self._served))]
+            self._running += 1
+            return place
 
     def _serve(self) -> None:
-        while True:
-            with self._changed:
-                while not self._waiting and not self._closed:
-                    self._changed.wait()
-                if not self._waiting:
-                    return
-                place = self._next()
-                if not place.future.set_running_or_notify_cancel():
-                    continue
-                self._running += 1
+        while (place := self._next()) is not None:
             started = time.monotonic()
             self._mine.place = place
-            _do(place)
+            place.do()
             self._mine.place = None
             with self._changed:
                 self._running -= 1
                 self._mean_seconds += 0.1 * (time.monotonic() - started - self._mean_seconds)
             del place  # or its pictures would stay until the next one
             self._after()
-
-
-def _do(place: Place[Any]) -> None:
-    work, place.work = place.work, None
-    assert work is not None
-    try:
-        place.check()
-        place.future.set_result(work(place.check))
-    except BaseException as error:
-        place.future.set_exception(error)
