@@ -218,6 +218,8 @@ def test_a_grid_fills_and_its_recipes_make_it_again(desk):
     _, old = list(create._grid(desk, [], "tiny", 0, 6, WISH))[-1]
     first, *_, (shown, made) = create._grid(desk, old, "tiny", 3, 4, replace(WISH, truncation=0.7))
     assert [one.words for one in first[1]] == ["3", "1", "2", "3"]  # the rest is still what it was
+    (_, other), *_ = create._grid(desk, old, "themed", 3, 4, WISH)
+    assert [one.model for one in other] == ["themed"]  # none of another model stays among them
     assert [words for _, words in shown["value"]] == ["3", "4", "5", "6"]
     assert [Path(one.path).name for one in made] == [f"tiny_seed{seed}.png" for seed in (3, 4, 5, 6)]
     assert json.loads(made[1].recipe)["point"]["truncation"] == 0.7
@@ -752,7 +754,7 @@ def test_a_picture_is_saved_larger(desk, monkeypatch):
 
 def test_a_pictures_nearest_training_pictures_are_shown(desk, workspace, monkeypatch):
     (made,) = kept(desk, 5)
-    with pytest.raises(gradio.Error, match="not trained in this studio"):
+    with pytest.raises(gradio.Error, match="tiny was not trained in this studio"):
         list(create._nearest(desk, made))
 
     model = desk.studio.catalogue.generator(made.model)

@@ -110,6 +110,8 @@ class Create:
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
         def pick(shown: list[Made], event: gr.SelectData) -> tuple[Any, ...]:
+            if event.index >= len(shown):  # others are being made, and it was gone before the click came
+                return (gr.skip(),) * (len(picked) + len(buttons) + 1)
             hidden = gr.update(visible=False)  # it showed those of another picture
             return (*_one(shown[event.index]), *[gr.update(interactive=True)] * len(buttons), hidden)
 
@@ -216,6 +218,7 @@ def _grid(
     seeds = range(int(start), int(start) + int(count))
     where = desk.do(lambda check: asked.of(desk, desk.studio.catalogue.generator(name)))
     make = partial(_by_seed, desk, name, models.title(desk, name), where)
+    old = [made for made in old if made.model == name]  # those of another one would pass for this one's
     for made, known in filling(desk, (partial(make, seed) for seed in seeds), old, len(seeds)):
         yield gr.update(value=made, selected_index=NOWHERE), known
 
@@ -286,7 +289,7 @@ def _nearest(desk: Desk, one: Made | None) -> Iterator[Any]:
         raise desk.refused("no_chosen")
     pictures = models.pictures_of(desk, one.model)
     if pictures is None:
-        raise desk.refused("nearest_elsewhere")
+        raise desk.refused("nearest_elsewhere", model=models.title(desk, one.model))
 
     def find(check: Check) -> list[tuple[str, str]]:
         import torch

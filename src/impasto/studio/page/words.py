@@ -125,8 +125,8 @@ WORDS: dict[str, tuple[str, str]] = {
         "如果其中一张看起来就是选中图片的原图，那么选中的图片并不是新图。",
     ),
     "nearest_elsewhere": (
-        "This model was not trained in this studio, so its training pictures are not here.",
-        "该模型不是在此工作室训练的，因此这里没有它的训练图片。",
+        "{model} was not trained in this studio, so its training pictures are not here.",
+        "{model} 不是在此工作室训练的，因此这里没有它的训练图片。",
     ),
     "enlarging": (
         "Enlarging",

@@ -1,0 +1,121 @@
+"""A folder of drawings with themes, made from open sets of icons: what the start model `drawings-64` learns.
+
+    npm pack @iconify-json/twemoji @iconify-json/noto ...   # the sets of SETS, each a file .tgz
+    python benchmarks/drawings.py *.tgz --out drawings-64
+
+OpenMoji is left out, so that OpenMoji can measure what such a start is worth. Skin tones are left out, too:
+they would make five sixths of all people near-duplicates. `credits.md` beside the pictures names the makers.
+"""
+
+import argparse
+import json
+import re
+import sys
+import tarfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyvips
+
+SETS = (
+    "twemoji", "noto", "noto-v1", "fluent-emoji-flat", "fluent-emoji", "fxemoji", "emojione",
+    "streamline-emojis", "flat-color-icons",
+)  # fmt: skip
+# What a set calls its categories, where other names are usual.
+THEMES = {
+    "activities": ("activity",),
+    "animals-nature": ("nature",),
+    "flags": (),
+    "food-drink": ("food",),
+    "objects": (),
+    "people-body": ("people", "smiley people"),
+    "smileys-emotion": (),
+    "symbols": (),
+    "travel-places": ("travel", "places"),
+}
+SKIN_TONE = re.compile(r"(^|-)(dark|medium|light)(-|$)|skin-tone")
+OTHERS = "icons"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    args = parse(arguments)
+    sets = {name: read(path) for path in args.archives if (name := set_of(path)) in SETS}
+    missing = [f"@iconify-json/{name}" for name in SETS if name not in sets]
+    if missing:
+        sys.exit(f"missing: npm pack {' '.join(missing)}")
+    themes = known_themes(sets)
+    for name in SETS:
+        icons = sets[name]["icons"]
+        count = 0
+        for key, icon in icons["icons"].items():
+            if icon.get("hidden") or (name != "flat-color-icons" and SKIN_TONE.search(key)):
+                continue
+            folder = args.out / themes.get((name, key), themes.get(("", key), OTHERS))
+            folder.mkdir(parents=True, exist_ok=True)
+            drawn(icon, icons, args.size).pngsave(str(folder / f"{name}-{key}.png"))
+            count += 1
+        print(f"{count:5} {name}")
+    about = [sets[name]["info"] for name in SETS]
+    lines = [f"- {i['name']} by {i['author']['name']}, {i['license']['title']}\n" for i in about]
+    (args.out / "credits.md").write_text("".join(lines), encoding="utf-8")
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("archives", nargs="+", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--size", type=int, default=64, help="pixels")
+    return parser.parse_args(arguments)
+
+
+def set_of(path: Path) -> str:
+    """iconify-json-noto-v1-1.2.5.tgz -> noto-v1"""
+    return re.sub(r"^.*json-(.*)-\d[\d.]*\.tgz$", r"\1", path.name)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The JSON files of a set."""
+    with tarfile.open(path) as archive:
+        return {
+            Path(member.name).stem: json.load(archive.extractfile(member))  # type: ignore[arg-type]
+            for member in archive.getmembers()
+            if member.name in {f"package/{name}.json" for name in ("icons", "info", "metadata")}
+        }
+
+
+def known_themes(sets: dict[str, dict[str, Any]]) -> dict[tuple[str, str], str]:
+    """(set, icon) -> theme; the set is "" for what sets with the usual categories say of an icon's name."""
+    usual = {alias: theme for theme, aliases in THEMES.items() for alias in (theme, *aliases)}
+    known: dict[tuple[str, str], str] = {}
+    for name, parts in sets.items():
+        for category, keys in parts.get("metadata", {}).get("categories", {}).items():
+            plain = re.sub(r"\W+", " ", category.replace("&", " ")).lower().strip()
+            theme = usual.get(plain.replace(" ", "-"), usual.get(plain))
+            if theme is None:  # the colours of skin
+                continue
+            for key in keys:
+                known[name, key] = theme
+                if name in ("twemoji", "noto", "fluent-emoji-flat"):
+                    known["", key] = theme
+    # People and smileys are one category in some sets: others know the icon's name.
+    mixed = {at for at, theme in known.items() if theme == "people-body" and ("", at[1]) in known}
+    return known | {at: known["", at[1]] for at in mixed}
+
+
+def drawn(icon: dict[str, Any], icons: dict[str, Any], size: int) -> pyvips.Image:
+    """An icon on white, (size, size, 3)."""
+    left, top = (icon.get(side, icons.get(side, 0)) for side in ("left", "top"))
+    width, height = (icon.get(side, icons.get(side, 16)) for side in ("width", "height"))
+    svg = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
+        f'viewBox="{left} {top} {width} {height}" width="{size}" height="{size}">{icon["body"]}</svg>'
+    )
+    picture = pyvips.Image.svgload_buffer(svg.encode())
+    return picture.flatten(background=255).gravity("centre", size, size, extend="white")
+
+
+if __name__ == "__main__":
+    main()
