@@ -22,14 +22,16 @@ demo: $(STAMP) ## two minutes of training on real drawings; new pictures, moving
 test: check ## checks, then every test that takes seconds
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical -m "not slow"
 
-check: $(STAMP) ## lint, format and types
+check: $(STAMP) ## lint, format, types, and lists of files in the docs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python tools/listing.py --check
 
 fmt: $(STAMP) ## put the code into its standard form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(BIN)/python tools/listing.py
 
 slow: $(STAMP) ## the tests that take minutes: longer learning
 	$(BIN)/python -m pytest -m slow

@@ -25,12 +25,12 @@ from impasto.data.colours import palette_strips
 from impasto.data.folder import Dataset
 from impasto.data.palette_cache import palettes_of_pixels
 from impasto.files import write_bytes_atomically
-from impasto.image_files import grid, save
-from impasto.images import to_tensor
+from impasto.image.codec import to_tensor
+from impasto.image.files import grid, save
+from impasto.image.oklab import oklab_from_srgb, oklab_of, palette_difference
+from impasto.image.palettes import COLOURS, ask_for_some, palettes_of, shares_of
 from impasto.metrics.control import colour_report, fit_classifier, theme_accuracy
-from impasto.models.features import extract, load_lite0
-from impasto.oklab import oklab_from_srgb, oklab_of, palette_difference
-from impasto.palettes import COLOURS, ask_for_some, palettes_of, shares_of
+from impasto.nn.features import extract, load_lite0
 from kit.arms import open_pictures
 from kit.machine import describe
 from kit.sets import PictureSet, find_set

@@ -23,7 +23,7 @@ import torch
 
 import digits
 import gaussians
-from impasto.config import Adversarial, Config, LossConfig, load_config, override
+from impasto.config.settings import Adversarial, Config, LossConfig, load_config, override
 from impasto.files import write_bytes_atomically
 
 GRIDS = {"grid25": 5, "grid100": 10}

@@ -14,12 +14,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from impasto.config import Config
+from impasto.config.settings import Config
 from impasto.data.batches import Batches
 from impasto.data.cache import Pixels
 from impasto.files import cache_folder, replacing
-from impasto.images import to_uint8
-from impasto.models.generator import Generator
+from impasto.image.codec import to_uint8
+from impasto.tasks.generation.generator import Generator
 from kit.steps import Step, make_step
 
 STACKS = 128_000  # pictures to learn from, as PacGAN (Lin et al. 2018)

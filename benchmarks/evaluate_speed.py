@@ -24,7 +24,7 @@ import numpy as np
 from PIL import Image
 
 from impasto.files import write_bytes_atomically
-from impasto.inference.engines import dead_leaves
+from impasto.tasks.upscaling.inference.engines import dead_leaves
 from kit import machine
 
 WIDTH, HEIGHT, SCALE = 480, 320, 4

@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from impasto.files import write_bytes_atomically
-from impasto.models.features import published_network
-from impasto.models.pyramid import Pyramid
+from impasto.nn.features import published_network
+from impasto.nn.pyramid import Pyramid
 from kit import machine
 
 

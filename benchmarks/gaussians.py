@@ -17,11 +17,11 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from impasto.config import AugmentConfig, EmaConfig, LossConfig, OptimizerConfig
-from impasto.models.discriminator import Discriminator
-from impasto.models.generator import Generator
-from impasto.models.layers import leaky, linear, spectrally_normalised
-from impasto.training.gan_step import gan_step
+from impasto.config.settings import AugmentConfig, EmaConfig, LossConfig, OptimizerConfig
+from impasto.nn.layers import leaky, linear, spectrally_normalised
+from impasto.tasks.generation.discriminator import Discriminator
+from impasto.tasks.generation.gan_step import gan_step
+from impasto.tasks.generation.generator import Generator
 from impasto.training.state import TrainingState, make_adam, update_average
 
 SPACING, DEVIATION, SAMPLES, GOOD = 2.0, 0.05, 2_500, 3

@@ -20,11 +20,11 @@ import numpy as np
 import torch
 
 import new_pictures
-from impasto.config import load_config
+from impasto.config.settings import load_config
 from impasto.data.batches import Batches
 from impasto.data.cache import Pixels
 from impasto.files import write_bytes_atomically
-from impasto.training import modulated_step
+from impasto.tasks.generation import modulated_step
 from kit import machine
 from kit.steps import Step, images_per_second, make_step
 

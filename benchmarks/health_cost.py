@@ -23,7 +23,7 @@ import torch
 import impasto
 from impasto.files import write_bytes_atomically
 from impasto.training.engine import Engine
-from impasto.training.ward import Ward
+from impasto.training.health.watch import Ward
 from kit import machine
 from kit.sets import SETS, find_set
 

@@ -29,7 +29,7 @@ from PIL import Image
 
 from impasto.errors import ImpastoError, InputError
 from impasto.files import write_bytes_atomically
-from impasto.image_files import save
+from impasto.image.files import save
 from kit import machine
 from kit.arms import Arm, Unit, open_pictures, parse_arm, train_arm
 from kit.drawing import plot

@@ -15,9 +15,9 @@ import time
 from itertools import cycle, islice
 from pathlib import Path
 
+from impasto.cluster.work import Team, upscale_all
 from impasto.files import write_bytes_atomically
-from impasto.inference.batch import Job
-from impasto.inference.cluster_work import Team, upscale_all
+from impasto.tasks.upscaling.inference.batch import Job
 from kit import machine
 
 

@@ -20,9 +20,9 @@ from PIL import Image
 
 import impasto
 from impasto.files import write_bytes_atomically
-from impasto.image_files import grid, save
-from impasto.inference.sampler import Model
-from impasto.models.features import extract, load_lite0
+from impasto.image.files import grid, save
+from impasto.nn.features import extract, load_lite0
+from impasto.tasks.generation.sampling.model import Model
 from kit.machine import describe
 
 FRAMES = 60

@@ -34,10 +34,10 @@ import numpy as np
 import torch
 from PIL import Image
 
-from impasto.checkpoints import ModelInfo, save_model
-from impasto.config import load_config
+from impasto.config.settings import load_config
 from impasto.files import write_bytes_atomically
-from impasto.models.build import build_generator
+from impasto.tasks.build import build_generator
+from impasto.training.checkpoints import ModelInfo, save_model
 from kit import machine
 
 KINDS = ("generate", "upscale")

@@ -35,11 +35,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from impasto.errors import ImpastoError
 from impasto.files import write_bytes_atomically
-from impasto.image_files import to_pil
-from impasto.inference.batch import plan_jobs, upscale_all
-from impasto.inference.engines import Choice, Engine, installed, open_engine
-from impasto.inference.upscale import PictureUpscaler
-from impasto.inference.upscalers import DEFAULT, load_network, load_upscaler
+from impasto.image.files import to_pil
+from impasto.tasks.upscaling.inference.batch import plan_jobs, upscale_all
+from impasto.tasks.upscaling.inference.engines import Choice, Engine, installed, open_engine
+from impasto.tasks.upscaling.inference.upscale import PictureUpscaler
+from impasto.tasks.upscaling.inference.upscalers import DEFAULT, load_network, load_upscaler
 from kit import machine
 from peers import realesrgan
 

@@ -22,15 +22,15 @@ import numpy as np
 import torch
 from torch import nn
 
-from impasto import images
-from impasto.config import load_config
-from impasto.data.degrade import degrade
+from impasto.config.settings import load_config
 from impasto.data.folder import Dataset, open_folder
 from impasto.data.scan import scan_folder
 from impasto.files import write_bytes_atomically
-from impasto.images import to_tensor
-from impasto.inference.compare import bicubic
+from impasto.image import codec
+from impasto.image.codec import to_tensor
 from impasto.metrics.fidelity import luma, psnr, shaved
+from impasto.tasks.upscaling.degradations import degrade
+from impasto.tasks.upscaling.evaluation import bicubic
 from impasto.training.muon import Muon
 from kit import machine
 from peers.upscalers import CANDIDATES, SCALE, make
@@ -121,7 +121,7 @@ def pairs_of(folder: Path) -> list[tuple[torch.Tensor, torch.Tensor]]:
     """The pictures of a folder made small by bicubic, and as they are: (1, 3, h, w) each."""
     found = []
     for picture in scan_folder(folder, min_side_px=48).pictures:
-        sharp = images.read(folder / picture.path)
+        sharp = codec.read(folder / picture.path)
         height, width = (side - side % SCALE for side in sharp.shape[:2])
         sharp = np.ascontiguousarray(sharp[:height, :width])
         low = bicubic(sharp, width // SCALE, height // SCALE)

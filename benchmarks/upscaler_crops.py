@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from impasto import images
 from impasto.data.scan import scan_folder
-from impasto.image_files import Pixels, grid, save, to_pil
-from impasto.inference import compare
-from impasto.inference.upscalers import load_upscaler
+from impasto.image import codec
+from impasto.image.files import Pixels, grid, save, to_pil
+from impasto.tasks.upscaling import evaluation
+from impasto.tasks.upscaling.inference.upscalers import load_upscaler
 from peers import realesrgan
 
 SCALE = 4
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         ways[model] = lambda low, run=upscaler: np.asarray(run(to_pil(low)))  # type: ignore[misc]
     shown: list[Pixels] = []
     for picture in scan_folder(args.pictures, min_side_px=args.side).pictures[:: args.every][: args.rows]:
-        sharp = images.read(args.pictures / picture.path)
+        sharp = codec.read(args.pictures / picture.path)
         top, left = busiest(sharp, args.side)
         low, (y, x) = small(sharp, top, left, args.side)
         shown += [way(low)[y : y + args.side, x : x + args.side] for way in ways.values()]
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def bicubic(low: Pixels) -> Pixels:
     """Pillow's."""
-    return compare.bicubic(low, low.shape[1] * SCALE, low.shape[0] * SCALE)
+    return evaluation.bicubic(low, low.shape[1] * SCALE, low.shape[0] * SCALE)
 
 
 def small(sharp: Pixels, top: int, left: int, side: int) -> tuple[Pixels, tuple[int, int]]:
@@ -58,7 +58,7 @@ def small(sharp: Pixels, top: int, left: int, side: int) -> tuple[Pixels, tuple[
     cut = sharp[top - y : top + side + pad, left - x : left + side + pad]
     height, width = (n - n % SCALE for n in cut.shape[:2])
     cut = np.ascontiguousarray(cut[:height, :width])
-    return compare.bicubic(cut, width // SCALE, height // SCALE), (y, x)
+    return evaluation.bicubic(cut, width // SCALE, height // SCALE), (y, x)
 
 
 def busiest(sharp: Pixels, side: int) -> tuple[int, int]:

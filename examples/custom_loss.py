@@ -2,7 +2,7 @@
 
     python examples/custom_loss.py pictures sheet.png 2000
 
-A loss here is a pure function from logits to values per sample, as in impasto/losses/adversarial.py.
+A loss here is a pure function from logits to values per sample, as in impasto/nn/losses/adversarial.py.
 """
 
 import sys
@@ -13,12 +13,12 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 import impasto
-from impasto.image_files import grid, save
-from impasto.images import to_tensor
-from impasto.losses.adversarial import generator_non_saturating
-from impasto.losses.penalties import squared_gradient_norm
-from impasto.models.build import build_discriminator, build_generator
-from impasto.models.rendering import render
+from impasto.image.codec import to_tensor
+from impasto.image.files import grid, save
+from impasto.nn.losses.adversarial import generator_non_saturating
+from impasto.nn.losses.penalties import squared_gradient_norm
+from impasto.tasks.build import build_discriminator, build_generator
+from impasto.tasks.generation.rendering import render
 
 
 def one_sided(real: Tensor, fake: Tensor, certainty: float = 0.9) -> Tensor:

@@ -13,13 +13,13 @@ import torch
 from torch import Tensor, nn
 
 import impasto
-from impasto.image_files import grid, save
-from impasto.images import to_tensor
-from impasto.models.build import build_discriminator
-from impasto.models.generator import Generator
-from impasto.models.rendering import render
+from impasto.image.codec import to_tensor
+from impasto.image.files import grid, save
+from impasto.tasks.build import build_discriminator
+from impasto.tasks.generation.gan_step import gan_step
+from impasto.tasks.generation.generator import Generator
+from impasto.tasks.generation.rendering import render
 from impasto.training.device import Choice, make_fabric
-from impasto.training.gan_step import gan_step
 from impasto.training.state import TrainingState, make_adam
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 import impasto
-from impasto.image_files import from_pil, grid, save, save_animation
+from impasto.image.files import from_pil, grid, save, save_animation
 
 
 def main(run: str, out: str) -> None:

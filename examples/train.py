@@ -6,11 +6,11 @@ python examples/train.py pictures run 20
 import sys
 
 import impasto
-from impasto.training.events import Evaluated, Event, Verdict
+from impasto.training.logging.events import Evaluated, Event, Verdict
 
 
 def tell(event: Event) -> None:
-    """A sink: training calls it with every event (impasto/training/events.py lists them)."""
+    """A sink: training calls it with every event (impasto/training/logging/events.py lists them)."""
     match event:
         case Evaluated():
             mark = ", the best so far" if event.best else ""

@@ -52,3 +52,11 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
         theme.mkdir(exist_ok=True)
         Image.fromarray(pixels).save(theme / f"{i:03}.png")
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an upscaler x4."""
+    from tests.small_models import tiny_model
+
+    return tiny_model(tmp_path_factory.mktemp("tiny") / "tiny")

@@ -4,9 +4,9 @@ from typing import Any
 
 import torch
 
-from impasto.config import Config, load_config
-from impasto.models.build import build_generator
-from impasto.models.generator import GrowingGenerator
+from impasto.config.settings import Config, load_config
+from impasto.tasks.build import build_generator
+from impasto.tasks.generation.generator import GrowingGenerator
 
 KIND: dict[str, Any] = {
     "model.kind": "projected",

@@ -128,3 +128,12 @@ def some_of(pictures, kinds, count, seed=0):
     rng = np.random.default_rng(seed)
     chosen = pictures[rng.integers(0, kinds, count)].astype(float)
     return np.clip(chosen + rng.normal(0, 0.5, chosen.shape), 0, 255).astype(np.uint8)
+
+
+def painting(height: int = 40, width: int = 56, seed: int = 0) -> np.ndarray:
+    """(H, W, 3) uint8: smooth colours with an edge and a little grain."""
+    rng = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:height, :width]
+    waves = [np.sin(rows / 5 + i) + np.cos(columns / (4 + i)) for i in range(3)]
+    pixels = 128 + 40 * np.stack(waves, 2) + 30 * (rows > columns)[:, :, None]
+    return (pixels + rng.normal(0, 3, pixels.shape)).clip(0, 255).astype(np.uint8)

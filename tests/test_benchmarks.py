@@ -13,11 +13,11 @@ import gpu
 import health_cost
 import new_pictures
 import train_speed
-from impasto.config import load_config
+from impasto.config.settings import load_config
 from impasto.data.batches import Batches
 from impasto.data.cache import Pixels
 from impasto.errors import ConfigError, InputError
-from impasto.models.discriminator import ProjectedDiscriminator
+from impasto.tasks.generation.discriminator import ProjectedDiscriminator
 from kit import arms, results, sets, steps
 from peers import PEERS, make_peer
 

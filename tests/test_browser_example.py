@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import impasto
-from impasto.inference.export import export_generator
+from impasto.export.files import export_generator
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs Playwright: pip install playwright")
 pytest.importorskip("onnxscript", reason="needs pip install 'impasto[engines]'")
@@ -48,7 +48,7 @@ def site(tmp_path_factory):
         if done.returncode:
             pytest.skip(f"npm cannot install: {done.stderr[-200:]}")
     for name in ("openmoji-64", "fashion-32"):
-        export_generator(impasto.load(impasto.checkpoints.find_model(name)), "onnx", folder / name)
+        export_generator(impasto.load(impasto.training.checkpoints.find_model(name)), "onnx", folder / name)
     server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"

@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 
 import conditions
-from impasto import images
-from impasto.palettes import hex_to_oklab
+from impasto.image import codec
+from impasto.image.palettes import hex_to_oklab
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_it_measures_a_folder_and_draws_a_sheet(drawings, tmp_path):
 def test_median_cut_leaves_the_page_out():
     pixels = np.full((1, 16, 16, 3), 255, np.uint8)
     pixels[0, 4:12, 4:12] = 0, 128, 128
-    palettes = conditions.median_cut(images.to_tensor(pixels))
+    palettes = conditions.median_cut(codec.to_tensor(pixels))
     assert palettes.shape == (1, 5, 4)
     torch.testing.assert_close(palettes[0, 0, :3], hex_to_oklab("#008080"), atol=0.01, rtol=0)
     assert float(palettes[..., 3].sum()) == pytest.approx(1)

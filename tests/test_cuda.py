@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 import impasto
-from impasto.checkpoints import load_state
+from impasto.training.checkpoints import load_state
 from tests.training.test_run import NETWORKS, SMALL
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")

@@ -15,10 +15,10 @@ from typer.testing import CliRunner
 
 import impasto
 from impasto.cli import app
-from impasto.inference import directions as fitting
-from impasto.inference.control import control
-from impasto.inference.upscalers import load_upscaler
-from tests.inference.conftest import painting
+from impasto.tasks.generation.control import control
+from impasto.tasks.generation.sampling import directions as fitting
+from impasto.tasks.upscaling.inference.upscalers import load_upscaler
+from tests.pictures import painting
 from tests.training.test_run import NETWORKS, SMALL
 
 DOCS = Path(__file__).parent.parent / "docs"

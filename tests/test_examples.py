@@ -15,11 +15,12 @@ from PIL import Image
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 import impasto
-from impasto.checkpoints import ModelInfo, save_model
-from impasto.config import load_config
-from impasto.inference import directions as fitting
-from impasto.models.build import build_generator
-from tests.inference.conftest import painting, tiny_model
+from impasto.config.settings import load_config
+from impasto.tasks.build import build_generator
+from impasto.tasks.generation.sampling import directions as fitting
+from impasto.training.checkpoints import ModelInfo, save_model
+from tests.pictures import painting
+from tests.small_models import tiny_model
 from tests.training.test_run import NETWORKS, SMALL
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -110,8 +111,8 @@ def test_custom_network(shapes, tmp_path, capsys):
 
 
 def test_onnx_without_pytorch(tmp_path):
-    from impasto.inference.export import export
-    from impasto.inference.upscalers import load_network
+    from impasto.export.files import export
+    from impasto.tasks.upscaling.inference.upscalers import load_network
 
     network, _ = load_network(tiny_model(tmp_path / "tiny"))
     export(network, "onnx", tmp_path / "tiny")
@@ -134,7 +135,7 @@ def test_onnx_without_pytorch(tmp_path):
 
 def test_onnx_generate(tmp_path):
     pytest.importorskip("onnxscript")
-    from impasto.inference.export import export_generator
+    from impasto.export.files import export_generator
 
     cfg = load_config("r3gan", {"image.size": 16, "model.generator_channels": 8})
     torch.manual_seed(0)

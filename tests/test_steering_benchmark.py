@@ -9,7 +9,7 @@ from PIL import Image
 
 import impasto
 import steering
-from impasto.models.features import load_lite0
+from impasto.nn.features import load_lite0
 from tests.training.test_run import train
 
 

@@ -11,7 +11,8 @@ import upscaler_candidates
 import upscaler_crops
 from peers import realesrgan
 from peers.upscalers import CANDIDATES, make
-from tests.inference.conftest import painting, tiny_model
+from tests.pictures import painting
+from tests.small_models import tiny_model
 
 
 @pytest.mark.parametrize("name", CANDIDATES)

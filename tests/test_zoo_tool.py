@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import zoo
-from impasto.checkpoints import find_model, load_model, shipped_models
-from impasto.config import load_config
-from tests.training.test_upscaling import GAME, SMALL, photos  # noqa: F401
+from impasto.config.settings import load_config
+from impasto.training.checkpoints import find_model, load_model, shipped_models
+from tests.tasks.upscaling.test_training import GAME, SMALL, photos  # noqa: F401
 
 RECIPES = (*zoo.DRAWN, *zoo.WORN, *zoo.ENLARGED)
 

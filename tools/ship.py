@@ -18,15 +18,15 @@ from pathlib import Path
 
 import numpy as np
 
-from impasto.checkpoints import WEIGHTS, ZOO, find_model, load_model, save_model
 from impasto.files import write_bytes_atomically
-from impasto.image_files import grid, save
-from impasto.inference.compare import compare
-from impasto.inference.control import control
-from impasto.inference.evaluate import evaluate
-from impasto.inference.sampler import Model, load
-from impasto.inference.upscalers import is_upscaler, load_upscaler
+from impasto.image.files import grid, save
 from impasto.metrics.report import findings, rows
+from impasto.tasks.generation.control import control
+from impasto.tasks.generation.evaluation import evaluate
+from impasto.tasks.generation.sampling.model import Model, load
+from impasto.tasks.upscaling.evaluation import compare
+from impasto.tasks.upscaling.inference.upscalers import is_upscaler, load_upscaler
+from impasto.training.checkpoints import WEIGHTS, ZOO, find_model, load_model, save_model
 
 ACROSS = 8  # of the sheet
 

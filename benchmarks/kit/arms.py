@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 import impasto
 from impasto.data.folder import Dataset, open_folder
 from impasto.errors import ConfigError
-from impasto.models.rendering import render
+from impasto.tasks.generation.rendering import render
 from kit.sets import PictureSet
 from peers import PEERS, Peer, make_peer
 

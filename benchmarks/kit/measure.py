@@ -8,10 +8,10 @@ import torch
 from numpy.typing import NDArray
 
 from impasto.data.folder import Dataset
-from impasto.inference.evaluate import FIRST_SEED, LEAST_SAMPLES, MOST_SAMPLES, above_nearest
-from impasto.inference.nearest import MOST_REAL, Sources
 from impasto.metrics.report import Seen, report, see
-from impasto.models.features import Lite0, load_lite0
+from impasto.nn.features import Lite0, load_lite0
+from impasto.tasks.generation.evaluation import FIRST_SEED, LEAST_SAMPLES, MOST_SAMPLES, above_nearest
+from impasto.tasks.generation.nearest import MOST_REAL, Sources
 from kit.arms import Snapshot
 
 JITTER_PX = 2

@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from impasto.training.launch import STORE
+from impasto.training.distributed.launch import STORE
 
 
 def run_together(program: str, argument: object, processes: int, threads: int) -> str:

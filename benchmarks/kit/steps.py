@@ -16,15 +16,15 @@ from torch.profiler import profile
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from impasto.config import Config
+from impasto.config.descriptors import ModulatedConfig
+from impasto.config.settings import Config
 from impasto.data.batches import Batches
-from impasto.descriptors import ModulatedConfig
-from impasto.images import to_tensor
+from impasto.image.codec import to_tensor
+from impasto.tasks.generation import gan_step as game
+from impasto.tasks.generation import modulated_step as modulated
+from impasto.tasks.generation.task import Generation
 from impasto.training import device as devices
-from impasto.training import gan_step as game
-from impasto.training import modulated_step as modulated
 from impasto.training import state as states
-from impasto.training.generation import Generation
 
 CALIBRATED = 256  # real pictures by which the scales of D are set
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from impasto.data.batches import Batches
 from impasto.errors import InputError
-from impasto.images import to_tensor
+from impasto.image.codec import to_tensor
 
 PEERS = ("dcgan-example", "sngan", "lightweight-gan")
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from impasto.images import to_uint8
+from impasto.image.codec import to_uint8
 from peers import NextBatch, seeded_normal
 
 BATCH, LATENTS, CHANNELS = 128, 100, 64

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from impasto.errors import InputError, MissingDependencyError
-from impasto.images import to_uint8
+from impasto.image.codec import to_uint8
 from peers import NextBatch, seeded_normal
 
 BATCH, ACCUMULATE, LATENTS, ATTENTION = 10, 4, 256, [32]

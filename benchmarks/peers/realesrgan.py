@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from impasto.errors import MissingDependencyError
-from impasto.image_files import Pixels
-from impasto.inference.engines import WINOGRAD_TILE, EngineName, Picture, turns
-from impasto.inference.ncnn import NcnnNetwork
-from impasto.models.upscaler import Upscaler
+from impasto.image.files import Pixels
+from impasto.tasks.upscaling.inference.engines import WINOGRAD_TILE, EngineName, Picture, turns
+from impasto.tasks.upscaling.inference.ncnn import NcnnNetwork
+from impasto.tasks.upscaling.upscaler import Upscaler
 
 NAME, LARGE = "realesr-animevideov3-x4", "realesrgan-x4plus"
 _HALF, _FULL = 0x01306B47, 0

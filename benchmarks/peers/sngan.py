@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
-from impasto.images import to_uint8
+from impasto.image.codec import to_uint8
 from peers import NextBatch, seeded_normal
 
 BATCH, LATENTS, CHANNELS, WIDEST, ROUNDS = 64, 128, 64, 1024, 5

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from impasto.descriptors import CompactConfig
-from impasto.models.build import build_upscaler
+from impasto.config.descriptors import CompactConfig
+from impasto.tasks.build import build_upscaler
 
 SCALE = 4
 

@@ -16,27 +16,27 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from impasto.config import Config, load_config
+    from impasto.config.settings import Config, load_config
     from impasto.data.folder import Dataset, open_folder
     from impasto.errors import ImpastoError, InputError
-    from impasto.inference.evaluate import evaluate
-    from impasto.inference.sampler import Model, load
-    from impasto.inference.upscale import PictureUpscaler
-    from impasto.inference.upscalers import load_upscaler
+    from impasto.tasks.generation.evaluation import evaluate
+    from impasto.tasks.generation.sampling.model import Model, load
+    from impasto.tasks.upscaling.inference.upscale import PictureUpscaler
+    from impasto.tasks.upscaling.inference.upscalers import load_upscaler
     from impasto.training.run import Run, train
 
 _WHERE = {
-    "Config": "impasto.config",
+    "Config": "impasto.config.settings",
     "Dataset": "impasto.data.folder",
     "ImpastoError": "impasto.errors",
     "InputError": "impasto.errors",
-    "Model": "impasto.inference.sampler",
-    "PictureUpscaler": "impasto.inference.upscale",
+    "Model": "impasto.tasks.generation.sampling.model",
+    "PictureUpscaler": "impasto.tasks.upscaling.inference.upscale",
     "Run": "impasto.training.run",
-    "evaluate": "impasto.inference.evaluate",
-    "load": "impasto.inference.sampler",
-    "load_config": "impasto.config",
-    "load_upscaler": "impasto.inference.upscalers",
+    "evaluate": "impasto.tasks.generation.evaluation",
+    "load": "impasto.tasks.generation.sampling.model",
+    "load_config": "impasto.config.settings",
+    "load_upscaler": "impasto.tasks.upscaling.inference.upscalers",
     "open_folder": "impasto.data.folder",
     "train": "impasto.training.run",
 }

@@ -75,7 +75,7 @@ def test_the_whole_road(shapes, tmp_path, monkeypatch, capsys):
 
 
 def test_a_picture_says_how_it_was_made(run, tmp_path, monkeypatch, capsys):
-    from impasto.image_files import read_metadata
+    from impasto.image.files import read_metadata
 
     for suffix in ("png", "webp", "jpg"):
         out = tmp_path / suffix
@@ -218,10 +218,10 @@ def test_health(run, monkeypatch, capsys):
 
 
 def test_an_unhealthy_end_is_told_with_exit_code_1(shapes, tmp_path, monkeypatch, capsys):
-    from impasto.training import health
+    from impasto.training.health import diagnosis
 
-    ill = health.Verdict("collapse", "trouble", "All 16 are alike.", "Raise loss.r1_weight.")
-    monkeypatch.setattr(health, "judge", lambda *_, **__: [ill])
+    ill = diagnosis.Verdict("collapse", "trouble", "All 16 are alike.", "Raise loss.r1_weight.")
+    monkeypatch.setattr(diagnosis, "judge", lambda *_, **__: [ill])
     out = tmp_path / "run"
     arguments = ["train", shapes, "--out", out, "--images", "80", "--on-trouble", "stop", *FAST]
     code, text, _ = impasto(monkeypatch, capsys, *arguments)

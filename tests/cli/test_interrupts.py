@@ -12,11 +12,11 @@ import pytest
 import torch
 from PIL import Image
 
-from impasto.checkpoints import ModelInfo, save_model
-from impasto.config import load_config
+from impasto.config.settings import load_config
 from impasto.files import LEFTOVER, sweep
-from impasto.models.build import build_generator
-from tests.inference.conftest import painting
+from impasto.tasks.build import build_generator
+from impasto.training.checkpoints import ModelInfo, save_model
+from tests.pictures import painting
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals of Unix")
 DEADLINE_SECONDS = 120  # for what takes a second or two where nobody else computes
@@ -69,7 +69,7 @@ def end(process, *numbers):
         ("socket", signal.SIGINT, 130),  # before all that is ours
         ("typer", signal.SIGINT, 130),
         ("torch._C", signal.SIGINT, 130),  # in the midst of PyTorch, which may swallow an exception, or abort
-        ("impasto.inference.sampler", signal.SIGTERM, 143),
+        ("impasto.tasks.generation.sampling.model", signal.SIGTERM, 143),
     ],
 )
 def test_at_any_moment_since_the_start(model, tmp_path, module, number, code):
@@ -123,7 +123,7 @@ def test_a_large_picture_is_left_at_the_next_tile(tmp_path, numbers, code):
 
 
 def test_processes_that_train_together_are_sent_what_the_first_one_hears():
-    from impasto.training import launch
+    from impasto.training.distributed import launch
 
     script = "import time; print('begun', flush=True); time.sleep(600)"
     before = signal.getsignal(signal.SIGTERM)

@@ -2,7 +2,7 @@
 
 import json
 
-from impasto.checkpoints import shipped_models
+from impasto.training.checkpoints import shipped_models
 from tests.cli.test_steering_cli import impasto
 
 

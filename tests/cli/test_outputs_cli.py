@@ -8,14 +8,15 @@ import pytest
 import torch
 from PIL import Image
 
-from impasto.checkpoints import ModelInfo, save_model
-from impasto.config import load_config
-from impasto.inference import directions as fitting
-from impasto.inference.recipe import read_recipes
-from impasto.models.build import build_generator
+from impasto.config.settings import load_config
 from impasto.outputs import LIST_NAME, written_in
+from impasto.tasks.build import build_generator
+from impasto.tasks.generation.sampling import directions as fitting
+from impasto.tasks.generation.sampling.recipe import read_recipes
+from impasto.training.checkpoints import ModelInfo, save_model
 from tests.cli.test_cli import impasto
-from tests.inference.conftest import painting, tiny_model
+from tests.pictures import painting
+from tests.small_models import tiny_model
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +149,7 @@ def test_generating_goes_on_where_it_ended(model, tmp_path, monkeypatch, capsys)
 
 def test_pictures_are_written_while_others_are_made(model, tmp_path, monkeypatch):
     from impasto.cli.output import Pictures
-    from impasto.inference.sampler import Model, load
+    from impasto.tasks.generation.sampling.model import Model, load
 
     there = []
     make = Model.make
@@ -221,7 +222,7 @@ def test_sheets_of_directions_stay_in_their_folder():
 
 def test_directions_of_a_shipped_model_go_to_the_cache(model, tmp_path, monkeypatch):
     from impasto.files import cache_folder
-    from impasto.inference.sampler import load
+    from impasto.tasks.generation.sampling.model import load
 
     monkeypatch.setattr(fitting, "SAMPLES", 32)
     monkeypatch.setattr(fitting, "TRIALS", 4)

@@ -8,12 +8,12 @@ import pytest
 import torch
 from PIL import Image
 
-from impasto.checkpoints import ModelInfo, save_model
-from impasto.config import load_config
-from impasto.images import read
-from impasto.inference import directions as fitting
-from impasto.inference.recipe import read_recipes
-from impasto.models.build import build_generator
+from impasto.config.settings import load_config
+from impasto.image.codec import read
+from impasto.tasks.build import build_generator
+from impasto.tasks.generation.sampling import directions as fitting
+from impasto.tasks.generation.sampling.recipe import read_recipes
+from impasto.training.checkpoints import ModelInfo, save_model
 from tests.cli.test_cli import impasto
 from tests.training.test_run import train
 
@@ -45,7 +45,7 @@ def test_a_recipe_makes_the_same_file(model, tmp_path, monkeypatch, capsys, kind
 
 
 def test_a_changed_picture_is_told(model, tmp_path, monkeypatch, capsys):
-    from impasto.image_files import read_metadata, save
+    from impasto.image.files import read_metadata, save
 
     impasto(monkeypatch, capsys, "generate", model, "--out", tmp_path / "a", "--count", "1")
     path = tmp_path / "a" / "0000.png"
@@ -207,7 +207,7 @@ def test_a_model_without_themes(model, tmp_path, monkeypatch, capsys):
 
 
 def test_obedience_is_measured(themed, shapes, monkeypatch, capsys):
-    from impasto.inference import control
+    from impasto.tasks.generation import control
 
     for name, value in (("REQUESTS", 20), ("PER_THEME", 4), ("PHOTOS", 0)):
         monkeypatch.setitem(control.control.__kwdefaults__, name.lower(), value)

@@ -10,9 +10,10 @@ import torch
 from PIL import Image
 
 from impasto.cli import main
-from impasto.inference.upscalers import load_network
+from impasto.tasks.upscaling.inference.upscalers import load_network
 from tests.cli.test_cli import impasto
-from tests.inference.conftest import painting, tiny_model
+from tests.pictures import painting
+from tests.small_models import tiny_model
 
 
 @pytest.fixture(scope="module")
@@ -158,12 +159,12 @@ def test_export_for_tools_that_use_spandrel(model, tmp_path, monkeypatch, capsys
 )
 def test_a_wrong_export_is_refused(model, tmp_path, monkeypatch, capsys, to, package):
     pytest.importorskip(package)
-    from impasto.inference import export
+    from impasto.export import files
 
-    right, whole = load_network(model)[0], getattr(export, f"to_{to}")
+    right, whole = load_network(model)[0], getattr(files, f"to_{to}")
     with torch.no_grad():
         right.layers[0].bias.add_(0.5)
-    monkeypatch.setattr(export, f"to_{to}", lambda network: whole(right))
+    monkeypatch.setattr(files, f"to_{to}", lambda network: whole(right))
     kind = "spandrel" if to == "compact" else to
     code, _, err = impasto(monkeypatch, capsys, "export", model, "--to", kind, "--out", tmp_path / "out")
     assert code == 1

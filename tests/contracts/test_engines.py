@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from impasto.descriptors import CompactConfig, SrresnetConfig
+from impasto.config.descriptors import CompactConfig, SrresnetConfig
 from impasto.errors import InputError, MissingDependencyError
 from impasto.files import cache_folder
-from impasto.inference import engines
-from impasto.inference.engines import (
+from impasto.nn.onnx_graph import to_onnx
+from impasto.tasks.build import build_upscaler
+from impasto.tasks.upscaling.inference import engines
+from impasto.tasks.upscaling.inference.engines import (
     PARITY_DB,
     choose_engine,
     dead_leaves,
@@ -20,9 +22,7 @@ from impasto.inference.engines import (
     open_engine,
     parity_db,
 )
-from impasto.inference.onnx_graph import to_onnx
-from impasto.models.build import build_upscaler
-from impasto.models.upscaler import CompactUpscaler
+from impasto.tasks.upscaling.upscaler import CompactUpscaler
 
 SIZES = [(1, 1), (1, 9), (7, 3), (30, 41)]
 NETWORKS = [
@@ -171,8 +171,8 @@ def test_an_engine_that_fails_or_draws_white_is_refused(network, monkeypatch):
 
 FEWER_INSTRUCTIONS = """
 import os, torch
-from impasto.inference.engines import open_engine
-from impasto.inference.upscalers import load_network
+from impasto.tasks.upscaling.inference.engines import open_engine
+from impasto.tasks.upscaling.inference.upscalers import load_network
 network, _ = load_network("photo-x4-small")
 open_engine("openvino", network)  # compares its picture with PyTorch's
 print(os.environ["DNNL_MAX_CPU_ISA"])

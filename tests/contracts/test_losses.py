@@ -6,8 +6,8 @@ from typing import get_args
 import pytest
 import torch
 
-from impasto.config import Adversarial
-from impasto.losses import adversarial as losses
+from impasto.config.settings import Adversarial
+from impasto.nn.losses import adversarial as losses
 
 KINDS = get_args(Adversarial)
 SIDES = (losses.discriminator_loss, losses.generator_loss)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from impasto.losses.matching import distances, energy_distance, map_difference
+from impasto.nn.losses.matching import distances, energy_distance, map_difference
 
 
 def test_map_difference_by_hand():

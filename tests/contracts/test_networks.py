@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from impasto.config import load_config
+from impasto.config.settings import load_config
 from impasto.errors import ConfigError
-from impasto.models.build import build_discriminator, build_generator
+from impasto.tasks.build import build_discriminator, build_generator
 from tests.old_models import old_model
 
 PRESETS = ["mlp", "dcgan", "r3gan", "default"]

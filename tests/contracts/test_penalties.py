@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from impasto.config import LossConfig, load_config
+from impasto.config.settings import LossConfig, load_config
 from impasto.errors import ConfigError
-from impasto.losses.penalties import (
+from impasto.nn.losses.penalties import (
     differentiates,
     interpolate_penalty,
     penalties,

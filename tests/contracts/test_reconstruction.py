@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from impasto.losses.reconstruction import (
+from impasto.nn.losses.reconstruction import (
     absolute_difference,
     frequency_difference,
     lattice_difference,

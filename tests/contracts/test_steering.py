@@ -7,13 +7,13 @@ import pytest
 import torch
 
 import impasto
-from impasto.checkpoints import ModelInfo, save_model
-from impasto.config import load_config
+from impasto.config.settings import load_config
 from impasto.errors import InputError
-from impasto.image_files import from_pil, save
-from impasto.inference.recipe import KEY, Recipe
-from impasto.models.build import build_generator
-from impasto.models.generator import ModulatedGenerator
+from impasto.image.files import from_pil, save
+from impasto.tasks.build import build_generator
+from impasto.tasks.generation.generator import ModulatedGenerator
+from impasto.tasks.generation.sampling.recipe import KEY, Recipe
+from impasto.training.checkpoints import ModelInfo, save_model
 from tests.old_models import old_model
 
 SMALL = {"image.size": 32}

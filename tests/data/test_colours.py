@@ -14,7 +14,7 @@ from impasto.data.colours import (
     request_of,
 )
 from impasto.errors import InputError
-from impasto.palettes import hex_to_oklab
+from impasto.image.palettes import hex_to_oklab
 
 
 @pytest.mark.parametrize(

@@ -11,14 +11,15 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from impasto import images, outputs
-from impasto.config import DataConfig, ImageConfig
+from impasto import outputs
+from impasto.config.settings import DataConfig, ImageConfig
 from impasto.data import cache
 from impasto.data.folder import open_folder
 from impasto.data.opening import open_to_compare
 from impasto.data.scan import scan_folder
 from impasto.errors import DataError
 from impasto.files import cache_folder
+from impasto.image import codec
 
 SMALL = ImageConfig(size=16)
 
@@ -49,14 +50,14 @@ def test_what_is_served_is_what_the_door_gives(pictures: Path, fit: str) -> None
     served = found.pixels.take(np.arange(60))
     for index in (0, 17, 59):
         path = pictures / found.scan.pictures[index].path
-        direct = images.fit_square(path, 16, fit=fit, background="#336699")
+        direct = codec.fit_square(path, 16, fit=fit, background="#336699")
         np.testing.assert_array_equal(served[index], direct)
 
 
 def test_random_crop_moves_along_the_long_side(pictures: Path) -> None:
     found = open_folder(pictures, DataConfig(fit="random-crop"), SMALL, seed=0)
     for index in (0, 59):  # tall and wide
-        whole = images.fit_cover(pictures / found.scan.pictures[index].path, 16)
+        whole = codec.fit_cover(pictures / found.scan.pictures[index].path, 16)
         slack = max(whole.shape[:2]) - 16
         for offset, step in ((0.0, 0), (0.999, slack), (None, slack // 2)):
             window = found.pixels.take(np.array([index]), None if offset is None else np.array([offset]))[0]
@@ -78,8 +79,8 @@ def test_the_second_start_decodes_nothing(pictures: Path, monkeypatch: pytest.Mo
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("a picture was read again")
 
-    monkeypatch.setattr(images, "read_bytes", refuse)
-    monkeypatch.setattr(images, "fit_square", refuse)
+    monkeypatch.setattr(codec, "read_bytes", refuse)
+    monkeypatch.setattr(codec, "fit_square", refuse)
     second = open_folder(pictures, DataConfig(), SMALL, seed=0)
     np.testing.assert_array_equal(first.train_array(), second.train_array())
     assert first.fingerprint == second.fingerprint
@@ -122,7 +123,7 @@ def test_a_killed_writer_leaves_nothing_that_is_believed(pictures: Path) -> None
     script = (
         "import sys, time\n"
         "from pathlib import Path\n"
-        "from impasto.config import DataConfig, ImageConfig\n"
+        "from impasto.config.settings import DataConfig, ImageConfig\n"
         "from impasto.data.folder import open_folder\n"
         "def slow(stage, done, total):\n"
         "    if stage.startswith('decoding') and done == 20:\n"
@@ -140,7 +141,7 @@ def test_a_killed_writer_leaves_nothing_that_is_believed(pictures: Path) -> None
     elsewhere = leftovers[0].with_name(f".{'0' * 32}.{'0' * 8}-1-{'0' * 8}.tmp")  # another machine's
     elsewhere.mkdir()
     found = open_folder(pictures, DataConfig(), SMALL, seed=0)
-    direct = images.fit_square(pictures / found.scan.pictures[59].path, 16)
+    direct = codec.fit_square(pictures / found.scan.pictures[59].path, 16)
     np.testing.assert_array_equal(found.pixels.take(np.array([59]))[0], direct)
     assert not leftovers[0].exists()
     assert elsewhere.exists()  # it might be alive
@@ -251,11 +252,11 @@ def test_palettes_are_found_once_and_are_those_of_the_pixels(
     pictures: Path, fit: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from impasto.data import palette_cache
-    from impasto.palettes import palettes_of
+    from impasto.image.palettes import palettes_of
 
     found = open_folder(pictures, DataConfig(fit=fit), SMALL, seed=0)
     assert found.palettes.shape == (60, 5, 4)
-    direct = palettes_of(images.to_tensor(found.pixels.take(np.arange(60)))).numpy()
+    direct = palettes_of(codec.to_tensor(found.pixels.take(np.arange(60)))).numpy()
     np.testing.assert_allclose(found.palettes, direct, atol=1e-6)
     with pytest.raises(ValueError, match="read-only"):
         found.palettes[0] = 0

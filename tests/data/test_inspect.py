@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from impasto.config import DataConfig, ImageConfig, preset_names
+from impasto.config.settings import DataConfig, ImageConfig, preset_names
 from impasto.data.inspect import Inspection, choose_preset, inspect_folder
 
 

@@ -8,14 +8,14 @@ import torch
 from PIL import Image
 
 import impasto
-from impasto.config import load_config
-from impasto.data.degrade import pair_of
+from impasto.config.settings import load_config
 from impasto.data.pairs import open_pairs
 from impasto.errors import DataError, InputError
-from impasto.images import to_tensor
-from impasto.training.upscale_step import turned
-from tests.inference.conftest import painting
-from tests.training.test_upscaling import SMALL
+from impasto.image.codec import to_tensor
+from impasto.tasks.upscaling.degradations import pair_of
+from impasto.tasks.upscaling.step import turned
+from tests.pictures import painting
+from tests.tasks.upscaling.test_training import SMALL
 
 CONFIG = load_config("upscale-x4", SMALL)
 

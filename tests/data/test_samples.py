@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from impasto import images
 from impasto.data import samples
 from impasto.data.samples import CREDIT_FILE, make_openmoji
 from impasto.errors import InputError, MissingDependencyError
+from impasto.image import codec
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def test_the_whole_set(emoji: Path) -> None:
     credit = (emoji / CREDIT_FILE).read_text()
     for words in ("OpenMoji", "CC BY-SA 4.0", "https://openmoji.org"):
         assert words in credit
-    pixels = images.read(emoji / "food-drink" / "1F352.png")
+    pixels = codec.read(emoji / "food-drink" / "1F352.png")
     assert pixels.shape == (64, 64, 3)
     assert (pixels[0] == 255).all()
     assert pixels.min() < 60
@@ -52,7 +52,7 @@ def test_a_second_call_finishes_and_another_size_replaces(tmp_path: Path) -> Non
     with pytest.raises(InputError, match="in another size"):
         make_openmoji(out, 16)
     make_openmoji(out, 16, overwrite=True)
-    assert images.header(kept).width == 16
+    assert codec.header(kept).width == 16
     assert sorted(out.glob("*/*.png")) == made
 
 

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from impasto import images
 from impasto.data import scan as scanning
 from impasto.data.scan import scan_folder
 from impasto.errors import DataError
+from impasto.image import codec
 
 
 def picture(path: Path, seed: int = 0, size: tuple[int, int] = (20, 16)) -> Path:
@@ -100,14 +100,14 @@ def test_only_what_changed_is_read_again(tmp_path: Path, monkeypatch: pytest.Mon
     age(tmp_path)
     first = scan_folder(tmp_path)
     reads: list[str] = []
-    read_bytes = images.read_bytes
+    read_bytes = codec.read_bytes
 
     def counting(source: Path | bytes) -> bytes:
         if isinstance(source, Path):
             reads.append(source.name)
         return read_bytes(source)
 
-    monkeypatch.setattr(images, "read_bytes", counting)
+    monkeypatch.setattr(codec, "read_bytes", counting)
     assert scan_folder(tmp_path) == first
     assert reads == []
     picture(tmp_path / "3.png", 99)
@@ -137,7 +137,7 @@ def test_a_damaged_index_is_made_again(tmp_path: Path, damage: bytes) -> None:
     picture(root / "0.png")
     age(root)
     first = scan_folder(root)
-    index = scanning._index_path(root, 8, images.MAX_PIXELS)
+    index = scanning._index_path(root, 8, codec.MAX_PIXELS)
     assert index.exists()
     index.write_bytes(damage)
     assert scan_folder(root) == first

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from impasto.config import DataConfig
+from impasto.config.settings import DataConfig
 from impasto.data.duplicates import drop_duplicates
 from impasto.data.scan import Scan, scan_folder
 from impasto.data.themes import Themes, find_themes, make_themes
 from impasto.errors import DataError
-from impasto.inference.latent import places_of
+from impasto.tasks.generation.sampling.latents import places_of
 
 
 @pytest.fixture

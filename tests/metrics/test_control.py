@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from impasto.errors import InputError
+from impasto.image.oklab import palette_difference
 from impasto.metrics.control import (
     colour_report,
     fit_classifier,
@@ -11,7 +12,6 @@ from impasto.metrics.control import (
     theme_report,
     theme_variety,
 )
-from impasto.oklab import palette_difference
 
 
 def seeded(seed: int = 0) -> torch.Generator:

@@ -8,9 +8,9 @@ import torch
 from PIL import Image
 from torchmetrics.functional.image import structural_similarity_index_measure as their_ssim
 
-from impasto.images import to_tensor
+from impasto.image.codec import to_tensor
 from impasto.metrics.fidelity import feature_distance, luma, psnr, shaved, ssim, texture_and_structure
-from impasto.models.features import FeatureMaps
+from impasto.nn.features import FeatureMaps
 
 
 def noise(seed, *shape):

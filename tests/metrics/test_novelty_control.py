@@ -9,12 +9,12 @@ from PIL import Image, ImageFilter
 from torch import nn
 from torch.nn import functional as F
 
-from impasto.config import load_config
+from impasto.config.settings import load_config
 from impasto.data.folder import open_folder
 from impasto.data.samples import make_openmoji
-from impasto.images import to_tensor, to_uint8
+from impasto.image.codec import to_tensor, to_uint8
 from impasto.metrics.report import findings, report, see
-from impasto.models.features import load_lite0
+from impasto.nn.features import load_lite0
 
 COUNT = 300
 

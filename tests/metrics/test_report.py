@@ -11,7 +11,7 @@ from impasto.metrics.diversity import density_coverage, precision_recall
 from impasto.metrics.novelty import feature_likelihood_divergence, novelty
 from impasto.metrics.report import NAMES, Seen, findings, report, rows
 from impasto.metrics.variety import Looks, colour_distance
-from impasto.models.features import Views
+from impasto.nn.features import Views
 
 
 def normal(count: int, seed: int, shift: float = 0.0) -> Seen:

@@ -14,11 +14,11 @@ import pytest
 import torch
 from starlette.testclient import TestClient
 
-from impasto.checkpoints import ModelInfo, save_model
-from impasto.config import load_config
-from impasto.models.build import build_generator, build_upscaler
+from impasto.config.settings import load_config
 from impasto.studio.app import create_app
 from impasto.studio.settings import Limits, Settings
+from impasto.tasks.build import build_generator, build_upscaler
+from impasto.training.checkpoints import ModelInfo, save_model
 
 BASE = "http://127.0.0.1:7860"
 TINY_RUN = {"train.batch_size": 8, "train.evaluate_samples": 16, "train.checkpoint_every_seconds": 0.5}

@@ -6,8 +6,8 @@ import math
 import pytest
 import torch
 
-from impasto.losses.adversarial import discriminator_cross_entropy
-from impasto.losses.penalties import squared_gradient_norm
+from impasto.nn.losses.adversarial import discriminator_cross_entropy
+from impasto.nn.losses.penalties import squared_gradient_norm
 from impasto.studio.game import DEVIATION, LOOKED_AT, SURFACE, Game, Look, Rules, centres, judge, loss_of
 
 CALM = Look(0, 0.7, 1.4, 0.5, distance=0.005, found=8, good=0.8, spread=1.0, middle=(0.0, 0.0))

@@ -6,11 +6,11 @@ import signal
 
 import pytest
 
-from impasto.checkpoints import load_state
 from impasto.studio.catalogue import Catalogue
 from impasto.studio.jobs import Jobs
 from impasto.studio.journal import Journal
 from impasto.studio.processes import GIVES_WAY, Process, start
+from impasto.training.checkpoints import load_state
 from tests.studio.conftest import TINY_RUN, wait_for
 
 STOPS = ("stopping", "stopped")  # how long the first lasts nobody promises

@@ -544,7 +544,7 @@ def test_a_model_that_was_trained_further_is_shown_anew(desk, workspace):
 
     import torch
 
-    from impasto.checkpoints import load_model, save_model
+    from impasto.training.checkpoints import load_model, save_model
 
     stamp = models.stamp(desk, "tiny")
     assert create._looked_at_again(desk, "tiny", stamp, 0)[1]["__type__"] == "update"  # nothing to redraw
@@ -726,7 +726,7 @@ def test_a_way_and_a_mixture_of_what_was_kept(desk):
 
 
 def test_all_pictures_are_saved_at_once(desk):
-    from impasto.inference.recipe import read_recipes
+    from impasto.tasks.generation.sampling.recipe import read_recipes
 
     made = kept(desk, 5, 6, 7)
     archive = create._all(desk, made)
@@ -782,7 +782,7 @@ def test_a_pictures_nearest_training_pictures_are_shown(desk, workspace, monkeyp
 
 
 def test_adjustments_are_prepared_and_those_that_change_nothing_cannot_be_moved(desk, monkeypatch):
-    from impasto.inference import directions
+    from impasto.tasks.generation.sampling import directions
 
     monkeypatch.setattr(directions, "SAMPLES", 256)
     monkeypatch.setattr(directions, "TRIALS", 32)
@@ -951,7 +951,7 @@ def advice_part(part):
 def test_every_verdict_of_health_has_chinese_words():
     from typing import get_args
 
-    from impasto.training.health import Kind, Severity
+    from impasto.training.health.diagnosis import Kind, Severity
 
     assert set(errors.VERDICTS) >= set(get_args(Kind))
     assert set(errors.SEVERITIES) >= set(get_args(Severity))

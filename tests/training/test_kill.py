@@ -9,8 +9,8 @@ import time
 import pytest
 
 import impasto
-from impasto.checkpoints import load_state
-from impasto.training import events
+from impasto.training.checkpoints import load_state
+from impasto.training.logging import events
 
 OVERRIDES = {
     "image.size": 16,
@@ -44,7 +44,7 @@ def images_on_disk(out):
 @pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.slow)])
 def test_kill_nine_at_any_instant(shapes, tmp_path, kills):
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["impasto.training.run", "impasto.models.features"])
+    context.set_forkserver_preload(["impasto.training.run", "impasto.nn.features"])
     out, rng = tmp_path / "run", random.Random(0)
     for kill in range(kills):
         before = images_on_disk(out)

@@ -4,12 +4,13 @@ import pytest
 import torch
 
 import impasto
-from impasto.config import load_config
+from impasto.config.settings import load_config
 from impasto.errors import ConfigError
-from impasto.training import device, gan_step, memory, setup
+from impasto.tasks.generation import gan_step
+from impasto.training import device, memory, setup
 from impasto.training import state as states
 from impasto.training.memory import Need, Tally, parts_that_fit
-from tests.training.test_modulated_step import Game
+from tests.tasks.generation.test_modulated_step import Game
 from tests.training.test_run import NETWORKS, SMALL, train
 
 FORECAST = NETWORKS["default"] | {"image.size": 64, "train.batch_size": 8}
@@ -35,7 +36,7 @@ def gradients(pictures, **settings):
     state = states.create_state(config, dataset.batches(16, 0), fabric)
 
     def next_batch():
-        return impasto.images.to_tensor(state.batches.next(), fabric.device)
+        return impasto.image.codec.to_tensor(state.batches.next(), fabric.device)
 
     parts = config.train.parts
     told = gan_step.gan_step(fabric, state, next_batch, config.loss, config.augment, 1, parts)

@@ -13,8 +13,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 import impasto
-from impasto.checkpoints import load_state, save_model, save_state
-from impasto.config import load_config
+from impasto.config.settings import load_config
 from impasto.errors import (
     CheckpointError,
     ConfigError,
@@ -22,8 +21,9 @@ from impasto.errors import (
     MissingDependencyError,
     TrainingError,
 )
-from impasto.model_card import ModelInfo
-from impasto.training import events
+from impasto.training.checkpoints import load_state, save_model, save_state
+from impasto.training.logging import events
+from impasto.training.model_card import ModelInfo
 from tests.old_models import old_model
 
 SMALL = {
@@ -184,13 +184,13 @@ def test_the_held_out_pictures_never_train(shapes, tmp_path, monkeypatch):
     cfg = load_config("default", SMALL)
     dataset = impasto.open_folder(shapes, cfg.data, cfg.image, seed=0)
     held_out = {p.tobytes() for p in dataset.holdout_pixels()}
-    trained = {p.tobytes() for p in impasto.images.to_uint8(torch.cat(shown))}
+    trained = {p.tobytes() for p in impasto.image.codec.to_uint8(torch.cat(shown))}
     assert len(trained) >= 75
     assert not held_out & trained
 
 
 def test_the_discriminator_takes_k_steps_with_fresh_pictures(shapes, tmp_path, monkeypatch):
-    from impasto.training import gan_step as module
+    from impasto.tasks.generation import gan_step as module
 
     calls = []
     one = module.discriminator_step

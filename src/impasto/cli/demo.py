@@ -22,13 +22,13 @@ def demo(
     """See it work: real drawings, a short training, new pictures, larger ones, all on one page."""
     from rich.text import Text
 
-    from impasto.checkpoints import find_model, shipped_models
     from impasto.cli import demo_page, screen
     from impasto.cli.generate import generate
     from impasto.cli.train import train
     from impasto.data.samples import make_openmoji
     from impasto.files import write_bytes_atomically
-    from impasto.inference.sampler import load
+    from impasto.tasks.generation.sampling.model import load
+    from impasto.training.checkpoints import find_model, shipped_models
 
     begun = time.monotonic()
     console = screen.console()

@@ -10,10 +10,10 @@ from typing import Any
 from PIL import Image
 
 from impasto.cli.screen import typed
-from impasto.inference.sampler import Model
-from impasto.inference.upscalers import load_upscaler
 from impasto.pages import chart, data_url, render
-from impasto.training.checkup import SIGNS, check_up, in_words, records_of
+from impasto.tasks.generation.sampling.model import Model
+from impasto.tasks.upscaling.inference.upscalers import load_upscaler
+from impasto.training.health.report import SIGNS, check_up, in_words, records_of
 
 SEED = 5  # the same for a whole row of the sheet: what changes is what was asked for
 UNSHOWN = "extras"  # a theme without a subject

@@ -40,9 +40,9 @@ def directions(
 
     from impasto.cli import output
     from impasto.cli.screen import console, say
-    from impasto.inference.properties import PROPERTIES
-    from impasto.inference.starts import parse_seeds
     from impasto.outputs import Outputs, check_folder
+    from impasto.tasks.generation.sampling.properties import PROPERTIES
+    from impasto.tasks.generation.sampling.starts import parse_seeds
 
     if out is not None:
         output.folder_for_several(out, "sheets")

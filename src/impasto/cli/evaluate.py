@@ -48,11 +48,11 @@ def evaluate(
     from impasto.cli.progress import reading_pictures
     from impasto.errors import InputError
     from impasto.files import write_bytes_atomically
-    from impasto.inference.evaluate import evaluate as measure
-    from impasto.inference.sampler import load
-    from impasto.inference.upscalers import is_upscaler
     from impasto.metrics.report import findings, rows
     from impasto.outputs import Outputs
+    from impasto.tasks.generation.evaluation import evaluate as measure
+    from impasto.tasks.generation.sampling.model import load
+    from impasto.tasks.upscaling.inference.upscalers import is_upscaler
 
     file = Path(json_) if json_ not in (None, "-") else None
     if sheet and (control or is_upscaler(model)):
@@ -101,8 +101,8 @@ def _compare(
     warn: "Callable[[str], None]",
 ) -> list[dict[str, Any]]:
     """The figures of an upscaler and of the classic ways; one row of the table for each."""
-    from impasto.inference.compare import compare
-    from impasto.inference.upscalers import load_upscaler
+    from impasto.tasks.upscaling.evaluation import compare
+    from impasto.tasks.upscaling.inference.upscalers import load_upscaler
 
     rows = compare(load_upscaler(model), Path(against), progress=show, warn=warn)
     table.show_header = True
@@ -122,8 +122,8 @@ def _control(
     warn: "Callable[[str], None]",
 ) -> dict[str, Any]:
     """The figures of `inference.control`; a row of the table for each."""
-    from impasto.inference.control import control
-    from impasto.inference.sampler import load
+    from impasto.tasks.generation.control import control
+    from impasto.tasks.generation.sampling.model import load
 
     found = control(load(model), against, progress=show, warn=warn)
     if "themes" in found:

@@ -29,10 +29,10 @@ def export(
     """
     from impasto.cli.screen import say
     from impasto.errors import InputError
-    from impasto.inference import export as files
-    from impasto.inference.sampler import load
-    from impasto.inference.upscalers import is_upscaler, load_network
+    from impasto.export import files
     from impasto.outputs import Outputs
+    from impasto.tasks.generation.sampling.model import load
+    from impasto.tasks.upscaling.inference.upscalers import is_upscaler, load_network
 
     if to not in get_args(files.Kind):
         raise InputError(f"there is no export to '{to}'", f"--to {', '.join(get_args(files.Kind))}")

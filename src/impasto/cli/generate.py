@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image
 
-    from impasto.inference.sampler import Model
+    from impasto.tasks.generation.sampling.model import Model
 
 
 def generate(
@@ -70,7 +70,7 @@ def generate(
     from impasto.cli import output
     from impasto.cli.screen import say
     from impasto.errors import InputError
-    from impasto.inference.starts import parse_seeds
+    from impasto.tasks.generation.sampling.starts import parse_seeds
 
     if count is not None and seeds is not None:
         raise InputError("--count and --seeds exclude each other", "--seeds 0-15 are sixteen pictures")
@@ -139,7 +139,7 @@ def _on_cluster(
 ) -> None:
     from impasto.cli.output import cluster_progress
     from impasto.cli.screen import console, say
-    from impasto.inference.cluster_work import Team, generate_all
+    from impasto.cluster.work import Team, generate_all
     from impasto.interrupts import telling
 
     def count() -> int:
@@ -172,8 +172,8 @@ def _again(
     from impasto.cli import output
     from impasto.cli.screen import say
     from impasto.errors import InputError
-    from impasto.inference.known_models import where_is
-    from impasto.inference.recipe import read_recipes
+    from impasto.tasks.generation.sampling.known_models import where_is
+    from impasto.tasks.generation.sampling.recipe import read_recipes
 
     output.check_format(format_)
     recipes = read_recipes(file)
@@ -201,8 +201,8 @@ def _again(
 def _compare(file: Path, picture: "Image", engine: str, generator: "Model") -> str:
     """What there is to say of a picture beside the one in a file; of one with loss, whether sizes differ."""
     from impasto.errors import ImageError
-    from impasto.image_files import from_pil
-    from impasto.images import header, read
+    from impasto.image.codec import header, read
+    from impasto.image.files import from_pil
 
     made = from_pil(picture)
     try:

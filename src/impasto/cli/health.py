@@ -17,7 +17,7 @@ def health(
     from rich.text import Text
 
     from impasto.cli import screen
-    from impasto.training.checkup import SIGNS, check_up, in_words
+    from impasto.training.health.report import SIGNS, check_up, in_words
 
     found = check_up(run)
     if json_:

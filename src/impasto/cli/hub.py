@@ -18,7 +18,7 @@ def push(
     message: Annotated[str, typer.Option(help="What to say of this version.")] = "",
 ) -> None:
     """Upload a model to the Hugging Face hub: weights, description and card."""
-    from impasto.inference.hub import push as upload
+    from impasto.export.hub import push as upload
 
     say(upload(model, repo, private=private, message=message))
 
@@ -30,6 +30,6 @@ def pull(
     overwrite: Overwrite = False,
 ) -> None:
     """Download a model from the Hugging Face hub; it is checked before anything is written."""
-    from impasto.inference.hub import pull as download
+    from impasto.export.hub import pull as download
 
     say(f"{repo} is in {download(repo, out, revision=revision, overwrite=overwrite)}")

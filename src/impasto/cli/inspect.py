@@ -50,7 +50,7 @@ def inspect(
 
     from impasto.cli import screen
     from impasto.cli.progress import reading_pictures
-    from impasto.config import load_config
+    from impasto.config.settings import load_config
     from impasto.data.inspect import inspect_folder
     from impasto.data.shards import find_shards
     from impasto.errors import InputError
@@ -135,13 +135,13 @@ def _degrade(
     directory: Path, kind: str, sheet: Path, show: "Callable[[str, int, int], None]", *, overwrite: bool
 ) -> str:
     """Write the sheet; returns what to say of it."""
-    from impasto.config import load_config
-    from impasto.data.degrade import Degradation, degradation_sheet
+    from impasto.config.settings import load_config
     from impasto.data.folder import scan_pictures
     from impasto.errors import InputError
-    from impasto.image_files import save
-    from impasto.images import read
+    from impasto.image.codec import read
+    from impasto.image.files import save
     from impasto.outputs import Outputs
+    from impasto.tasks.upscaling.degradations import Degradation, degradation_sheet
 
     if kind not in get_args(Degradation):
         raise InputError(f"there is no degradation '{kind}'", "--degrade bicubic or photo")

@@ -9,8 +9,8 @@ import typer
 from impasto.cli.output import Device, ModelArgument, Overwrite, Truncation
 
 if TYPE_CHECKING:
-    from impasto.inference.recipe import Recipe
-    from impasto.inference.sampler import Model
+    from impasto.tasks.generation.sampling.model import Model
+    from impasto.tasks.generation.sampling.recipe import Recipe
 
 T = TypeVar("T")
 
@@ -46,9 +46,9 @@ def interpolate(
     from impasto.cli import output
     from impasto.cli.screen import say
     from impasto.errors import InputError
-    from impasto.inference.sampler import MOST_FRAMES
-    from impasto.inference.video import need_av
+    from impasto.image.video import need_av
     from impasto.outputs import Outputs
+    from impasto.tasks.generation.sampling.model import MOST_FRAMES
 
     kind = out.suffix.lower()
     if kind not in ("", ".webp", ".gif", ".mp4") or (kind and out.is_dir()):
@@ -82,9 +82,9 @@ def write_film(model: "Model", recipes: "Sequence[Recipe]", out: Path, *, fps: f
     from impasto.cli.progress import reading_pictures
     from impasto.cli.screen import console
     from impasto.files import write_bytes_atomically
-    from impasto.image_files import from_pil, save_animation
-    from impasto.inference.recipe import KEY, Recipes
-    from impasto.inference.video import save_mp4
+    from impasto.image.files import from_pil, save_animation
+    from impasto.image.video import save_mp4
+    from impasto.tasks.generation.sampling.recipe import KEY, Recipes
 
     show = reading_pictures(console(stderr=True))
     frames = []

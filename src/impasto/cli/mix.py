@@ -28,7 +28,7 @@ def mix(
     from impasto.cli import output
     from impasto.cli.screen import say
     from impasto.errors import InputError
-    from impasto.inference.starts import parse_starts
+    from impasto.tasks.generation.sampling.starts import parse_starts
 
     rows, columns = parse_starts(structures), parse_starts(details)
     if len(rows) * len(columns) > 1024:

@@ -12,7 +12,7 @@ def models(json_: Annotated[bool, typer.Option("--json", help="As JSON.")] = Fal
     from rich.table import Table
 
     from impasto.cli import screen
-    from impasto.inference.shipped import shipped
+    from impasto.zoo.shipped import shipped
 
     found = shipped()
     if json_:

@@ -9,8 +9,8 @@ import typer
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from impasto.inference.recipe import Recipe
-    from impasto.inference.sampler import Model
+    from impasto.tasks.generation.sampling.model import Model
+    from impasto.tasks.generation.sampling.recipe import Recipe
 
 ModelArgument = Annotated[
     Path, typer.Argument(metavar="MODEL", help="A model folder, or a run (its best model).")
@@ -41,10 +41,10 @@ Device = Annotated[str, typer.Option(help="cpu, cuda or mps.")]
 
 def load(folder: Path, device: str) -> "Model":
     """The model, whose place is remembered for recipes that ask for it."""
-    from impasto.inference import sampler
-    from impasto.inference.known_models import remember
+    from impasto.tasks.generation.sampling.known_models import remember
+    from impasto.tasks.generation.sampling.model import load as open_model
 
-    model = sampler.load(folder, device=device)
+    model = open_model(folder, device=device)
     remember(model.digest, model.folder)
     return model
 
@@ -159,7 +159,7 @@ def sheet(pictures: "Sequence[Image]", path: Path, model: "Model", columns: int 
     """A contact sheet."""
     import numpy as np
 
-    from impasto.image_files import from_pil, grid, save
+    from impasto.image.files import from_pil, grid, save
 
     pixels = grid(np.stack([from_pil(picture) for picture in pictures]), columns)
     save(pixels, path, metadata=model.describe())
@@ -176,7 +176,7 @@ def check_format(format_: str | None) -> str:
 
 def image_suffixes() -> frozenset[str]:
     """What names of pictures end in: ".png" and many more."""
-    from impasto.images import SUFFIXES
+    from impasto.image.codec import SUFFIXES
 
     return SUFFIXES
 

@@ -30,7 +30,7 @@ def project(
     from impasto.cli import output
     from impasto.cli.progress import reading_pictures
     from impasto.cli.screen import console, say, typed
-    from impasto.image_files import save
+    from impasto.image.files import save
     from impasto.outputs import Outputs
 
     output.folder_for_several(out, "two pictures")

@@ -69,16 +69,16 @@ def train(
     Limits count over the whole life of a run. Ctrl-C saves and stops; --resume goes on exactly there.
     """
     from impasto.cli import screen
-    from impasto.training import launch
+    from impasto.training.distributed import launch
 
     screen.refuse_undecodable(out)  # TensorBoard's files cannot be written there
     if not launch.arrangement(devices, nodes).started:
         raise typer.Exit(launch.start(sys.argv[1:], devices or 1))
 
     from impasto.cli.progress import reading_pictures
-    from impasto.overrides import parse_overrides
+    from impasto.config.overrides import parse_overrides
+    from impasto.training.logging.sinks import LastingStream, TerminalSink
     from impasto.training.run import train as run_training
-    from impasto.training.sinks import LastingStream, TerminalSink
 
     overrides = parse_overrides(set_ or [])
     if dedupe:
@@ -133,7 +133,7 @@ def train(
 def _how_it_ended(run: "Run") -> list[str]:
     """The best model where it is not the newest one, and the health where that is not good, in words."""
     from impasto.cli import screen
-    from impasto.training.checkup import check_up
+    from impasto.training.health.report import check_up
 
     lines = []
     if run.best is not None and run.best["images_seen"] < run.images_seen:

@@ -14,8 +14,8 @@ from impasto.cli.output import Ray, RayCores, cluster_progress
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from impasto.inference.batch import Job, Outcome, Watcher
-    from impasto.inference.upscale import PictureUpscaler
+    from impasto.tasks.upscaling.inference.batch import Job, Outcome, Watcher
+    from impasto.tasks.upscaling.inference.upscale import PictureUpscaler
 
 _SHOWN = 20
 HEAD_BYTES = 2**16  # by which a picture is known
@@ -64,8 +64,8 @@ def upscale(
     """
     from impasto.cli.screen import console as make_console
     from impasto.errors import InputError
-    from impasto.inference.batch import plan_jobs, refuse_targets
-    from impasto.inference.upscalers import load_upscaler
+    from impasto.tasks.upscaling.inference.batch import plan_jobs, refuse_targets
+    from impasto.tasks.upscaling.inference.upscalers import load_upscaler
 
     console = make_console(stderr=True)
     if scale is not None and fit is not None:
@@ -113,8 +113,8 @@ def _here(
     out: str,
     settings: dict[str, Any],
 ) -> "list[Outcome]":
-    from impasto.inference.batch import Outcome, Tally, upscale_all
     from impasto.interrupts import telling
+    from impasto.tasks.upscaling.inference.batch import Outcome, Tally, upscale_all
 
     made = 0
     show = _progress(console)
@@ -140,10 +140,10 @@ def _on_cluster(
     out: str,
     settings: dict[str, Any],
 ) -> "list[Outcome]":
-    from impasto.inference import cluster_work
+    from impasto.cluster import work
     from impasto.interrupts import telling
 
-    team = cluster_work.Team(address, cores, device=device)
+    team = work.Team(address, cores, device=device)
     there = {job for job in planned if job.target.exists()}
 
     def status() -> str:
@@ -151,7 +151,7 @@ def _on_cluster(
         return f"{made:,} of {len(planned):,} pictures are in {out}"
 
     with telling(status):
-        return cluster_work.upscale_all(
+        return work.upscale_all(
             model, engine, tile, planned, team, existing=existing, watch=cluster_progress(), **settings
         )
 
@@ -207,10 +207,10 @@ class Pipe:
     def plan(cls, source: str, out: str, format_: str | None, existing: str, max_pixels: int) -> "Pipe":
         """Where it goes, and what comes in. Raises `InputError` for what cannot be."""
         from impasto.errors import InputError
-        from impasto.images import SUFFIXES
-        from impasto.inference.batch import Job, check_target, refuse_targets
-        from impasto.inference.pictures import FORMATS
+        from impasto.image.codec import SUFFIXES
         from impasto.outputs import check_folder, means_file
+        from impasto.tasks.upscaling.inference.batch import Job, check_target, refuse_targets
+        from impasto.tasks.upscaling.inference.pictures import FORMATS
 
         kind, target, skipped = format_ or "png", None, False
         if kind not in FORMATS:
@@ -255,8 +255,8 @@ def _standard_input(max_pixels: int) -> bytes:
     """All of it. Raises `InputError` for what is no picture, by its beginning, or too long for one."""
     import sys
 
-    from impasto.decoding import may_be_picture
     from impasto.errors import InputError
+    from impasto.image.decoding import may_be_picture
 
     head = sys.stdin.buffer.read(HEAD_BYTES)
     if not head:
@@ -277,7 +277,7 @@ def _progress(console: "Console") -> "Watcher":
     """A line that counts megapixels, renewed on a terminal and now and then elsewhere."""
     import time
 
-    from impasto.inference.batch import Outcome, Tally
+    from impasto.tasks.upscaling.inference.batch import Outcome, Tally
 
     last = time.monotonic()
     every = 0.2 if console.is_terminal else 10.0

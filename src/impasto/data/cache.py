@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from impasto import images
-from impasto.config import DataConfig, ImageConfig
+from impasto.config.settings import DataConfig, ImageConfig
 from impasto.data.scan import Picture, Progress, Scan, content_hash, in_threads
 from impasto.errors import DataError, ImageError
 from impasto.files import cache_folder, sweep, temporary_folder
+from impasto.image import codec
 
 _VERSION = 2  # raised whenever the same file becomes other pixels
 _HEADROOM_BYTES = 64 * 2**20
@@ -174,7 +174,7 @@ def stream(folder: Path, pictures: Iterable[Bytes]) -> None:
 
 def _decode(root: Path, data: DataConfig, image: ImageConfig, picture: Picture) -> Bytes:
     try:
-        raw = images.read_bytes(root / picture.path)
+        raw = codec.read_bytes(root / picture.path)
         if content_hash(raw) != picture.content_hash:
             raise ImageError("has changed while it was being read")
         return fitted(raw, data, image)
@@ -191,16 +191,16 @@ def fitted(raw: bytes, data: DataConfig, image: ImageConfig) -> Bytes:
         case "windows":
             fit = _own_pixels
         case "random-crop":
-            fit = images.fit_cover
+            fit = codec.fit_cover
         case square:
-            fit = functools.partial(images.fit_square, fit=square)
+            fit = functools.partial(codec.fit_square, fit=square)
     return fit(
         raw, image.size, channels=image.channels, background=data.background, max_pixels=data.max_pixels
     )
 
 
 def _own_pixels(
-    source: bytes, size: int, *, channels: images.Channels, background: str, max_pixels: int
+    source: bytes, size: int, *, channels: codec.Channels, background: str, max_pixels: int
 ) -> Bytes:
     """The whole picture as it is; `size` is what the scan saw to."""
-    return images.read(source, channels=channels, background=background, max_pixels=max_pixels)
+    return codec.read(source, channels=channels, background=background, max_pixels=max_pixels)

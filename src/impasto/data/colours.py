@@ -9,10 +9,10 @@ import torch
 import webcolors
 from torch import Tensor
 
-from impasto import images
 from impasto.errors import ImageError, InputError
-from impasto.oklab import srgb_from_oklab
-from impasto.palettes import COLOURS, hex_to_oklab, palettes_of
+from impasto.image import codec
+from impasto.image.oklab import srgb_from_oklab
+from impasto.image.palettes import COLOURS, hex_to_oklab, palettes_of
 
 _LOOKED_AT_PX = 128
 
@@ -88,12 +88,12 @@ def palette_from_file(path: Path, count: int = COLOURS, background: str = "#ffff
     """
     try:
         # Letterboxed in transparency: the bars are page.
-        pixels = images.fit_square(path, _LOOKED_AT_PX, channels=4, fit="letterbox")
+        pixels = codec.fit_square(path, _LOOKED_AT_PX, channels=4, fit="letterbox")
     except ImageError as error:
         raise InputError(
             f"'{path}' {error.message}", "give a picture whose colours you want, such as a photo"
         ) from None
-    return palettes_of(images.to_tensor(pixels[None]), count, background)[0]
+    return palettes_of(codec.to_tensor(pixels[None]), count, background)[0]
 
 
 def hex_colours(palette: Tensor) -> list[tuple[str, float]]:
@@ -106,7 +106,7 @@ def hex_colours(palette: Tensor) -> list[tuple[str, float]]:
     ]
 
 
-def palette_strips(palettes: Tensor, height: int) -> images.Pixels:
+def palette_strips(palettes: Tensor, height: int) -> codec.Pixels:
     """Palettes (N, K, 4) to look at: (N, height, height // 2, 3) uint8, bands by share."""
     strips = np.full((len(palettes), height, height // 2, 3), 128, np.uint8)
     for strip, palette in zip(strips, palettes, strict=True):

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from impasto import images
 from impasto.data.scan import Picture, Scan, averaged, in_threads
 from impasto.errors import ImageError
+from impasto.image import codec
 
 Floats = npt.NDArray[np.float32]
 
@@ -151,21 +151,21 @@ def _near_groups(scan: Scan, candidates: Iterator[tuple[int, int]]) -> Sequence[
     return groups
 
 
-def _looks(scan: Scan, indices: set[int]) -> dict[int, images.Pixels]:
+def _looks(scan: Scan, indices: set[int]) -> dict[int, codec.Pixels]:
     """A closer look at some pictures, in order; those that can no longer be read are absent."""
     involved = sorted(indices)
     seen = zip(involved, in_threads(functools.partial(_look, scan), involved), strict=True)
     return {index: look for index, look in seen if look is not None}
 
 
-def _look(scan: Scan, index: int) -> images.Pixels | None:
+def _look(scan: Scan, index: int) -> codec.Pixels | None:
     try:
         return averaged(scan.root / scan.pictures[index].path, _CLOSE_PX)
     except ImageError:  # gone since the scan: whoever needs its pixels will say so
         return None
 
 
-def _same(a: images.Pixels, b: images.Pixels) -> bool:
+def _same(a: codec.Pixels, b: codec.Pixels) -> bool:
     """Whether two close looks, (16, 16, 3) uint8, are of one picture: no part of it has changed much.
 
     The difference is held against the contrast of the pictures themselves, and its greatest counts: what
@@ -175,7 +175,7 @@ def _same(a: images.Pixels, b: images.Pixels) -> bool:
     return difference is not None and float(np.abs(difference).max()) <= _SAME_SHARE * contrast
 
 
-def _alike(a: images.Pixels, b: images.Pixels) -> bool:
+def _alike(a: codec.Pixels, b: codec.Pixels) -> bool:
     """Whether two close looks are so like that a copy of one would pass for a copy of the other.
 
     Here the mean counts: a figure with other hair is another picture, and no new one.
@@ -184,7 +184,7 @@ def _alike(a: images.Pixels, b: images.Pixels) -> bool:
     return difference is not None and float(np.sqrt((difference**2).mean())) <= _SAME_SHARE * contrast
 
 
-def _difference(a: images.Pixels, b: images.Pixels) -> tuple[Floats | None, float]:
+def _difference(a: codec.Pixels, b: codec.Pixels) -> tuple[Floats | None, float]:
     """What differs between two close looks, their shades aside, and their contrast; None for two shades."""
     one, other = a.astype(np.float32), b.astype(np.float32)
     shade_one, shade_other = one.mean(axis=(0, 1)), other.mean(axis=(0, 1))

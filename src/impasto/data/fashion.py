@@ -12,7 +12,7 @@ from impasto.data.samples import CREDIT_FILE, claim
 from impasto.data.scan import Progress
 from impasto.errors import InputError, MissingDependencyError
 from impasto.files import write_bytes_atomically
-from impasto.images import encode
+from impasto.image.codec import encode
 
 FOLDERS = ("/usr/share/datasets/fashion-mnist", "/usr/share/dataset-fashion-mnist")
 PICTURES_FILE, KINDS_FILE = "train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"

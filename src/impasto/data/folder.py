@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from impasto.config import DataConfig, ImageConfig
+from impasto.config.settings import DataConfig, ImageConfig
 from impasto.data.batches import Batches, Order, Shuffled, split
 from impasto.data.cache import Bytes, Indices, Pixels, open_pixels
 from impasto.data.duplicates import drop_duplicates, find_groups

@@ -11,8 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from impasto import images
-from impasto.config import DataConfig, ImageConfig
+from impasto.config.settings import DataConfig, ImageConfig
 from impasto.data.colours import hex_colours
 from impasto.data.duplicates import find_duplicates
 from impasto.data.folder import hold_out
@@ -20,7 +19,8 @@ from impasto.data.scan import Picture, Progress, Scan, in_threads, scan_folder
 from impasto.data.themes import find_themes
 from impasto.data.walk import describe
 from impasto.errors import DataError, ImageError
-from impasto.palettes import common_palette, palettes_of
+from impasto.image import codec
+from impasto.image.palettes import common_palette, palettes_of
 
 FEW_PICTURES, SOME_PICTURES = 50, 1_000
 _VARIED = (
@@ -141,13 +141,13 @@ def palette_of_folder(scan: Scan, background: str, count: int = FOLDER_COLOURS) 
     seen = [pixels for pixels in in_threads(look, scan.pictures[::step]) if pixels is not None]
     if not seen:
         return []
-    palettes = palettes_of(images.to_tensor(np.stack(seen)), background=background)
+    palettes = palettes_of(codec.to_tensor(np.stack(seen)), background=background)
     return [(colour, round(share, 4)) for colour, share in hex_colours(common_palette(palettes, count))]
 
 
-def _look(root: Path, background: str, picture: Picture) -> images.Pixels | None:
+def _look(root: Path, background: str, picture: Picture) -> codec.Pixels | None:
     try:
-        return images.fit_square(root / picture.path, _LOOK_PX, fit="letterbox", background=background)
+        return codec.fit_square(root / picture.path, _LOOK_PX, fit="letterbox", background=background)
     except ImageError:  # gone since the scan
         return None
 

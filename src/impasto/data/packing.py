@@ -19,8 +19,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from filelock import FileLock, Timeout
 
-from impasto import images
-from impasto.config import DataConfig, ImageConfig
+from impasto.config.settings import DataConfig, ImageConfig
 from impasto.data.folder import scan_pictures
 from impasto.data.scan import Picture, Progress, Rejected, content_hash, examine, in_threads
 from impasto.data.shards import INDEX, Entry, Sample, Shard, ShardSet, add_sample, read_index, write_shard
@@ -28,6 +27,7 @@ from impasto.data.themes import find_themes
 from impasto.data.walk import LeftOut, describe
 from impasto.errors import DataError, ImageError
 from impasto.files import remove_leftovers, sweep, temporary_folder, write_bytes_atomically
+from impasto.image import codec
 
 PER_SHARD = 1_000  # pictures
 PILES = 64  # open files among which a stream is dealt out; one pile's names are in memory at a time
@@ -207,7 +207,7 @@ class _Survey:
 def _read(root: Path, member: Member) -> tuple[Member, bytes]:
     picture = member[0]
     try:
-        raw = images.read_bytes(root / picture.path)
+        raw = codec.read_bytes(root / picture.path)
         if content_hash(raw) != picture.content_hash:
             raise ImageError("has changed while it was being read")
     except ImageError as error:
@@ -254,14 +254,14 @@ def _described(files: Iterable[tuple[Member, bytes]], data: DataConfig) -> Itera
                 "height": picture.height,
             }
             own = (PurePosixPath(picture.path).suffix.lower(), f".{picture.format}")
-            suffix = next((suffix for suffix in own if suffix in images.SUFFIXES), ".png")
+            suffix = next((suffix for suffix in own if suffix in codec.SUFFIXES), ".png")
             yield member, (suffix, raw, about)
 
 
-def _small(data: DataConfig, file: tuple[Member, bytes]) -> images.Pixels:
+def _small(data: DataConfig, file: tuple[Member, bytes]) -> codec.Pixels:
     (picture, _), raw = file
     try:
-        return images.fit_square(raw, _PALETTE_PX, background=data.background, max_pixels=data.max_pixels)
+        return codec.fit_square(raw, _PALETTE_PX, background=data.background, max_pixels=data.max_pixels)
     except ImageError as error:
         raise DataError(f"'{picture.path}' {error.message}") from None
 

@@ -8,8 +8,8 @@ import numpy.typing as npt
 
 from impasto.data.cache import Bytes, Pixels
 from impasto.files import write_bytes_atomically
-from impasto.images import to_tensor
-from impasto.palettes import COLOURS, palettes_of
+from impasto.image.codec import to_tensor
+from impasto.image.palettes import COLOURS, palettes_of
 
 _VERSION = 1  # of what a palette is: a change of palettes.py that changes palettes changes this
 _AT_A_TIME = 128

@@ -5,10 +5,10 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from impasto import images
 from impasto.data.scan import Progress, in_threads
 from impasto.errors import InputError, MissingDependencyError
 from impasto.files import write_bytes_atomically
+from impasto.image import codec
 
 CREDIT_FILE = "LICENSE.txt"
 _TITLE = "OpenMoji pictures made by `impasto samples openmoji`"
@@ -129,5 +129,5 @@ def claim(out: Path, title: str, credit: str) -> bool:
 
 def _render(size: int, item: tuple[Path, Path]) -> None:
     target, svg = item
-    pixels = images.fit_square(svg, size, fit="letterbox")
-    write_bytes_atomically(target, images.encode(pixels, target.name), durable=False)
+    pixels = codec.fit_square(svg, size, fit="letterbox")
+    write_bytes_atomically(target, codec.encode(pixels, target.name), durable=False)

@@ -18,10 +18,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from impasto import images
 from impasto.data.walk import File, LeftOut, describe, shown, walk
 from impasto.errors import DataError, ImageError
 from impasto.files import cache_folder, write_bytes_atomically
+from impasto.image import codec
 
 Progress = Callable[[str, int, int], None]
 """Called as `progress(stage, done, total)`, always from the caller's own thread."""
@@ -101,7 +101,7 @@ def scan_folder(
     root: Path,
     *,
     min_side_px: int = 8,
-    max_pixels: int = images.MAX_PIXELS,
+    max_pixels: int = codec.MAX_PIXELS,
     progress: Progress | None = None,
 ) -> Scan:
     """Examine every picture under `root`, subfolders and all, but for what `walk.walk` leaves out.
@@ -113,7 +113,7 @@ def scan_folder(
         left = describe(found.left_out)
         raise DataError(
             f"there are no pictures in '{root}'",
-            f"{left + ' ' if left else ''}Impasto reads {', '.join(sorted(images.SUFFIXES))}",
+            f"{left + ' ' if left else ''}Impasto reads {', '.join(sorted(codec.SUFFIXES))}",
         )
     index_path = _index_path(root, min_side_px, max_pixels)
     results = _results(root, found.pictures, index_path, (min_side_px, max_pixels), progress)
@@ -178,32 +178,32 @@ def _examine(root: Path, min_side_px: int, max_pixels: int, path: str) -> tuple[
     And whether it holds as long as the file does not change: permissions and disks may.
     """
     try:
-        found = examine(images.read_bytes(root / path), path, min_side_px, max_pixels)
+        found = examine(codec.read_bytes(root / path), path, min_side_px, max_pixels)
     except ImageError as error:
         return [error.message], not isinstance(error.__context__, OSError)
     thumb = base64.b64encode(found.thumb).decode()
     return [found.format, found.width, found.height, found.content_hash, thumb], True
 
 
-def examine(data: bytes, path: str, min_side_px: int, max_pixels: int = images.MAX_PIXELS) -> Picture:
+def examine(data: bytes, path: str, min_side_px: int, max_pixels: int = codec.MAX_PIXELS) -> Picture:
     """What a file's bytes say of the picture, which is called `path`; its theme is left open.
 
     Raises `ImageError`.
     """
-    header = images.header(data)
+    header = codec.header(data)
     thumb = averaged(data, THUMB_PX, max_pixels, min_side_px).tobytes()
     return Picture(path, None, header.format, header.width, header.height, content_hash(data), thumb)
 
 
 def averaged(
-    source: images.Source, size: int, max_pixels: int = images.MAX_PIXELS, min_side_px: int = 1
-) -> images.Pixels:
+    source: codec.Source, size: int, max_pixels: int = codec.MAX_PIXELS, min_side_px: int = 1
+) -> codec.Pixels:
     """The whole picture squeezed to (size, size, 3) uint8, each pixel a plain mean of 4 x 4.
 
     Without the mean, copies of a picture at two resolutions would differ by how each was reduced.
     """
-    large = images.fit_square(source, 4 * size, fit="stretch", max_pixels=max_pixels, min_side_px=min_side_px)
-    small: images.Pixels = np.rint(large.reshape(size, 4, size, 4, 3).mean(axis=(1, 3))).astype(np.uint8)
+    large = codec.fit_square(source, 4 * size, fit="stretch", max_pixels=max_pixels, min_side_px=min_side_px)
+    small: codec.Pixels = np.rint(large.reshape(size, 4, size, 4, 3).mean(axis=(1, 3))).astype(np.uint8)
     return small
 
 

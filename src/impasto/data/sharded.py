@@ -20,8 +20,7 @@ from typing import Any
 import numpy as np
 from filelock import FileLock
 
-from impasto import images
-from impasto.config import DataConfig, ImageConfig
+from impasto.config.settings import DataConfig, ImageConfig
 from impasto.data import cache
 from impasto.data.batches import MIN_TRAIN_PICTURES, drawn_by_weight, split
 from impasto.data.cache import Bytes, Indices, Offsets, Pixels
@@ -32,6 +31,7 @@ from impasto.data.shards import Sample, Shard, ShardSet, checksum, samples_in
 from impasto.data.themes import Floats, Themes, kept_names, make_themes
 from impasto.errors import DataError, ImageError
 from impasto.files import cache_folder, temporary_folder
+from impasto.image import codec
 
 WINDOW = 8  # shards
 MOST_OPEN = 16  # shards mapped at a time: what is mapped and looked at is memory, too
@@ -170,7 +170,7 @@ class ShardedPixels(Pixels):
         shortest = max(self.data.min_side_px, self.image.size if self.data.fit == "windows" else 0)
         try:
             pixels = cache.fitted(sample.picture, self.data, self.image)
-            header = images.header(sample.picture)
+            header = codec.header(sample.picture)
         except ImageError as error:
             return sample, error.message
         if min(header.width, header.height) < shortest or min(pixels.shape[:2]) < self.image.size:

@@ -19,10 +19,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, computed_field
 
-from impasto import images
 from impasto.data.fetching import PIPE, fetch_if_there, is_remote
 from impasto.errors import DataError
 from impasto.files import MOST_JSON_BYTES, parse_json, read_json, replacing
+from impasto.image import codec
 
 INDEX = "index.json"
 FORMAT: Literal["impasto-shards"] = "impasto-shards"
@@ -32,7 +32,7 @@ _MOST_FILE_BYTES = 2**30  # of one picture in a shard
 _MOST_SHARDS = 1_000_000
 _MOST_PICTURES = 10**9  # an index that says more is no index
 _LEAST_BYTES = 1024  # that a picture takes in a tar: a block for its name, one for itself
-_READ = images.SUFFIXES | {".json", ".cls"}
+_READ = codec.SUFFIXES | {".json", ".cls"}
 _BRACES = re.compile(r"\{([^{}]*)\}")
 
 Count = Annotated[int, Field(ge=0, lt=2**63)]
@@ -101,7 +101,7 @@ def find_shards(place: str) -> ShardSet | None:
     if folder:
         beside = place.removesuffix("/" + INDEX).rstrip("/") + "/"
         names = [path.name for path in Path(beside).glob("[!.]*")] if not remote else []
-        pictures = any(Path(name).suffix.lower() in images.SUFFIXES for name in names)
+        pictures = any(Path(name).suffix.lower() in codec.SUFFIXES for name in names)
         found = sorted(beside + name for name in names if name.lower().endswith(".tar") and not pictures)
     else:
         found = expand(place)
@@ -209,7 +209,7 @@ def samples_in(path: Path, place: str) -> Iterator[Sample]:
         with _Bounded(path) as file, tarfile.open(fileobj=file, mode="r:") as tar:
             for name, group in groupby(_files(tar, path.stat().st_size), key=lambda found: found[0]):
                 files = {suffix: raw for _, suffix, raw in group}
-                picture = next((raw for suffix, raw in files.items() if suffix in images.SUFFIXES), None)
+                picture = next((raw for suffix, raw in files.items() if suffix in codec.SUFFIXES), None)
                 if picture is not None:
                     yield Sample(name, picture, _themes(files))
     # Numbers in headers that are none: tarfile lets `ValueError` and the like through.

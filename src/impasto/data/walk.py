@@ -11,8 +11,9 @@ from functools import cache
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from impasto import images, outputs
+from impasto import outputs
 from impasto.errors import DataError
+from impasto.image import codec
 
 Kind = Literal["system", "hidden", "sidecar", "own", "run", "out", "linked", "dangling", "unreadable"]
 
@@ -205,7 +206,7 @@ def _sorted_out(entries: Sequence[os.DirEntry[str]], prefix: str, place: str) ->
     own = outputs.written_in(Path(place)) if listed else frozenset[str]()
     for entry in entries:
         path = prefix + entry.name
-        is_picture = entry.name[entry.name.rfind(".") :].lower() in images.SUFFIXES
+        is_picture = entry.name[entry.name.rfind(".") :].lower() in codec.SUFFIXES
         if _is_folder(entry):
             kind = private_kind(entry.name)
             if kind is not None:

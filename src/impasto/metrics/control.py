@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from impasto.errors import InputError
+from impasto.image.oklab import A_TOUCH, palette_difference, palette_distance
 from impasto.metrics.distances import check_features
 from impasto.metrics.diversity import density_coverage, precision_recall
-from impasto.oklab import A_TOUCH, palette_difference, palette_distance
 
 PALETTES = 20  # among which the one asked for has to be found
 MOST_REAL = 1_000  # real pictures among which the closest to a request is sought

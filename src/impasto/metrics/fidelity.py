@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from impasto.models.features import FeatureMaps
+from impasto.nn.features import FeatureMaps
 
 _LUMA = (65.481, 128.553, 24.966)
 _WINDOW_PX, _DEVIATION_PX = 11, 1.5

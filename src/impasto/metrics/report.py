@@ -20,7 +20,7 @@ from impasto.metrics.novelty import (
     novelty,
 )
 from impasto.metrics.variety import Looks, colour_distance, looks_of
-from impasto.models.features import Lite0, Views, look
+from impasto.nn.features import Lite0, Views, look
 
 # What each figure is called wherever it is printed. The features are part of the name: a distance of other
 # features is another measure, and the published names (FID, KID) mean Inception's.

@@ -18,9 +18,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from impasto.errors import InputError
+from impasto.image.oklab import oklab_from_srgb
 from impasto.metrics.colour import relative_energy_distance
 from impasto.metrics.distances import check_features
-from impasto.oklab import oklab_from_srgb
 
 REDUCED_PX = 32  # the side to which pictures are reduced before anything is measured
 LAYOUT_PX = 16  # the side of a map of edges

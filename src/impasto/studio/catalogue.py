@@ -17,9 +17,9 @@ from impasto.studio.problems import NotHere, Refused
 from impasto.studio.untrusted import Unusable, as_text, links_below, load
 
 if TYPE_CHECKING:
-    from impasto.inference.nearest import Sources
-    from impasto.inference.sampler import Model
-    from impasto.inference.upscale import PictureUpscaler
+    from impasto.tasks.generation.nearest import Sources
+    from impasto.tasks.generation.sampling.model import Model
+    from impasto.tasks.upscaling.inference.upscale import PictureUpscaler
 
 DEPTH = 4  # folders below a root that are looked into for models
 MOST_FOLDERS = 20_000
@@ -73,7 +73,7 @@ class Catalogue:
 
     def models(self) -> list[Entry]:
         """Every model, those of the package first."""
-        from impasto.checkpoints import ZOO, shipped_models
+        from impasto.training.checkpoints import ZOO, shipped_models
 
         shipped = [_entry(name, ZOO / name, shipped=True) for name in shipped_models()]
         found = {entry.name: entry for entry in shipped if entry is not None}
@@ -99,8 +99,8 @@ class Catalogue:
     def generator(self, name: str) -> "Model":
         """A model that makes pictures, loaded. Raises `NotHere`, or `CheckpointError` for a damaged one."""
         from impasto.adaptive_threads import AdaptiveThreads, for_this_process
-        from impasto.inference.known_models import remember
-        from impasto.inference.sampler import load
+        from impasto.tasks.generation.sampling.known_models import remember
+        from impasto.tasks.generation.sampling.model import load
 
         entry = self.entry(name, "generator")
 
@@ -117,7 +117,7 @@ class Catalogue:
 
     def upscaler(self, name: str, engine: str = "auto") -> "PictureUpscaler":
         """An upscaler with an engine, loaded. Raises `NotHere`, or `InputError` for an engine."""
-        from impasto.inference.upscalers import load_upscaler
+        from impasto.tasks.upscaling.inference.upscalers import load_upscaler
 
         entry = self.entry(name, "upscaler")
         asked = entry.name if entry.shipped else entry.folder
@@ -133,7 +133,7 @@ class Catalogue:
 
         Raises `NotHere`, `Refused` as `folder_to_read`, and `InputError` where they are not those any more.
         """
-        from impasto.inference.nearest import sources_of
+        from impasto.tasks.generation.nearest import sources_of
 
         entry = self.entry(name, "generator")
         folder = self.folder_to_read(pictures)

@@ -14,10 +14,10 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from impasto.config import LossConfig
-from impasto.losses.adversarial import discriminator_loss, generator_compares, generator_loss
-from impasto.losses.penalties import penalties
+from impasto.config.settings import LossConfig
 from impasto.metrics.colour import energy_distance
+from impasto.nn.losses.adversarial import discriminator_loss, generator_compares, generator_loss
+from impasto.nn.losses.penalties import penalties
 
 Kind = Literal["textbook", "minimax", "wasserstein-gp", "relativistic", "relativistic-r1-r2"]
 Shape = Literal["ring", "grid", "pair"]

@@ -20,9 +20,9 @@ from typing import IO, Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from impasto import images
 from impasto.errors import ImageError, InputError
 from impasto.files import write_bytes_atomically
+from impasto.image import codec
 from impasto.studio.problems import NotHere, Refused
 from impasto.studio.queue import Check
 from impasto.studio.settings import Limits
@@ -89,7 +89,7 @@ DECODED = PixelBudget(60_000_000)
 """Of this process: memory is its own, however many studios are in it."""
 
 
-def look_at(data: bytes, limits: Limits) -> images.Header:
+def look_at(data: bytes, limits: Limits) -> codec.Header:
     """Format and size of an uploaded picture, by its content and before any decoder has seen it.
 
     Only formats whose size stands in their first bytes, and whose decoders are written in C, are let
@@ -100,7 +100,7 @@ def look_at(data: bytes, limits: Limits) -> images.Header:
     if kind not in _SUFFIXES:
         raise ImageError(f"is {kind}; save it as PNG first" if kind else NOT_A_PICTURE)
     plugin = _LAZY.get(kind)
-    found = images.header(data) if plugin is None else _header_by_pillow(data, kind, plugin)
+    found = codec.header(data) if plugin is None else _header_by_pillow(data, kind, plugin)
     if found.format not in _SUFFIXES:
         raise ImageError(f"is {found.format.upper()}; save it as PNG first")
     if found.width * found.height > limits.picture_pixels:
@@ -139,7 +139,7 @@ def _kind(data: bytes) -> str:
     return "SVG" if text.startswith(b"<") and b"<svg" in text else ""
 
 
-def _header_by_pillow(data: bytes, kind: str, plugin: str) -> images.Header:
+def _header_by_pillow(data: bytes, kind: str, plugin: str) -> codec.Header:
     from PIL import Image
 
     Image.init()
@@ -148,15 +148,15 @@ def _header_by_pillow(data: bytes, kind: str, plugin: str) -> images.Header:
         width, height = Image.OPEN[plugin][0](io.BytesIO(data), "").size
     except Exception as error:  # plugins raise nearly every kind there is
         raise ImageError(f"cannot be decoded: {error}"[:200]) from None
-    return images.Header(kind, width, height)
+    return codec.Header(kind, width, height)
 
 
-def check_picture(data: bytes, name: str, limits: Limits) -> images.Header:
+def check_picture(data: bytes, name: str, limits: Limits) -> codec.Header:
     """What an uploaded picture is, by its content. Raises `Refused`: 413 for too large, 415 for the rest."""
     try:
         found = look_at(data, limits)
         with DECODED.take(found.width * found.height):
-            images.fit_square(data, _LOOK_PX, max_pixels=limits.picture_pixels)  # decodes all of it
+            codec.fit_square(data, _LOOK_PX, max_pixels=limits.picture_pixels)  # decodes all of it
     except TooLarge as error:
         raise Refused(413, f"{printable(name)} {error.message}", error.hint) from None
     except ImageError as error:
@@ -294,7 +294,7 @@ class _Intake:
             raise ImageError(f"is larger than {self.limits.picture_bytes / 2**20:.4g} MB")
         found = look_at(data, self.limits)
         with DECODED.take(found.width * found.height):
-            images.fit_square(data, _LOOK_PX, max_pixels=self.limits.picture_pixels)  # decodes all of it
+            codec.fit_square(data, _LOOK_PX, max_pixels=self.limits.picture_pixels)  # decodes all of it
         return _SUFFIXES[found.format]
 
 

@@ -15,8 +15,8 @@ from impasto.studio.settings import Limits
 from impasto.studio.uploads import DECODED, check_picture
 
 if TYPE_CHECKING:
-    from impasto.inference.sampler import Model
-    from impasto.inference.upscale import PictureUpscaler
+    from impasto.tasks.generation.sampling.model import Model
+    from impasto.tasks.upscaling.inference.upscale import PictureUpscaler
 
 MEDIA_TYPES = {
     "png": "image/png", "webp": "image/webp", "jpg": "image/jpeg", "json": "application/json",
@@ -45,7 +45,7 @@ def interpolate(model: "Model", ask: Interpolate) -> Answer:
     """Frames on the way, as an animation or each by itself."""
     import numpy as np
 
-    from impasto.image_files import from_pil, save_animation
+    from impasto.image.files import from_pil, save_animation
 
     stops = [stop if isinstance(stop, int) else _recipe(stop) for stop in ask.stops]
     frames = model.interpolate(stops, frames=ask.frames, loop=ask.loop, truncation=ask.truncation)
@@ -90,8 +90,8 @@ def upscale(
     Raises `Refused` (413) where it, or all its frames, would be too large.
     """
     from impasto.errors import ImageError
-    from impasto.inference.pictures import opened
-    from impasto.inference.upscale import wanted_size
+    from impasto.tasks.upscaling.inference.pictures import opened
+    from impasto.tasks.upscaling.inference.upscale import wanted_size
 
     try:
         source = opened(picture, limits.picture_pixels, format_)
@@ -121,7 +121,7 @@ def upscale(
 
 def inspect(folder: Path, size: int, check: Callable[[], None]) -> dict[str, Any]:
     """What is in a folder, and advice. Its place on this computer is nobody's business."""
-    from impasto.config import load_config
+    from impasto.config.settings import load_config
     from impasto.data.inspect import inspect_folder
 
     themes = {"data.themes": "themes.json"} if (folder / "themes.json").is_file() else {}
@@ -140,7 +140,7 @@ def as_answer(model: "Model", pictures: Sequence[Image], format_: PictureFormat)
     """Pictures as the body of an answer: one with its recipe inside, several as a contact sheet, or JSON."""
     import numpy as np
 
-    from impasto.image_files import encode, from_pil, grid
+    from impasto.image.files import encode, from_pil, grid
 
     if format_ == "json":
         made = {"pictures": [_as_json(model, picture) for picture in pictures]}
@@ -153,8 +153,8 @@ def as_answer(model: "Model", pictures: Sequence[Image], format_: PictureFormat)
 
 def encoded(model: "Model", picture: Image, format_: str) -> bytes:
     """The file of one picture that a model made, its recipe inside."""
-    from impasto.image_files import encode, from_pil
-    from impasto.inference.recipe import KEY, Recipe
+    from impasto.image.files import encode, from_pil
+    from impasto.tasks.generation.sampling.recipe import KEY, Recipe
 
     text = picture.info[KEY]
     about: Mapping[str, str] = {**model.describe(Recipe.model_validate_json(text)), KEY: text}
@@ -162,7 +162,7 @@ def encoded(model: "Model", picture: Image, format_: str) -> bytes:
 
 
 def _as_json(model: "Model", picture: Image) -> dict[str, Any]:
-    from impasto.inference.recipe import KEY
+    from impasto.tasks.generation.sampling.recipe import KEY
 
     png = base64.b64encode(encoded(model, picture, "png")).decode()
     return {"png": png, "recipe": json.loads(picture.info[KEY])}
@@ -171,7 +171,7 @@ def _as_json(model: "Model", picture: Image) -> dict[str, Any]:
 def _recipe(tree: Mapping[str, Any]) -> Any:
     """Raises `InputError`."""
     from impasto.errors import InputError
-    from impasto.inference.recipe import parse_recipes
+    from impasto.tasks.generation.sampling.recipe import parse_recipes
 
     recipe, *more = parse_recipes(json.dumps(tree).encode(), "the request's recipe")
     if more:

@@ -9,7 +9,7 @@ from typing import IO
 
 from impasto.data.names import without_separators
 from impasto.data.walk import LeftOut, describe, private_kind
-from impasto.images import SUFFIXES
+from impasto.image.codec import SUFFIXES
 from impasto.studio.problems import Refused
 from impasto.studio.settings import Limits
 from impasto.studio.zip_names import UNKNOWN, names_of

@@ -13,10 +13,10 @@ from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import Tensor, nn
 
 from impasto.arithmetic import bfloat16_speedup
-from impasto.config import TrainConfig
+from impasto.config.settings import TrainConfig
 from impasto.errors import ConfigError
-from impasto.training import ranks
-from impasto.training.launch import STORE, Arrangement
+from impasto.training.distributed import ranks
+from impasto.training.distributed.launch import STORE, Arrangement
 
 Precision = Literal["float32", "bfloat16"]
 ALONE = Arrangement()

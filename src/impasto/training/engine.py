@@ -12,19 +12,21 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from impasto.adaptive_threads import AdaptiveThreads, Change, watch
-from impasto.checkpoints import ModelInfo, licence_after, save_model, shipped_models
-from impasto.config import Config, OptimizerConfig, override
+from impasto.config.settings import Config, OptimizerConfig, override
 from impasto.errors import TrainingError
-from impasto.images import to_tensor
-from impasto.training import events, previews, ranks
+from impasto.image.codec import to_tensor
+from impasto.tasks.generation import previews
+from impasto.tasks.generation.gan_step import StepStats, mean_of_all
 from impasto.training import state as states
-from impasto.training.gan_step import StepStats, mean_of_all
+from impasto.training.checkpoints import ModelInfo, licence_after, save_model, shipped_models
+from impasto.training.distributed import ranks
+from impasto.training.health.watch import Ward
+from impasto.training.logging import events
 from impasto.training.ranking import better
 from impasto.training.signals import Interruption
 from impasto.training.state import STATE_FILE, TrainingState
 from impasto.training.stopping import Progressed, Reason, reason_to_stop, share_done, update_balance
 from impasto.training.task import Task
-from impasto.training.ward import Ward
 
 PROGRESS_EVERY_SECONDS = 1.0
 FIRST_CHECKPOINT_SECONDS = 5.0  # whatever happens early, little is lost

@@ -12,13 +12,13 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from impasto.config import Config, TrainConfig, override
+from impasto.config.descriptors import GeneratorConfig
+from impasto.config.settings import Config, TrainConfig, override
 from impasto.data.folder import Dataset
-from impasto.descriptors import GeneratorConfig
 from impasto.errors import ConfigError
-from impasto.images import to_tensor
-from impasto.training import ranks
+from impasto.image.codec import to_tensor
 from impasto.training import state as states
+from impasto.training.distributed import ranks
 from impasto.training.task import Task
 
 TRIED = (2, 6)  # pictures in a batch

@@ -25,25 +25,26 @@ from filelock import FileLock, Timeout
 from torch import nn
 
 from impasto.adaptive_threads import AdaptiveThreads, count_is_fixed
-from impasto.config import Config, TrainConfig, load_config, override
+from impasto.config.descriptors import GeneratorConfig, ProjectedConfig
+from impasto.config.overrides import parse_overrides
+from impasto.config.settings import Config, TrainConfig, load_config, override
 from impasto.data.folder import Dataset
-from impasto.descriptors import GeneratorConfig, ProjectedConfig
 from impasto.errors import CheckpointError, ConfigError, DamagedError, InputError, TrainingError
 from impasto.files import remove_leftovers, write_bytes_atomically
-from impasto.models.build import not_trained
-from impasto.models.upscaler import Upscaler
-from impasto.overrides import parse_overrides
+from impasto.tasks.build import not_trained
+from impasto.tasks.upscaling.upscaler import Upscaler
 from impasto.training import device as places
-from impasto.training import launch, memory, ranks
+from impasto.training import memory
 from impasto.training import state as states
+from impasto.training.distributed import launch, ranks
 from impasto.training.engine import Engine
-from impasto.training.events import Sink, Started, ThreadsChanged
+from impasto.training.logging.events import Sink, Started, ThreadsChanged
+from impasto.training.logging.sinks import JsonlSink, Sinks, TensorBoardSink
+from impasto.training.logging.trackers import check_trackers, open_trackers
 from impasto.training.setup import config_for, make_task, open_data, with_themes
 from impasto.training.signals import stopping_on_signals
-from impasto.training.sinks import JsonlSink, Sinks, TensorBoardSink
 from impasto.training.state import STATE_FILE
 from impasto.training.stopping import Reason, describe
-from impasto.training.trackers import check_trackers, open_trackers
 
 # On resuming only these may be set anew: anything else would make it another run.
 RESETTABLE = (

@@ -8,28 +8,29 @@ import torch
 from lightning_fabric import Fabric
 
 from impasto.adaptive_threads import AdaptiveThreads
-from impasto.config import Config, RestorationConfig, load_config, override
+from impasto.config.descriptors import GeneratorConfig, ModulatedConfig
+from impasto.config.overrides import parse_overrides
+from impasto.config.settings import Config, RestorationConfig, load_config, override
 from impasto.data.folder import Dataset
 from impasto.data.inspect import choose_preset
 from impasto.data.opening import open_pictures, pictures_in
 from impasto.data.pairs import open_pairs
-from impasto.descriptors import GeneratorConfig, ModulatedConfig
 from impasto.errors import InputError
-from impasto.images import to_tensor
-from impasto.models.features import thumbnails
-from impasto.models.frozen import FrozenMaps
-from impasto.models.generator import KEPT_THEMES
-from impasto.models.pyramid import Pyramid
-from impasto.models.vgg import Vgg19
-from impasto.overrides import parse_overrides
+from impasto.image.codec import to_tensor
+from impasto.nn.features import thumbnails
+from impasto.nn.frozen import FrozenMaps
+from impasto.nn.pyramid import Pyramid
+from impasto.nn.vgg import Vgg19
+from impasto.tasks.generation.generator import KEPT_THEMES
+from impasto.tasks.generation.judge import MOST_SOURCES, MOST_TRAINING, Judge
+from impasto.tasks.generation.modulated_step import players
+from impasto.tasks.generation.task import Generation
+from impasto.tasks.upscaling.task import COMPARED_PX, MOST_COMPARED, Upscaling, Yardstick
 from impasto.training import device as places
-from impasto.training import launch, memory
+from impasto.training import memory
 from impasto.training import state as states
-from impasto.training.evaluation import MOST_SOURCES, MOST_TRAINING, Judge
-from impasto.training.generation import Generation
-from impasto.training.modulated_step import players
+from impasto.training.distributed import launch
 from impasto.training.task import Task
-from impasto.training.upscaling import COMPARED_PX, MOST_COMPARED, Upscaling, Yardstick
 
 # More would make every measurement slower and hardly steadier.
 MOST_HOLDOUT = 1_000

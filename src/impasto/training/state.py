@@ -15,8 +15,18 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
-from impasto import __version__, checkpoints, draws
-from impasto.checkpoints import (
+from impasto import __version__
+from impasto.config.descriptors import GeneratorConfig, ModelConfig, ModulatedConfig, ProjectedConfig
+from impasto.config.settings import Config, EmaConfig, OptimizerConfig, TrainConfig
+from impasto.data.batches import Batches
+from impasto.errors import CheckpointError
+from impasto.nn import draws
+from impasto.tasks.build import build_discriminator, build_generator, build_upscaler, not_trained
+from impasto.tasks.generation.discriminator import Discriminator
+from impasto.tasks.generation.generator import Generator, ModulatedGenerator
+from impasto.tasks.upscaling.upscaler import CompactUpscaler
+from impasto.training import checkpoints
+from impasto.training.checkpoints import (
     find_model,
     load_model,
     load_state,
@@ -24,18 +34,10 @@ from impasto.checkpoints import (
     save_state,
     shipped_models,
 )
-from impasto.config import Config, EmaConfig, OptimizerConfig, TrainConfig
-from impasto.data.batches import Batches
-from impasto.descriptors import GeneratorConfig, ModelConfig, ModulatedConfig, ProjectedConfig
-from impasto.errors import CheckpointError
-from impasto.models.build import build_discriminator, build_generator, build_upscaler, not_trained
-from impasto.models.discriminator import Discriminator
-from impasto.models.generator import Generator, ModulatedGenerator
-from impasto.models.upscaler import CompactUpscaler
-from impasto.training import ranks, shared_norm
+from impasto.training.distributed import ranks, shared_norm
+from impasto.training.health.statistics import Vitals
 from impasto.training.muon import Muon
 from impasto.training.ranking import best_of
-from impasto.training.vitals import Vitals
 
 STATE_FILE = "state.safetensors"
 

@@ -6,9 +6,9 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
-from impasto.config import Config
-from impasto.training.events import Event
-from impasto.training.gan_step import StepStats
+from impasto.config.settings import Config
+from impasto.tasks.generation.gan_step import StepStats
+from impasto.training.logging.events import Event
 from impasto.training.state import TrainingState
 
 

@@ -31,7 +31,7 @@ from impasto.studio.queue import Check
 from impasto.studio.schemas import MOST_PICTURES
 
 if TYPE_CHECKING:
-    from impasto.inference.recipe import Point
+    from impasto.tasks.generation.sampling.recipe import Point
 
 VARIATIONS = 11
 MOST_SEEDS = 2**53  # the whole numbers that a browser can write
@@ -235,7 +235,7 @@ def _varied(
     desk: Desk, one: Made, spread: float, shown: list[Made], before: list[Made]
 ) -> tuple[Any, list[Made], list[Made], Any]:
     """A picture, marked, and variations of it; what was shown before them, and the way back there."""
-    from impasto.inference.recipe import Recipe
+    from impasto.tasks.generation.sampling.recipe import Recipe
 
     start = Recipe.model_validate_json(one.recipe)
 
@@ -294,8 +294,8 @@ def _nearest(desk: Desk, one: Made | None) -> Iterator[Any]:
     def find(check: Check) -> list[tuple[str, str]]:
         import torch
 
-        from impasto.image_files import encode, from_pil
-        from impasto.models.features import load_lite0, look
+        from impasto.image.files import encode, from_pil
+        from impasto.nn.features import load_lite0, look
 
         sources = desk.studio.catalogue.sources(one.model, pictures)
         with Image.open(one.path) as picture:

@@ -100,7 +100,7 @@ def _mixed(
     desk: Desk, kept: Kept, structure: str | None, detail: str | None, colours: bool
 ) -> tuple[Any, ...]:
     """The shape of one with the style of another; the mixture is kept, too."""
-    from impasto.inference.recipe import Recipe
+    from impasto.tasks.generation.sampling.recipe import Recipe
 
     if not structure or not detail:
         raise desk.refused("two_at_least")

@@ -194,7 +194,7 @@ def _asked(stored: Any) -> Iterator[tuple[str, str]]:
 
 def _again(desk: Desk, name: str, text: str, check: object) -> Made | None:
     """A favourite's picture; None where its model is not there as it was, or it is no recipe."""
-    from impasto.inference.recipe import parse_recipes
+    from impasto.tasks.generation.sampling.recipe import parse_recipes
 
     try:
         recipe, *_ = parse_recipes(text.encode(), "favourite")

@@ -16,7 +16,7 @@ from impasto.studio.page.desk import Desk
 from impasto.studio.queue import Check
 
 if TYPE_CHECKING:
-    from impasto.inference.recipe import Point
+    from impasto.tasks.generation.sampling.recipe import Point
 
 SHOW_SECONDS = 0.25  # a gallery that takes longer changes as its pictures finish, the first at once
 LONGEST_STEM = 60
@@ -52,7 +52,7 @@ def put(desk: Desk, model: Any, name: str, picture: Any, words: str = "", title:
 
     `title` is what people call the model, where that is known already.
     """
-    from impasto.inference.recipe import KEY, Recipe
+    from impasto.tasks.generation.sampling.recipe import KEY, Recipe
 
     recipe = picture.info[KEY]
     point = Recipe.model_validate_json(recipe).point
@@ -62,7 +62,7 @@ def put(desk: Desk, model: Any, name: str, picture: Any, words: str = "", title:
 
 def place(point: "Point") -> str:
     """Where a picture lies, for the name of its file: seed14, seed14_variation3."""
-    from impasto.inference.recipe import Between, Coloured, Mix, Moved, Near, Seed
+    from impasto.tasks.generation.sampling.recipe import Between, Coloured, Mix, Moved, Near, Seed
 
     match point:
         case Seed():
@@ -105,8 +105,8 @@ def sheet(desk: Desk, made: Sequence[Made], name: str) -> str:
     import numpy as np
     from PIL import Image
 
-    from impasto.image_files import encode, from_pil, grid
-    from impasto.inference.recipe import KEY, Recipe, Recipes
+    from impasto.image.files import encode, from_pil, grid
+    from impasto.tasks.generation.sampling.recipe import KEY, Recipe, Recipes
 
     pixels = []
     for one in made:

@@ -15,8 +15,8 @@ from impasto.studio.queue import Check
 from impasto.studio.uploads import check_picture, read_bounded
 
 if TYPE_CHECKING:
-    from impasto.inference.recipe import Point
-    from impasto.inference.sampler import Model
+    from impasto.tasks.generation.sampling.model import Model
+    from impasto.tasks.generation.sampling.recipe import Point
 
 STEERED = (
     "brightness",
@@ -24,7 +24,7 @@ STEERED = (
     "saturation",
     "contrast",
     "symmetry",
-)  # as inference/properties.py has them
+)  # as tasks/generation/sampling/properties.py has them
 FIRST_COLOURS = ("#f4c20d", "#1d4ed8", "#15803d", "#c2410c", "#7c3aed")
 FARTHEST = 3.0  # of an adjustment, in deviations as far as predicted
 TRIED, TRIED_AT = 16, 0.8  # pictures, and their truncation, by which an adjustment is tried
@@ -180,9 +180,9 @@ def _tried(model: "Model", names: Sequence[str]) -> Iterator[str]:
     """Those of `names` that change enough pictures."""
     import torch
 
-    from impasto.image_files import from_pil
-    from impasto.images import to_tensor
-    from impasto.inference.properties import PROPERTIES, properties
+    from impasto.image.codec import to_tensor
+    from impasto.image.files import from_pil
+    from impasto.tasks.generation.sampling.properties import PROPERTIES, properties
 
     def measured(**directions: float) -> torch.Tensor:
         points = (model.seed_point(seed, TRIED_AT, directions=directions) for seed in range(TRIED))

@@ -20,7 +20,7 @@ from impasto.studio.queue import Check
 from impasto.studio.records import JOB, Job
 from impasto.studio.schemas import Train as Plan
 from impasto.studio.uploads import ABOUT
-from impasto.training.checkup import LITTLE_COVERAGE
+from impasto.training.health.report import LITTLE_COVERAGE
 
 PRESETS = ("default", "few-shot", "dcgan", "r3gan", "mlp")
 SIZES = (32, 64, 128)
@@ -249,7 +249,7 @@ def _looked_over(desk: Desk, name: str | None) -> tuple[str, str]:
 
 def _unfit(desk: Desk, name: str) -> str:
     """Why pictures cannot be trained on; nothing for those that can."""
-    from impasto.config import load_config
+    from impasto.config.settings import load_config
     from impasto.data.batches import split
     from impasto.data.scan import scan_folder
 

@@ -184,8 +184,8 @@ def _one(
 
 def _pair(desk: Desk, before: bytes, after: bytes) -> tuple[str, str]:
     """A picture as it was, enlarged plainly, and as it is: of one size."""
-    from impasto.image_files import to_pil
-    from impasto.images import read
+    from impasto.image.codec import read
+    from impasto.image.files import to_pil
 
     limits = desk.studio.settings.limits
     seen = to_pil(read(after, max_pixels=limits.enlarged_pixels))

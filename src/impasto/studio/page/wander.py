@@ -14,7 +14,7 @@ from impasto.studio.page.notes import Noted, empty_note, listen, note, noting
 from impasto.studio.page.steering import Steering, Wish, wish
 
 if TYPE_CHECKING:
-    from impasto.inference.recipe import Point
+    from impasto.tasks.generation.sampling.recipe import Point
 
 COLUMNS, ROWS = 7, 5
 MOVES = {"left": (-3, 0), "up": (0, -2), "down": (0, 2), "right": (3, 0)}  # in pictures: some stay in sight
@@ -140,7 +140,7 @@ def _at(
     check: object,
 ) -> Made:
     """The picture at a point of the plane."""
-    from impasto.inference.plane import point_at
+    from impasto.tasks.generation.sampling.plane import point_at
 
     model = desk.studio.catalogue.generator(name)
     return put(desk, model, name, model.make(model.recipe(point_at(x, y, per, where))), "", title)

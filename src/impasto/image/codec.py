@@ -1,0 +1,207 @@
+"""The one door between picture files and tensors.
+
+Whatever a file holds (16 bits, CMYK, a colour profile, alpha, a palette, a rotation flag, a drawing), what
+comes in is sRGB, upright, uint8 and shaped (H, W, C). Anything else is refused with an `ImageError` whose
+message is the reason alone.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from impasto.image.decoding import (
+    MAX_PIXELS,
+    Header,
+    check_size,
+    check_whole,
+    explaining,
+    header_of,
+    open_image,
+    read_bytes,
+    read_header,
+    upright,
+)
+from impasto.image.files import encode, grid, read_metadata, save, save_animation
+from impasto.image.shown import to_srgb
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = [
+    "MAX_PIXELS",
+    "SUFFIXES",
+    "Header",
+    "encode",
+    "fit_cover",
+    "fit_square",
+    "grid",
+    "header",
+    "read",
+    "read_bytes",
+    "read_metadata",
+    "save",
+    "save_animation",
+    "to_tensor",
+    "to_uint8",
+]
+
+Pixels = npt.NDArray[np.uint8]
+Source = Path | bytes
+Channels = Literal[1, 3, 4]
+
+MAX_ASPECT = 4
+_SUFFIXES = "jpg jpeg jpe jfif png webp gif tif tiff bmp dib avif heic heif svg jp2 j2k qoi pbm pgm ppm pnm"
+SUFFIXES = frozenset(f".{name}" for name in _SUFFIXES.split())
+
+
+def header(source: Source) -> Header:
+    """Format and size, without decoding the pixels. Raises `ImageError`."""
+    data = read_bytes(source)
+    with explaining(data):
+        return read_header(data)
+
+
+def read(
+    source: Source, *, channels: Channels = 3, background: str = "#ffffff", max_pixels: int = MAX_PIXELS
+) -> Pixels:
+    """The whole picture at its own size: (H, W, channels) uint8 sRGB.
+
+    One channel is luma; alpha is flattened on `background` unless `channels` is 4. Of an animation, the
+    first frame. Raises `ImageError`.
+    """
+    data = read_bytes(source)
+    with explaining(data):
+        image = open_image(data, max_pixels)
+        found = header_of(data, image)
+        check_size(found, max_pixels, 1)
+        check_whole(data, found)
+        return _pixels(to_srgb(upright(image)), channels, background, None)
+
+
+def fit_square(
+    source: Source,
+    size: int,
+    *,
+    channels: Channels = 3,
+    fit: Literal["crop", "letterbox", "stretch"] = "crop",
+    background: str = "#ffffff",
+    max_pixels: int = MAX_PIXELS,
+    min_side_px: int = 1,
+) -> Pixels:
+    """The picture in a square: (size, size, channels) uint8 sRGB.
+
+    "crop" keeps the centre, "letterbox" pads with `background` (transparent when `channels` is 4), "stretch"
+    squeezes. Small pictures are enlarged. Raises `ImageError`.
+    """
+    data = read_bytes(source)
+    with explaining(data):
+        image = _load_for(data, size, fit != "letterbox", max_pixels, min_side_px)
+        wanted = size, size
+        if fit == "crop":
+            side = min(image.width, image.height)
+            image = _centre(image, side, side)
+        elif fit == "letterbox":
+            longest = max(image.width, image.height)
+            width, height = (max(1, round(side * size / longest)) for side in (image.width, image.height))
+            wanted = width, height
+        picture = _pixels(image, channels, background, wanted)
+    if picture.shape[:2] == (size, size):
+        return picture
+    return _pad(picture, size, background)
+
+
+def fit_cover(
+    source: Source,
+    size: int,
+    *,
+    channels: Channels = 3,
+    background: str = "#ffffff",
+    max_pixels: int = MAX_PIXELS,
+    min_side_px: int = 1,
+) -> Pixels:
+    """The picture with its short side scaled to `size`: (h, w, channels) uint8 sRGB, min(h, w) == size.
+
+    Of a picture longer than 4:1 the centre is kept. Raises `ImageError`.
+    """
+    data = read_bytes(source)
+    with explaining(data):
+        image = _load_for(data, size, True, max_pixels, min_side_px)
+        short = min(image.width, image.height)
+        width, height = (min(side, MAX_ASPECT * short) for side in (image.width, image.height))
+        wanted = round(width * size / short), round(height * size / short)
+        return _pixels(_centre(image, width, height), channels, background, wanted)
+
+
+def to_tensor(pixels: Pixels, device: "torch.device | None" = None) -> "torch.Tensor":
+    """(B, H, W, C) uint8 -> (B, C, H, W) float32 in [-1, 1]; 0 is exactly -1 and 255 exactly 1.
+
+    On `device` (the CPU by default), where the numbers are also made: a quarter of the bytes travel there.
+    """
+    import torch
+
+    if not pixels.flags.writeable:  # torch shares the memory, and warns of what it must not write to
+        pixels = pixels.copy()
+    return torch.from_numpy(pixels).to(device).permute(0, 3, 1, 2).float().div_(127.5).sub_(1.0)
+
+
+def to_uint8(images: "torch.Tensor") -> Pixels:
+    """(B, C, H, W) in [-1, 1] -> (B, H, W, C) uint8: the exact inverse, rounding and clamping."""
+    # Rounded by NumPy, which uses one thread: PyTorch wakes all of them to round even a small picture, and
+    # waits for those whose cores other programs keep busy.
+    scaled = images.detach().float().add(1.0).mul_(127.5).permute(0, 2, 3, 1).to("cpu").contiguous().numpy()
+    np.rint(scaled, out=scaled)
+    return scaled.clip(0, 255, out=scaled).astype(np.uint8)
+
+
+def _load_for(data: bytes, size: int, by_short_side: bool, max_pixels: int, min_side_px: int) -> Any:
+    """A picture in sRGB, decoded no larger than a good reduction to `size` needs."""
+    image = open_image(data, max_pixels)
+    found = header_of(data, image)
+    if found.is_drawing:
+        side = min(found.width, found.height) if by_short_side else max(found.width, found.height)
+        scale = size / side
+        check_size(Header("svg", round(found.width * scale), round(found.height * scale)), max_pixels, 1)
+        return to_srgb(open_image(data, scale=scale))
+    check_size(found, max_pixels, min_side_px)
+    check_whole(data, found)
+    # The decoder's own reduction is a box filter: leave it at least twice the size for a good one to finish.
+    shrink = next((s for s in (8, 4, 2) if min(found.width, found.height) >= 2 * s * size), 1)
+    if found.format == "jpeg" and shrink > 1:
+        image = open_image(data, shrink=shrink)
+    return to_srgb(upright(image))
+
+
+def _centre(image: Any, width: int, height: int) -> Any:
+    if (width, height) == (image.width, image.height):
+        return image
+    return image.crop((image.width - width) // 2, (image.height - height) // 2, width, height)
+
+
+def _pixels(image: Any, channels: Channels, background: str, size: tuple[int, int] | None) -> Pixels:
+    """Flatten, resize to (width, height) and fetch as (H, W, channels) uint8."""
+    if channels != 4 and image.bands == 4:
+        image = image.flatten(background=list(bytes.fromhex(background.removeprefix("#"))))
+    if size and size != (image.width, image.height):
+        # Weighting colour by alpha keeps what is hidden under transparent pixels from bleeding out as a halo.
+        weighted = image.premultiply() if image.bands == 4 else image
+        image = weighted.resize(size[0] / image.width, vscale=size[1] / image.height)
+        if image.bands == 4:
+            image = image.unpremultiply().rint().cast("uchar")
+    if channels == 4 and image.bands == 3:
+        image = image.bandjoin(255)
+    if channels == 1:
+        image = image.recomb([[0.2126, 0.7152, 0.0722]]).rint().cast("uchar")
+    pixels = np.frombuffer(image.write_to_memory(), np.uint8)
+    return pixels.reshape(image.height, image.width, channels)
+
+
+def _pad(picture: Pixels, size: int, background: str) -> Pixels:
+    height, width, channels = picture.shape
+    red, green, blue = bytes.fromhex(background.removeprefix("#"))
+    fill = {1: [round(0.2126 * red + 0.7152 * green + 0.0722 * blue)], 3: [red, green, blue], 4: [0, 0, 0, 0]}
+    square = np.full((size, size, channels), fill[channels], np.uint8)
+    top, left = (size - height) // 2, (size - width) // 2
+    square[top : top + height, left : left + width] = picture
+    return square

@@ -1,1 +1,0 @@
-"""Networks: descriptors in, `nn.Module`s out."""

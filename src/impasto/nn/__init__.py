@@ -1,0 +1,1 @@
+"""Pieces of networks, frozen networks, losses and augmentation: what every task builds from."""

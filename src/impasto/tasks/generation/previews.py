@@ -1,0 +1,38 @@
+"""What a run shows of itself: a grid from fixed noise at each snapshot, and the animation of them all."""
+
+from pathlib import Path
+
+import numpy as np
+
+from impasto.errors import ImageError
+from impasto.image.codec import read
+from impasto.image.files import grid, save, save_animation
+from impasto.tasks.generation.generator import Generator
+from impasto.tasks.generation.rendering import render
+
+GRID_SEEDS = range(48)
+MOST_FRAMES = 60
+
+
+def save_grid(generator: Generator, folder: Path, images_seen: int) -> Path:
+    """Write `folder/<images seen>.png`: the same 48 seeds every time."""
+    path = folder / f"{images_seen:010}.png"
+    save(grid(render(generator, GRID_SEEDS), columns=8), path, metadata={"images_seen": str(images_seen)})
+    return path
+
+
+def save_history(folder: Path, path: Path, channels: int, up_to: int) -> Path | None:
+    """Animate the grids of `folder` into `path`, at most 60 of them. None if there are fewer than two."""
+    files = sorted(f for f in folder.glob("*.png") if f.stem.isdigit() and int(f.stem) <= up_to)
+    if len(files) > MOST_FRAMES:
+        files = [files[round(i)] for i in np.linspace(0, len(files) - 1, MOST_FRAMES)]
+    frames = []
+    for file in files:
+        try:
+            frames.append(read(file, channels=4 if channels == 4 else 3))
+        except ImageError:  # somebody's own file in our folder does not end a run
+            continue
+    if len(frames) < 2:
+        return None
+    save_animation(np.stack(frames), path, fps=8)
+    return path

@@ -1,0 +1,156 @@
+"""Find the latent of a photo: which picture of this model is the most like it.
+
+Begin with the best of many pictures, and with a guess by a linear map from what is seen of a picture to its
+latent, fitted to those many; then descend. What is descended is the distance in the maps of Lite1 and in
+pixels (after Abdal et al. 2019, who descend VGG's); Lite0 is the judge and takes no part.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from impasto.adaptive_threads import for_this_process
+from impasto.errors import InputError
+from impasto.nn.losses.matching import map_difference
+from impasto.nn.pyramid import Pyramid, content, thumbnail
+from impasto.tasks.generation.generator import Generator
+
+CANDIDATES, STEPS, STARTS = 1_024, 300, 4
+FEWEST_CANDIDATES, MOST = 16, 100_000
+TRIAL = 0.2  # of the steps all starts take; the best goes on alone
+BATCH = 32
+RATE = 0.05
+PIXELS = 2.0  # weight of a mean absolute difference in pixels, beside maps
+TOGETHER = 0.02  # weight of how far the latents of the levels lie apart
+SEEN_PX = 128
+THUMBNAIL_SIDE = 16
+
+Progress = Callable[[str, int, int], None]
+
+
+def project(
+    generator: Generator,
+    photo: Tensor,
+    rng: torch.Generator,
+    *,
+    candidates: int = CANDIDATES,
+    steps: int = STEPS,
+    progress: Progress | None = None,
+) -> tuple[Tensor, Tensor]:
+    """(1, C, H, W) in [-1, 1] -> what was found and the best start, (levels, latent_dim) each, on the CPU.
+
+    `rng` draws the candidates. `progress` is told of steps done and to do.
+    """
+    pyramid = Pyramid(SEEN_PX).to(next(generator.parameters()).device)
+    target = Target(pyramid, photo.to(next(generator.parameters()).device))
+    z = find_starts(generator, target, rng, candidates)
+    starts = z[:, None].repeat(1, len(generator.levels), 1)
+    trial = round(TRIAL * steps)
+    report = progress or (lambda _what, _done, _all: None)
+    tried, distances, first = descend(
+        generator, target, starts, trial, lambda done: report("searching", done, steps)
+    )
+    best = tried[distances.argmin()][None]
+    found, _, _ = descend(
+        generator, target, best, steps - trial, lambda done: report("searching", trial + done, steps)
+    )
+    return found[0], starts[first.argmin()]
+
+
+def check_search(steps: int, candidates: int) -> None:
+    """Raises `InputError` for what is no search, or one without end."""
+    if not 0 <= steps <= MOST:
+        raise InputError(f"{steps} steps are out of range", f"0 to {MOST:,}")
+    if not FEWEST_CANDIDATES <= candidates <= MOST:
+        raise InputError(f"{candidates} candidates are out of range", f"{FEWEST_CANDIDATES} to {MOST:,}")
+
+
+def descend(
+    generator: Generator, target: "Target", starts: Tensor, steps: int, report: Callable[[int], None]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """From (B, levels, latent_dim): the nearest on the way of each, their distances (B,), and the first ones.
+
+    `report` is told of steps done.
+    """
+    device = next(generator.parameters()).device
+    latents = starts.clone().requires_grad_(True)
+    nearest, least = starts.clone(), torch.full((len(starts),), torch.inf)
+    first = least
+    optimizer = torch.optim.Adam([latents], lr=RATE)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, steps))
+    threads = for_this_process()
+    for step in range(steps + 1):
+        with threads.restored(), threads.unit(starts.shape):
+            distances = target.distance(generator(latents.to(device))).cpu()
+            with torch.no_grad():
+                better = distances < least
+                least = torch.where(better, distances, least)
+                nearest[better] = latents[better]
+            if step == 0:
+                first = least
+            if step == steps:
+                break
+            apart = (latents - latents.mean(1, keepdim=True)).square().mean((1, 2))
+            # A latent much longer than the prior's is a picture that the network never learnt to make.
+            excess = F.relu(latents.square().mean((1, 2)) - 1)
+            optimizer.zero_grad()
+            (distances + TOGETHER * (apart + excess)).sum().backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            schedule.step()
+            report(step + 1)
+    return nearest, least, first
+
+
+class Target:
+    """A photo, and how far pictures are from it."""
+
+    def __init__(self, pyramid: Pyramid, photo: Tensor) -> None:
+        self.pyramid, self.photo = pyramid, photo
+        with torch.no_grad():
+            self.maps = pyramid(photo)
+        self.scales = [float(1 / m.float().abs().mean().clamp(min=1e-6)) for m in self.maps]
+
+    def distance(self, images: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B,)."""
+        return self.distance_of(images, self.pyramid(images))
+
+    def distance_of(self, images: Tensor, maps: list[Tensor]) -> Tensor:
+        """The same where the pictures' maps are known."""
+        count = len(images)
+        same = [m.expand(count, -1, -1, -1) for m in self.maps]
+        in_pixels = (images - self.photo).abs().mean((1, 2, 3))
+        return map_difference(maps, same, self.scales) + PIXELS * in_pixels
+
+
+@torch.no_grad()
+def find_starts(generator: Generator, target: Target, rng: torch.Generator, candidates: int) -> Tensor:
+    """(STARTS, latent_dim), or fewer: the guess of the linear map, and the nearest of the candidates."""
+    device = next(generator.parameters()).device
+    z = generator.sample_latents(candidates, rng)
+    seen, distances = [], []
+    for part in torch.split(z, BATCH):
+        images = generator(part.to(device))
+        maps = target.pyramid(images)
+        seen.append(see(images, maps).cpu())
+        distances.append(target.distance_of(images, maps).cpu())
+    guess = regress(torch.cat(seen), z, see(target.photo, target.maps).cpu())
+    guess = guess * (z.norm(dim=1).mean() / guess.norm(dim=1, keepdim=True).clamp(min=1e-6))
+    nearest = torch.cat(distances).argsort()[: STARTS - 1]
+    return torch.cat((guess, z[nearest]))
+
+
+def see(images: Tensor, maps: list[Tensor]) -> Tensor:
+    """(B, C 16^2 + 1600): the layout and colours of pictures, and what the deepest map knows."""
+    return torch.cat((thumbnail(images, THUMBNAIL_SIDE), content(maps)), 1)
+
+
+def regress(x: Tensor, y: Tensor, at: Tensor) -> Tensor:
+    """Ridge regression of y (N, d) on x (N, D), at (M, D) -> (M, d); in its dual form, for N below D."""
+    mean, scale = x.mean(0), x.std(0).clamp(min=1e-3)
+    x, at = (x - mean) / scale, (at - mean) / scale
+    gram = x @ x.T
+    ridge = 0.1 * gram.diagonal().mean() * torch.eye(len(x))
+    estimate: Tensor = at @ x.T @ torch.linalg.solve(gram + ridge, y - y.mean(0)) + y.mean(0)
+    return estimate

@@ -1,0 +1,1 @@
+"""From a trained upscaler to larger pictures."""

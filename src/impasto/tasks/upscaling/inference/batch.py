@@ -1,0 +1,292 @@
+"""Many pictures, larger: which files are meant, where each result goes, and what becomes of the bad ones."""
+
+import glob
+import itertools
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from impasto.data.walk import LeftOut, among_matches, describe, walk
+from impasto.errors import ImageError, ImpastoError, InputError
+from impasto.files import sweep
+from impasto.image import codec
+from impasto.outputs import check_folder, means_file, note, refuse_existing
+from impasto.tasks.upscaling.inference.pictures import FORMATS
+from impasto.tasks.upscaling.inference.upscale import PictureUpscaler, ending_early
+
+
+@dataclass(frozen=True)
+class Job:
+    """One picture and where it goes."""
+
+    source: Path
+    target: Path
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a job. `error` is empty where all went well; `skipped` where the target was there.
+
+    `notes` say what of the picture did not stay as it was.
+    """
+
+    job: Job
+    size: tuple[int, int] | None = None
+    error: str = ""
+    skipped: bool = False
+    notes: tuple[str, ...] = ()
+
+
+@dataclass
+class Tally:
+    """How far a batch is, in pixels of its inputs; those of pictures not yet opened are known by header."""
+
+    pictures: int
+    pictures_done: int = 0
+    pixels: int = 0
+    pixels_done: int = 0
+    started: float = 0.0
+
+    @property
+    def eta_seconds(self) -> float | None:
+        """Seconds left at the speed so far."""
+        if not self.pixels_done:
+            return None
+        spent = time.monotonic() - self.started
+        return spent * (self.pixels - self.pixels_done) / self.pixels_done
+
+
+Watcher = Callable[[Tally, Outcome | None], None]
+
+
+def plan_jobs(
+    inputs: Sequence[str],
+    out: Path,
+    format_: str | None = None,
+    warn: Callable[[str], None] = lambda words: None,
+) -> list[Job]:
+    """The jobs that files, folders and patterns mean, in order; a folder's structure is kept below `out`.
+
+    For one picture `out` may be the name of a file. What is left out of a folder or a pattern is told to
+    `warn`; a file that is named is taken. Raises `InputError` for what matches nothing, an unknown format,
+    and two pictures with one target.
+    """
+    if format_ is not None and format_ not in FORMATS:
+        raise InputError(f"pictures cannot be written as '{format_}'", f"one of: {', '.join(FORMATS)}")
+    to_file = means_file(out, codec.SUFFIXES)
+    if to_file:
+        check_target(out, format_)
+    else:
+        check_folder(out)
+    left_out: list[LeftOut] = []
+    found = list(_found(inputs, out, left_out))
+    if left_out:
+        warn(describe(left_out))
+    if to_file:
+        return [_only_job(found, out)]
+    named = Counter(_target(below, format_) for below in {below for _, below in found})
+    jobs: dict[Path, Job] = {}
+    for source, below in found:
+        target = _target(below, format_)
+        if named[target] > 1 and target.suffix != source.suffix:  # a.bmp beside a.png: a.bmp.png
+            target = target.with_name(f"{below.name}{target.suffix}")
+        target = out / target
+        other = jobs.get(target)
+        if other is not None and other.source.resolve() != source.resolve():
+            raise InputError(
+                f"'{other.source}' and '{source}' would both become '{target}'",
+                "give them in two goes, or to two folders",
+            )
+        if target.resolve() == source.resolve():
+            raise InputError(f"'{source}' would be written over", "choose another --out")
+        jobs[target] = Job(source, target)
+    return list(jobs.values())
+
+
+def _only_job(found: Sequence[tuple[Path, Path]], out: Path) -> Job:
+    """The one picture that becomes the file `out`. Raises `InputError` for several, or for itself."""
+    (source, _), *more = found
+    if more:
+        raise InputError(
+            f"{len(found):,} pictures cannot go into the one file '{out}'", "give --out a folder's name"
+        )
+    if out.resolve() == source.resolve():
+        raise InputError(f"'{source}' would be written over", "choose another --out")
+    return Job(source, out)
+
+
+def check_target(out: Path, format_: str | None) -> None:
+    """Raises `InputError` where a file of that name cannot be written, or not as `format_`."""
+    kind = FORMATS.get(out.suffix.lower()[1:])
+    if kind is None:
+        raise InputError(f"'{out}' cannot be written", f"end its name in one of: {', '.join(FORMATS)}")
+    if format_ is not None and FORMATS[format_] != kind:
+        raise InputError(f"'{out}' is no {format_}", "leave --format out, or end the name in it")
+    check_folder(out.parent)
+
+
+def refuse_targets(jobs: Sequence[Job], existing: str) -> None:
+    """Raises `InputError`, before the work, for targets that are there and not to be skipped or replaced."""
+    targets = (job.target for job in jobs if not (existing == "skip" and job.target.is_file()))
+    hint = "--skip-existing leaves them, --overwrite replaces them"
+    refuse_existing(targets, overwrite=existing == "replace", hint=hint)
+    for folder in {job.target.parent for job in jobs}:
+        sweep(folder)
+
+
+def _target(below: Path, format_: str | None) -> Path:
+    """What the enlarged picture is called, and where it lies below the output folder."""
+    if format_ is None and below.suffix.lower()[1:] in FORMATS:
+        return below
+    return below.with_suffix(f".{FORMATS[format_ or 'png']}")
+
+
+def _found(inputs: Sequence[str], out: Path, left_out: list[LeftOut]) -> Iterator[tuple[Path, Path]]:
+    """Every file that is meant, with its path below the output folder; what is not goes to `left_out`."""
+    for text in inputs:
+        path = Path(text)
+        if path.is_dir():
+            found = walk(path, out)
+            if not found.pictures:
+                hint = describe(found.left_out) or "give a folder that holds some"
+                raise InputError(f"there are no pictures in '{path}'", hint)
+            left_out += [replace(item, path=str(path / item.path)) for item in found.left_out]
+            yield from ((path / file.path, Path(file.path)) for file in found.pictures)
+        elif path.exists():
+            yield path, Path(path.name)
+        elif matches := _matching(text):
+            meant, left = among_matches(matches, _fixed_part(path), out)
+            if not meant:
+                raise InputError(f"no file that '{text}' matches is taken", describe(left))
+            left_out += left
+            yield from ((file, Path(file.name)) for file in meant)
+        else:
+            raise InputError(
+                f"there is no file or folder '{text}'", "a pattern such as 'scans/*.png' also does"
+            )
+
+
+def _matching(pattern: str) -> list[Path]:
+    matches = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 - `Path.glob` needs a root
+    return [file for file in map(Path, matches) if file.is_file()]
+
+
+def _fixed_part(pattern: Path) -> Path:
+    """The folder that all matches of a pattern lie in."""
+    fixed = itertools.takewhile(lambda part: not glob.has_magic(part), pattern.parts[:-1])
+    return Path(*fixed)
+
+
+def upscale_all(
+    upscaler: PictureUpscaler,
+    jobs: Sequence[Job],
+    *,
+    scale: float | None = None,
+    fit: tuple[int, int] | None = None,
+    quality: int = 95,
+    existing: str = "refuse",
+    max_pixels: int = codec.MAX_PIXELS,
+    workers: int = 3,
+    watch: Watcher = lambda tally, outcome: None,
+) -> list[Outcome]:
+    """Enlarge every picture; one that fails costs itself alone. Outcomes in the order of `jobs`.
+
+    `existing` says what to do where a target is there: "refuse", "skip" or "replace". An exception here,
+    Ctrl-C's too, ends the pictures in work at their next tile. With more `workers`
+    than the engine has tiles in work, one picture is decoded or written while others are computed. `watch`
+    is told of every tile and every picture.
+    """
+    tally = Tally(len(jobs), started=time.monotonic())
+    lock, ended = threading.Lock(), threading.Event()
+    pixels = dict(zip(jobs, _areas(jobs), strict=True))
+    tally.pixels = sum(pixels.values())
+
+    def one(job: Job) -> Outcome:
+        told = 0
+
+        def progress(done: int, total: int) -> None:
+            nonlocal told
+            with lock:
+                tally.pixels_done += done - told
+                told = done
+                watch(tally, None)
+
+        def check() -> None:
+            if ended.is_set():
+                raise CancelledError
+
+        settings = {"scale": scale, "fit": fit, "quality": quality, "max_pixels": max_pixels}
+        outcome = one_job(upscaler, job, existing=existing, progress=progress, check=check, **settings)
+        with lock:
+            tally.pictures_done += 1
+            tally.pixels_done += pixels[job] - told
+            watch(tally, outcome)
+        return outcome
+
+    outcomes: dict[Job, Outcome] = {}
+    with ending_early(ThreadPoolExecutor(max(1, workers))) as pool:
+        waiting: set[Future[Outcome]] = set()
+        todo = iter(jobs)
+        try:
+            for job in todo:
+                waiting.add(pool.submit(one, job))
+                if len(waiting) > 2 * workers:
+                    waiting = _collect(waiting, outcomes)
+            while waiting:
+                waiting = _collect(waiting, outcomes)
+        except BaseException:
+            ended.set()
+            raise
+    return [outcomes[job] for job in jobs]
+
+
+def _collect(waiting: set[Future[Outcome]], outcomes: dict[Job, Outcome]) -> set[Future[Outcome]]:
+    done, rest = wait(waiting, return_when=FIRST_COMPLETED)
+    for future in done:
+        outcome = future.result()
+        outcomes[outcome.job] = outcome
+    return rest
+
+
+def one_job(upscaler: PictureUpscaler, job: Job, *, existing: str = "refuse", **settings: Any) -> Outcome:
+    """Enlarge one picture, whatever is wrong with it; `settings` are those of `PictureUpscaler.file`."""
+    if (outcome := already(job, existing)) is not None:
+        return outcome
+    notes: list[str] = []
+    try:
+        size = upscaler.file(job.source, job.target, note=notes.append, **settings)
+        note(job.target)
+    except ImageError as error:
+        return Outcome(job, error=f"'{job.source}' {error.message}")
+    except ImpastoError as error:
+        return Outcome(job, error=f"'{job.source}': {error.message}")
+    except OSError as error:
+        return Outcome(job, error=f"'{job.target}': {error.strerror or error}")
+    except MemoryError:
+        return Outcome(job, error=f"'{job.source}' needs more memory than there is: --tile with less")
+    return Outcome(job, size, notes=tuple(notes))
+
+
+def already(job: Job, existing: str) -> Outcome | None:
+    """What becomes of a job whose target is there; None where there is work to do."""
+    if existing == "replace" or not job.target.exists():
+        return None
+    if existing == "skip":
+        return Outcome(job, skipped=True)
+    return Outcome(job, error=f"'{job.target}' is there already: --skip-existing or --overwrite")
+
+
+def _areas(jobs: Iterable[Job]) -> Iterator[int]:
+    """Pixels of each picture by its header; 0 for what cannot be read."""
+    for job in jobs:
+        try:
+            found = codec.header(job.source)
+        except ImageError:
+            yield 0
+        else:
+            yield found.width * found.height

@@ -1,0 +1,340 @@
+"""One picture, larger: its tiles through an engine, put together row by row in bounded memory."""
+
+import math
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from itertools import chain, islice, zip_longest
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch.nn import functional as F
+
+from impasto.errors import InputError
+from impasto.files import temporary_folder
+from impasto.image.decoding import MAX_PIXELS, Source, vips
+from impasto.tasks.upscaling.inference.engines import Choice, Engine
+from impasto.tasks.upscaling.inference.pictures import (
+    FORMATS,
+    Picture,
+    RowReader,
+    collected,
+    fits_in_memory,
+    opened,
+    piped,
+    resized,
+)
+from impasto.tasks.upscaling.inference.saving import losses, write
+from impasto.tasks.upscaling.inference.strips import Strip, as_levels
+from impasto.tasks.upscaling.inference.tiles import Plan, good_tile, plan, smallest_tile
+from impasto.tasks.upscaling.upscaler import Upscaler
+
+Progress = Callable[[int, int], None]
+"""Called as `progress(done, total)` in pixels of the picture, once for each tile."""
+
+Check = Callable[[], None]
+"""Called before each tile; what it raises ends the work."""
+
+STRIP_BYTES = 104 * 2**20  # of one row of tiles, enlarged
+MOST_SCALE = 64.0
+_PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
+_TIFF_MODES = ("I", "F", "CMYK", "LAB")
+MOST_OUTPUT_PIXELS = 2**34
+
+
+@dataclass
+class PictureUpscaler:
+    """An upscaler with an engine. `impasto.load_upscaler` makes one; call it with a picture.
+
+    `warn` is told, in words, what had to be done differently than asked.
+    """
+
+    network: Upscaler
+    name: str
+    engine: Engine
+    choice: Choice
+    tile: int | None = None  # None: as large as is good
+    warn: Callable[[str], None] = print
+    _turn: threading.Semaphore = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._turn = threading.BoundedSemaphore(self.engine.at_once)
+
+    def __call__(self, picture: "str | Source | Image.Image", scale: float | None = None) -> Image.Image:
+        """The picture `scale` times larger (the network's own scale when left out), as RGB or grey.
+
+        A Pillow picture is taken for what its file would be: turned as its EXIF says, in the colours of its
+        profile. Raises `ImageError` for what cannot be read, `InputError` for a scale out of range.
+        """
+        with temporary_folder() as folder:
+            path = folder / "picture.png"
+            source = Path(picture) if isinstance(picture, str) else picture
+            if isinstance(source, Image.Image):
+                source = saved(source, folder)
+            self.file(source, path, scale=scale)
+            with Image.open(path) as made:
+                made.load()
+                return made
+
+    def file(
+        self,
+        source: Source,
+        target: Path,
+        *,
+        scale: float | None = None,
+        fit: tuple[int, int] | None = None,
+        format_: str | None = None,
+        quality: int = 95,
+        max_pixels: int = MAX_PIXELS,
+        progress: Progress | None = None,
+        check: Check | None = None,
+        note: Callable[[str], None] | None = None,
+    ) -> tuple[int, int]:
+        """Write the enlarged picture to `target`, which it replaces; returns its width and height.
+
+        `fit` is the box to fill in place of a scale. The format is that of the suffix unless given. `note` is
+        told, in words, what of the picture cannot stay as it is (`warn` when left out). Raises
+        `ImageError` for what cannot be read, `InputError` for what cannot be done, `OSError` for the disk.
+        """
+        kind = FORMATS.get(format_ or target.suffix.lower().removeprefix("."))
+        if kind is None:
+            raise InputError(f"'{target.name}' cannot be written", f"end it in one of: {', '.join(FORMATS)}")
+        picture = opened(source, max_pixels, kind)
+        width, height = wanted_size(picture, self.network.scale, scale, fit)
+        for words in (*picture.notes, *losses(picture, kind)):
+            (note or self.warn)(words)
+        passes = max(1, math.ceil(math.log(width / picture.width, self.network.scale) - 1e-6))
+
+        def save(image: Any) -> None:
+            if picture.frames == 1:
+                image = resized(image, width, height)
+            write(picture, image, target, kind, quality)
+
+        with ExitStack() as stack:
+            image = picture.image
+            for number in range(passes):
+                last = number == passes - 1
+                told = progress if last else None  # the last is by far the longest
+                rows = self._rows(RowReader(image, picture.data), picture.frames, told, check)
+                size = image.width * self.network.scale, image.height * self.network.scale
+                if last and picture.frames == 1:  # written while the next tiles are enlarged
+                    piped(rows, *size, image, save)
+                    return width, height
+                image = stack.enter_context(collected(rows, *size, image, target.parent))
+            if picture.frames > 1 and image.width != width:
+                rows = resized_frames(RowReader(image), width, height, picture.frames)
+                whole = width, height * picture.frames
+                image = stack.enter_context(collected(rows, *whole, image, target.parent))
+            save(image)
+        return width, height
+
+    def _rows(
+        self, reader: RowReader, frames: int, progress: Progress | None, check: Check | None
+    ) -> Iterator[NDArray[Any]]:
+        """The enlarged rows, from the top: (n, scale W, bands) each, in as many bits as the image has."""
+        image, scale = reader.image, self.network.scale
+        height = image.height // frames
+        with ending_early(ThreadPoolExecutor(self.engine.at_once)) as pool:
+            if check:
+                check()
+            cut, first = self._begin(reader, height, pool)
+            ahead = self._ahead(tiles_of(reader, cut, height, frames), first, pool)
+            done, total = 0, frames * len(cut.rows) * len(cut.columns)
+            for _ in range(frames):
+                strip = Strip(image, scale)
+                for row, below in zip_longest(cut.rows, cut.rows[1:]):
+                    strip.extend((row.stop - row.start) * scale)
+                    for column in cut.columns:
+                        if check:
+                            check()
+                        strip.add(next(ahead), row, column)
+                        done += 1
+                        if progress:
+                            progress(image.height * image.width * done // total, image.height * image.width)
+                    yield from strip.take(((below.start if below else row.stop) - row.start) * scale)
+
+    def _begin(
+        self, reader: RowReader, height: int, pool: ThreadPoolExecutor
+    ) -> tuple[Plan, list[NDArray[Any]]]:
+        """The plan of a frame of `height` that there is memory for, and its first tiles, enlarged."""
+        reach, width = self.network.reach, reader.image.width
+        row_bytes = Strip(reader.image, self.network.scale).row_bytes * self.network.scale
+        tile = (self.tile, self.tile) if self.tile else None
+        if tile is None:
+            rows, pixels = STRIP_BYTES // row_bytes, self.engine.tile_pixels
+            size = width * self.network.scale, height * self.network.scale
+            if not fits_in_memory(
+                *size, reader.image
+            ):  # its strip takes much, and columns more cost it little
+                pixels = pixels * 3 // 4
+            tile = good_tile(height, width, reach, pixels=pixels, rows=rows)
+        while True:
+            cut = plan(height, width, tile, reach)
+            source = reader.take(0, cut.rows[0].stop)
+            try:
+                columns = cut.columns[: self.engine.at_once]
+                run = pool.map if len(columns) > 1 else map
+                return cut, list(run(self._tile, [source[:, c.start : c.stop] for c in columns]))
+            except (MemoryError, RuntimeError) as error:
+                words = f"{error} {type(error).__name__}".lower()
+                smaller = max(tile[0] // 2, smallest_tile(reach)), max(tile[1] // 2, smallest_tile(reach))
+                if "memory" not in words or smaller == tile:
+                    raise
+                before, now = (f"{sides[1]} x {sides[0]}" for sides in (tile, smaller))
+                self.warn(f"there is no memory for tiles of {before} px: they have {now} px now")
+                tile = smaller
+
+    def _ahead(
+        self, tiles: Iterator[NDArray[Any]], first: list[NDArray[Any]], pool: ThreadPoolExecutor
+    ) -> Iterator[NDArray[Any]]:
+        """Each tile enlarged, in order, the next ones already in work. `first` are those that are done."""
+        for _ in zip(first, tiles, strict=False):
+            pass
+        if self.engine.at_once == 1:  # it has all threads: another beside it takes more than it gives
+            yield from chain(emptied(first), map(self._tile, tiles))
+            return
+        begun: deque[tuple[NDArray[Any], Future[NDArray[Any]]]] = deque()
+
+        def go_on() -> None:
+            """Have one more than can be in work, so that nobody waits for what is done with the last."""
+            for pixels in islice(tiles, self.engine.at_once + 1 - len(begun)):
+                begun.append((pixels, pool.submit(self._tile, pixels)))
+
+        go_on()
+        yield from emptied(first)
+        while begun:
+            made = self._finished(begun)
+            go_on()
+            yield made
+
+    def _finished(self, begun: deque[tuple[NDArray[Any], Future[NDArray[Any]]]]) -> NDArray[Any]:
+        pixels, future = begun.popleft()
+        try:
+            return future.result()
+        except MemoryError:  # alone there may be enough
+            wait([other for _, other in begun])
+            return self._tile(pixels)
+
+    def _tile(self, pixels: NDArray[Any]) -> NDArray[Any]:
+        """(h, w, 1..4) of 8 or 16 bits -> (scale h, scale w, 1..4), as `as_levels` gives them."""
+        deep = pixels.dtype == np.uint16
+        top = np.float32(65535 if deep else 255)
+        signed = pixels.astype(np.float32) * (2 / top) - 1
+        bands = pixels.shape[2]
+        colour, alpha = (signed[:, :, : bands - 1], signed[:, :, -1:]) if bands in (2, 4) else (signed, None)
+        if alpha is not None and (alpha < 1).any():
+            made = self._run(spread_colour(colour, (alpha + 1) * np.float32(0.5)))
+            return as_levels(np.concatenate((made, self._run(alpha))), deep=deep)
+        made = self._run(colour)
+        made = made if alpha is None else np.concatenate((made, np.ones_like(made[:1])))
+        return as_levels(made, deep=deep)
+
+    def _run(self, signed: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(h, w, 1 or 3) in [-1, 1] through the engine: (1 or 3, H, W); grey goes in as colour."""
+        planes = np.broadcast_to(signed, (*signed.shape[:2], 3)).transpose(2, 0, 1)[None]
+        with self._turn:
+            made: NDArray[np.float32] = self.engine(np.array(planes, np.float32, order="C"))[0]
+        if signed.shape[2] == 3:
+            return made
+        grey: NDArray[np.float32] = made.mean(0, keepdims=True)
+        return grey
+
+
+@contextmanager
+def ending_early(pool: ThreadPoolExecutor) -> Iterator[ThreadPoolExecutor]:
+    """The pool, whose tasks that have not begun are dropped on an exception; those in work are waited for."""
+    with pool:
+        try:
+            yield pool
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def saved(picture: Image.Image, folder: Path) -> Path:
+    """A file with the picture, its profile and its EXIF. Raises `InputError` for a kind that has none."""
+    plain = {"La": "LA", "RGBa": "RGBA", "PA": "RGBA"}.get(picture.mode)
+    tiff = picture.mode in _TIFF_MODES
+    path = folder / ("given.tif" if tiff else "given.png")
+    try:
+        if plain or not (tiff or picture.mode in _PNG_MODES):
+            picture = picture.convert(plain or "RGB")
+        kept: dict[str, Any] = {"exif": picture.getexif(), "icc_profile": picture.info.get("icc_profile")}
+        picture.save(path, **{name: value for name, value in kept.items() if value})
+    except (ValueError, KeyError, OSError) as error:
+        raise InputError(
+            f"a Pillow picture of mode {picture.mode} cannot be enlarged: {error}", "convert('RGB') it first"
+        ) from None
+    return path
+
+
+def emptied(made: list[NDArray[Any]]) -> Iterator[NDArray[Any]]:
+    """What a list holds, from the first on; it holds nothing for longer."""
+    while made:
+        yield made.pop(0)
+
+
+def tiles_of(reader: RowReader, cut: Plan, height: int, frames: int) -> Iterator[NDArray[Any]]:
+    """The pixels of each tile of each frame of `height`, row by row."""
+    for top in range(0, frames * height, height):
+        for row in cut.rows:
+            source = reader.take(top + row.start, top + row.stop)
+            yield from (source[:, column.start : column.stop] for column in cut.columns)
+
+
+def wanted_size(
+    picture: Picture, own: int, scale: float | None, fit: tuple[int, int] | None
+) -> tuple[int, int]:
+    """The width and height that a scale, or a box to fit, asks for; `own` is the scale without either.
+
+    Raises `InputError` for what is out of range.
+    """
+    if fit is not None:
+        scale = min(fit[0] / picture.width, fit[1] / picture.height)
+    scale = float(own) if scale is None else scale
+    if not (math.isfinite(scale) and 1 <= scale <= MOST_SCALE):
+        asked = f"scale {scale:g}" if fit is None else f"to fit {fit[0]} x {fit[1]} is scale {scale:.3g} and"
+        raise InputError(f"{asked} is out of range", f"from 1 to {MOST_SCALE:g}")
+    width, height = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
+    if width * height * picture.frames > MOST_OUTPUT_PIXELS:
+        raise InputError(f"{width:,} x {height:,} pixels are too many", "choose a smaller --scale")
+    return width, height
+
+
+def resized_frames(reader: RowReader, width: int, height: int, frames: int) -> Iterator[NDArray[Any]]:
+    """Each of the frames below each other at (width, height): their edges must not run into each other.
+
+    One is in memory at a time: libvips keeps a quarter of a megabyte for each part of a joined picture.
+    """
+    like = reader.image
+    old = like.height // frames
+    for number in range(frames):
+        rows = reader.take(number * old, (number + 1) * old)
+        frame = vips().Image.new_from_memory(rows.tobytes(), like.width, old, like.bands, like.format)
+        made = resized(frame.copy(interpretation=like.interpretation), width, height).numpy()
+        yield made.reshape(height, width, like.bands)
+
+
+def spread_colour(colour: NDArray[np.float32], alpha: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Colour (h, w, c) with what lies hidden under transparent pixels replaced by what is seen nearby.
+
+    Nobody chose the hidden colour (often black): enlarged with the rest it would show as a halo.
+    """
+    sums = torch.from_numpy(np.concatenate((colour * alpha, alpha), 2)).permute(2, 0, 1)[None]
+    seen = torch.from_numpy(np.ascontiguousarray(colour)).permute(2, 0, 1)[None].clone()
+    known = torch.from_numpy(np.ascontiguousarray(alpha)).permute(2, 0, 1)[None] > 0
+    for reach in (1, 2, 4, 8, 16):
+        means = F.avg_pool2d(sums, 2 * reach + 1, stride=1, padding=reach, count_include_pad=False)
+        weight = means[:, -1:]
+        found = (weight > 1e-6) & ~known
+        seen = torch.where(found, means[:, :-1] / weight.clamp_min(1e-6), seen)
+        known = known | found
+    spread: NDArray[np.float32] = seen[0].permute(1, 2, 0).numpy()
+    return spread
