@@ -36,7 +36,7 @@ from PIL import Image
 
 from impasto.config.settings import load_config
 from impasto.files import write_bytes_atomically
-from impasto.tasks.build import build_generator
+from impasto.tasks.generation.networks import build_generator
 from impasto.training.checkpoints import ModelInfo, save_model
 from kit import machine
 

@@ -17,7 +17,7 @@ from impasto.image.codec import to_tensor
 from impasto.image.files import grid, save
 from impasto.nn.losses.adversarial import generator_non_saturating
 from impasto.nn.losses.penalties import squared_gradient_norm
-from impasto.tasks.build import build_discriminator, build_generator
+from impasto.tasks.generation.networks import build_discriminator, build_generator
 from impasto.tasks.generation.rendering import render
 
 

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 import impasto
 from impasto.image.codec import to_tensor
 from impasto.image.files import grid, save
-from impasto.tasks.build import build_discriminator
 from impasto.tasks.generation.gan_step import gan_step
 from impasto.tasks.generation.generator import Generator
+from impasto.tasks.generation.networks import build_discriminator
 from impasto.tasks.generation.rendering import render
 from impasto.training.device import Choice, make_fabric
 from impasto.training.state import TrainingState, make_adam

@@ -5,8 +5,8 @@ from typing import Any
 import torch
 
 from impasto.config.settings import Config, load_config
-from impasto.tasks.build import build_generator
 from impasto.tasks.generation.generator import GrowingGenerator
+from impasto.tasks.generation.networks import build_generator
 
 KIND: dict[str, Any] = {
     "model.kind": "projected",

@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 
 from impasto.config.settings import load_config
-from impasto.tasks.build import build_upscaler
+from impasto.tasks.upscaling.networks import build_upscaler
 from impasto.training.checkpoints import ModelInfo, save_model
 
 TINY = {"model.channels": 8, "model.convolutions": 2}

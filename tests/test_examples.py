@@ -16,7 +16,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 import impasto
 from impasto.config.settings import load_config
-from impasto.tasks.build import build_generator
+from impasto.tasks.generation.networks import build_generator
 from impasto.tasks.generation.sampling import directions as fitting
 from impasto.training.checkpoints import ModelInfo, save_model
 from tests.pictures import painting

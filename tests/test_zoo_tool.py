@@ -7,7 +7,8 @@ import pytest
 
 import zoo
 from impasto.config.settings import load_config
-from impasto.training.checkpoints import find_model, load_model, shipped_models
+from impasto.tasks import load_model
+from impasto.training.checkpoints import find_model, shipped_models
 from tests.tasks.upscaling.test_training import GAME, SMALL, photos  # noqa: F401
 
 RECIPES = (*zoo.DRAWN, *zoo.WORN, *zoo.ENLARGED)

@@ -28,9 +28,15 @@ ORDER = (
     "cli",
 )
 COLUMN = 26
+OTHERS = {
+    "examples": "Programs over the public functions; tests/test_examples.py runs them",
+    "tests": "Mirrors src; tests/contracts/ holds what every loss and network must satisfy",
+    "docs": "The site that `make docs` builds; its commands and quoted code are tested",
+}
 
 
 def main(arguments: Sequence[str] = ()) -> None:
+    """Write the list, or complain."""
     text = PAGE.read_text(encoding="utf-8")
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
@@ -48,9 +54,8 @@ def lines() -> Iterator[str]:
     for name in ("benchmarks", "tools"):
         yield f"{name}/"
         yield from of_folder(ROOT / name, 1)
-    yield "examples/                  programs over the public functions; tests/test_examples.py runs them"
-    yield "tests/                     mirrors src; tests/contracts/ holds what every loss and network must satisfy"
-    yield "docs/                      the site that `make docs` builds; its commands and quoted code are tested"
+    for name, words in OTHERS.items():
+        yield f"{name + '/':{COLUMN}} {words}"
 
 
 def of_folder(folder: Path, depth: int) -> Iterator[str]:
@@ -66,6 +71,7 @@ def of_folder(folder: Path, depth: int) -> Iterator[str]:
 
 
 def place(name: str) -> int:
+    """Where a folder stands among the others."""
     return ORDER.index(name) if name in ORDER else len(ORDER)
 
 

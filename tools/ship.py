@@ -21,12 +21,13 @@ import numpy as np
 from impasto.files import write_bytes_atomically
 from impasto.image.files import grid, save
 from impasto.metrics.report import findings, rows
+from impasto.tasks import load_model
 from impasto.tasks.generation.control import control
 from impasto.tasks.generation.evaluation import evaluate
 from impasto.tasks.generation.sampling.model import Model, load
 from impasto.tasks.upscaling.evaluation import compare
 from impasto.tasks.upscaling.inference.upscalers import is_upscaler, load_upscaler
-from impasto.training.checkpoints import WEIGHTS, ZOO, find_model, load_model, save_model
+from impasto.training.checkpoints import WEIGHTS, ZOO, find_model, save_model
 
 ACROSS = 8  # of the sheet
 

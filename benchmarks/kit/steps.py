@@ -20,9 +20,10 @@ from impasto.config.descriptors import ModulatedConfig
 from impasto.config.settings import Config
 from impasto.data.batches import Batches
 from impasto.image.codec import to_tensor
+from impasto.tasks import task_of
 from impasto.tasks.generation import gan_step as game
 from impasto.tasks.generation import modulated_step as modulated
-from impasto.tasks.generation.task import Generation
+from impasto.tasks.generation.learner import GeneratorLearner
 from impasto.training import device as devices
 from impasto.training import state as states
 
@@ -49,13 +50,13 @@ class Step:
     config: Config
     fabric: Fabric
     state: states.TrainingState
-    task: Generation
+    learner: GeneratorLearner
     seconds: dict[str, float] = field(default_factory=dict)
 
     def __call__(self) -> int:
         config, state = self.config, self.state
         images = config.train.batch_size * config.train.discriminator_steps
-        stats = self.task.step(state, config, self._next_batch)
+        stats = self.learner.step(state, config, self._next_batch)
         state.images_seen += images
         with self._timed("average"):
             states.update_average(state, config.ema, images)
@@ -135,7 +136,7 @@ def make_step(config: Config, batches: Callable[[int], Batches]) -> Step:
     pinned = config.train.model_copy(update={"precision": choice.precision})
     config = config.model_copy(update={"train": pinned})
     fabric = devices.make_fabric(choice)
-    state = states.create_state(config, batches(config.train.batch_size), fabric)
+    state = states.create_state(task_of(config), config, batches(config.train.batch_size), fabric)
     if isinstance(config.model, ModulatedConfig):
         _, D = modulated.players(state)
         some = batches(32)
@@ -143,7 +144,7 @@ def make_step(config: Config, batches: Callable[[int], Batches]) -> Step:
         with torch.no_grad():
             D.calibrate(D.pyramid(real))
     # Nothing is measured, and no preset here asks for themes.
-    return Step(config, fabric, state, Generation(fabric, judge=None, themes=None))  # type: ignore[arg-type]
+    return Step(config, fabric, state, GeneratorLearner(fabric, judge=None, themes=None))  # type: ignore[arg-type]
 
 
 def images_per_second(step: Callable[[], int], seconds: float) -> tuple[float, int, float]:

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from impasto.config.descriptors import CompactConfig
-from impasto.tasks.build import build_upscaler
+from impasto.tasks.upscaling.networks import build_upscaler
 
 SCALE = 4
 

@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from impasto.errors import ImpastoError, InputError
     from impasto.tasks.generation.evaluation import evaluate
     from impasto.tasks.generation.sampling.model import Model, load
+    from impasto.tasks.train import train
     from impasto.tasks.upscaling.inference.upscale import PictureUpscaler
     from impasto.tasks.upscaling.inference.upscalers import load_upscaler
-    from impasto.training.run import Run, train
+    from impasto.training.run import Run
 
 _WHERE = {
     "Config": "impasto.config.settings",
@@ -38,7 +39,7 @@ _WHERE = {
     "load_config": "impasto.config.settings",
     "load_upscaler": "impasto.tasks.upscaling.inference.upscalers",
     "open_folder": "impasto.data.folder",
-    "train": "impasto.training.run",
+    "train": "impasto.tasks.train",
 }
 
 __all__ = [

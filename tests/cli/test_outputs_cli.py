@@ -10,7 +10,7 @@ from PIL import Image
 
 from impasto.config.settings import load_config
 from impasto.outputs import LIST_NAME, written_in
-from impasto.tasks.build import build_generator
+from impasto.tasks.generation.networks import build_generator
 from impasto.tasks.generation.sampling import directions as fitting
 from impasto.tasks.generation.sampling.recipe import read_recipes
 from impasto.training.checkpoints import ModelInfo, save_model

@@ -11,8 +11,6 @@ import torch
 from impasto.config.descriptors import CompactConfig, SrresnetConfig
 from impasto.errors import InputError, MissingDependencyError
 from impasto.files import cache_folder
-from impasto.nn.onnx_graph import to_onnx
-from impasto.tasks.build import build_upscaler
 from impasto.tasks.upscaling.inference import engines
 from impasto.tasks.upscaling.inference.engines import (
     PARITY_DB,
@@ -22,6 +20,8 @@ from impasto.tasks.upscaling.inference.engines import (
     open_engine,
     parity_db,
 )
+from impasto.tasks.upscaling.inference.onnx import to_onnx
+from impasto.tasks.upscaling.networks import build_upscaler
 from impasto.tasks.upscaling.upscaler import CompactUpscaler
 
 SIZES = [(1, 1), (1, 9), (7, 3), (30, 41)]

@@ -5,7 +5,7 @@ import torch
 
 from impasto.config.settings import load_config
 from impasto.errors import ConfigError
-from impasto.tasks.build import build_discriminator, build_generator
+from impasto.tasks.generation.networks import build_discriminator, build_generator
 from tests.old_models import old_model
 
 PRESETS = ["mlp", "dcgan", "r3gan", "default"]

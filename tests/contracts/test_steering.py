@@ -10,8 +10,8 @@ import impasto
 from impasto.config.settings import load_config
 from impasto.errors import InputError
 from impasto.image.files import from_pil, save
-from impasto.tasks.build import build_generator
 from impasto.tasks.generation.generator import ModulatedGenerator
+from impasto.tasks.generation.networks import build_generator
 from impasto.tasks.generation.sampling.recipe import KEY, Recipe
 from impasto.training.checkpoints import ModelInfo, save_model
 from tests.old_models import old_model

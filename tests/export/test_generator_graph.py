@@ -11,8 +11,8 @@ from impasto.config.settings import load_config
 from impasto.errors import ExportError, InputError
 from impasto.export import files
 from impasto.export.generator_graph import GeneratorGraph, graph_of
-from impasto.tasks.build import build_generator
 from impasto.tasks.generation.generator import near
+from impasto.tasks.generation.networks import build_generator
 from impasto.tasks.generation.sampling.model import load
 from impasto.training.checkpoints import ModelInfo, save_model
 from tests.old_models import old_model

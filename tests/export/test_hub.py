@@ -9,7 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from impasto.errors import CheckpointError, InputError
-from impasto.training.checkpoints import CARD, WEIGHTS, load_model
+from impasto.tasks import load_model
+from impasto.training.checkpoints import CARD, WEIGHTS
 from tests.small_models import tiny_model
 
 pytest.importorskip("huggingface_hub", reason="needs pip install 'impasto[hub]'")

@@ -17,7 +17,8 @@ from starlette.testclient import TestClient
 from impasto.config.settings import load_config
 from impasto.studio.app import create_app
 from impasto.studio.settings import Limits, Settings
-from impasto.tasks.build import build_generator, build_upscaler
+from impasto.tasks.generation.networks import build_generator
+from impasto.tasks.upscaling.networks import build_upscaler
 from impasto.training.checkpoints import ModelInfo, save_model
 
 BASE = "http://127.0.0.1:7860"

@@ -219,7 +219,8 @@ def test_a_model_that_was_trained_on_is_loaded_anew(client, workspace, made):
     before = client.post("/api/v1/generate", json=GENERATE).content
     import torch
 
-    from impasto.training.checkpoints import load_model, save_model
+    from impasto.tasks import load_model
+    from impasto.training.checkpoints import save_model
 
     weights, info = load_model(workspace / "tiny")
     save_model(workspace / "tiny", {name: torch.zeros_like(w) for name, w in weights.items()}, info)

@@ -544,7 +544,8 @@ def test_a_model_that_was_trained_further_is_shown_anew(desk, workspace):
 
     import torch
 
-    from impasto.training.checkpoints import load_model, save_model
+    from impasto.tasks import load_model
+    from impasto.training.checkpoints import save_model
 
     stamp = models.stamp(desk, "tiny")
     assert create._looked_at_again(desk, "tiny", stamp, 0)[1]["__type__"] == "update"  # nothing to redraw

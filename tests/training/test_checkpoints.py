@@ -11,10 +11,10 @@ import torch
 
 from impasto.config.settings import load_config, parse_config
 from impasto.errors import CheckpointError, ConfigError
-from impasto.tasks.build import build_generator
+from impasto.tasks import load_model
+from impasto.tasks.generation.networks import build_generator
 from impasto.training.checkpoints import (
     ModelInfo,
-    load_model,
     load_state,
     load_weights,
     save_model,

@@ -44,7 +44,7 @@ def images_on_disk(out):
 @pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.slow)])
 def test_kill_nine_at_any_instant(shapes, tmp_path, kills):
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["impasto.training.run", "impasto.nn.features"])
+    context.set_forkserver_preload(["impasto.tasks.train", "impasto.nn.features"])
     out, rng = tmp_path / "run", random.Random(0)
     for kill in range(kills):
         before = images_on_disk(out)

@@ -6,8 +6,10 @@ import torch
 import impasto
 from impasto.config.settings import load_config
 from impasto.errors import ConfigError
+from impasto.tasks import task_of
 from impasto.tasks.generation import gan_step
-from impasto.training import device, memory, setup
+from impasto.tasks.outlook import look_ahead
+from impasto.training import device, memory
 from impasto.training import state as states
 from impasto.training.memory import Need, Tally, parts_that_fit
 from tests.tasks.generation.test_modulated_step import Game
@@ -33,7 +35,7 @@ def gradients(pictures, **settings):
     config = load_config("r3gan", settings)
     fabric = device.make_fabric(PLACE)
     dataset = impasto.open_folder(pictures, config.data, config.image, seed=0)
-    state = states.create_state(config, dataset.batches(16, 0), fabric)
+    state = states.create_state(task_of(config), config, dataset.batches(16, 0), fabric)
 
     def next_batch():
         return impasto.image.codec.to_tensor(state.batches.next(), fabric.device)
@@ -114,7 +116,7 @@ def test_short_memory_is_met_before_the_first_step(shapes, tmp_path, monkeypatch
 
 
 def test_the_forecast_is_near_what_a_step_takes(shapes):
-    _, found = setup.look_ahead(shapes, preset="default", overrides=FORECAST)
+    _, found = look_ahead(shapes, preset="default", overrides=FORECAST)
     assert found.fits
     assert (found.recompute, found.parts) == (False, 1)
     assert found.thrifty.per_picture < found.plain.per_picture

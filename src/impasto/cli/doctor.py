@@ -25,13 +25,15 @@ def doctor(
     from impasto.cli.progress import reading_pictures
     from impasto.cli.screen import console
     from impasto.errors import InputError
-    from impasto.training.doctor import examine, examine_training
+    from impasto.training.doctor import examine
 
     if for_ is None and (size or preset or set_):
         raise InputError("--size, --preset and --set belong to --for", "--for DIR --size 256")
     findings = []
     if for_ is not None:  # first: a folder that cannot be used is said at once
         reading = reading_pictures(console(quiet=json_))
+        from impasto.tasks.outlook import examine_training
+
         findings = examine_training(for_, preset=preset, size=size, overrides=set_ or (), progress=reading)
     findings = [*examine(), *findings]
     if json_:

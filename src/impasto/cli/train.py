@@ -77,8 +77,9 @@ def train(
 
     from impasto.cli.progress import reading_pictures
     from impasto.config.overrides import parse_overrides
+    from impasto.tasks import task_called
+    from impasto.tasks.train import train as run_training
     from impasto.training.logging.sinks import LastingStream, TerminalSink
-    from impasto.training.run import train as run_training
 
     overrides = parse_overrides(set_ or [])
     if dedupe:
@@ -123,11 +124,7 @@ def train(
         raise typer.Exit(1)
     console.print(f"Pictures of its progress: {out / 'samples'}", soft_wrap=True)
     # not "--out pictures": that is what many call the folder that they have just trained on
-    if run.enlarges:
-        follows = f"impasto upscale PICTURE {screen.typed('--model', out)} --out larger"
-    else:
-        follows = f"{screen.typed('impasto', 'generate', out)} --out new"
-    console.print(f"Next: {follows}", soft_wrap=True)
+    console.print(f"Next: {screen.typed(*task_called(run.task).follows(out))}", soft_wrap=True)
 
 
 def _how_it_ended(run: "Run") -> list[str]:

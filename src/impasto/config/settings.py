@@ -248,6 +248,11 @@ class Config(Frozen):
     train: TrainConfig = TrainConfig()
     stop: StopConfig = StopConfig()
 
+    @property
+    def task(self) -> Literal["generation", "upscaling"]:
+        """What is learnt: `tasks/` has a folder for each."""
+        return "generation" if isinstance(self.model, GeneratorConfig) else "upscaling"
+
     @model_validator(mode="after")
     def _parts_are_of_a_batch(self) -> "Config":
         batch, parts = self.train.batch_size, max(1, self.train.parts)

@@ -11,12 +11,13 @@ import torch
 from numpy.typing import NDArray
 
 from impasto.errors import ExportError, InputError, MissingDependencyError
+from impasto.export import generator_graph
 from impasto.export.generator_graph import described, graph_of
 from impasto.files import temporary_folder, write_bytes_atomically
-from impasto.nn.onnx_graph import generator_to_onnx, to_onnx
 from impasto.tasks.generation.sampling.model import Model
 from impasto.tasks.upscaling.inference.compact import to_compact
 from impasto.tasks.upscaling.inference.ncnn import NcnnNetwork, to_ncnn
+from impasto.tasks.upscaling.inference.onnx import to_onnx
 from impasto.tasks.upscaling.inference.upscalers import load_network
 from impasto.tasks.upscaling.upscaler import Upscaler
 from impasto.telemetry import without_telemetry
@@ -63,7 +64,7 @@ def export_generator(model: Model, to: Kind, out: Path) -> list[Path]:
         raise InputError(f"generators are not exported to {to}", "--to onnx, or --to openvino")
     graph = graph_of(model.generator)
     about = described(model.generator, model.info.config.image, model.themes)
-    data = generator_to_onnx(graph, about)
+    data = generator_graph.to_onnx(graph, about)
     session = _session(data)
     for count in (1, 5):
         examples = graph.examples(count, torch.Generator().manual_seed(count))

@@ -1,12 +1,14 @@
 """A generator with its prior and themes as one network, for programs without Impasto."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 
 import torch
 from torch import Tensor, nn
 
 from impasto.config.settings import ImageConfig
+from impasto.nn.onnx_graph import traced
 from impasto.tasks.generation.generator import Generator, GrowingGenerator, ModulatedGenerator, near
 
 
@@ -102,3 +104,14 @@ def described(generator: Generator, image: ImageConfig, themes: Sequence[str]) -
         "channels": image.channels,
         "themes": list(themes),
     }
+
+
+def to_onnx(graph: GeneratorGraph, about: Mapping[str, object]) -> bytes:
+    """An ONNX model of opset 18 whose batch is free, with `about` as JSON among its properties, as `impasto`.
+
+    Raises `MissingDependencyError` without the packages onnx and onnxscript.
+    """
+    batch = torch.export.Dim("batch", min=1)
+    examples = graph.examples(3, torch.Generator().manual_seed(0))
+    shapes = ({0: batch},) * len(examples)
+    return traced(graph, examples, shapes, "pictures", {"impasto": json.dumps(about)})

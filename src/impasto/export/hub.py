@@ -10,8 +10,9 @@ from typing import Any
 from impasto.errors import CheckpointError, InputError, MissingDependencyError
 from impasto.files import temporary_folder, write_bytes_atomically
 from impasto.outputs import refuse_existing
+from impasto.tasks import load_model
 from impasto.telemetry import without_telemetry
-from impasto.training.checkpoints import CARD, WEIGHTS, find_model, load_model
+from impasto.training.checkpoints import CARD, WEIGHTS, find_model
 
 FILES = (WEIGHTS, CARD, "README.md")
 

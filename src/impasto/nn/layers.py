@@ -222,6 +222,17 @@ def overshoot(images: Tensor) -> Tensor:
     return ((images - images.clamp(-1, 1)) / OUTSIDE).square().mean()
 
 
+class Recomputing(nn.Module):
+    """A network that can keep the inputs of its stages alone for the way back, and compute the rest again."""
+
+    recomputes = False
+
+    def run(self, stage: nn.Module, *inputs: Tensor) -> Tensor:
+        """One stage, as `recomputes` says."""
+        result: Tensor = recomputed(stage, *inputs) if self.recomputes else stage(*inputs)
+        return result
+
+
 def recomputed(module: nn.Module, *inputs: Tensor) -> Any:
     """`module(*inputs)`, whose inner results are not kept but computed again on the way back (Chen et al.
     2016, "Training Deep Nets with Sublinear Memory Cost"). Batch norms count a batch once."""

@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import json
 import logging
 import warnings
 from collections.abc import Mapping
@@ -12,31 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from impasto.errors import MissingDependencyError
-from impasto.export.generator_graph import GeneratorGraph
-from impasto.tasks.upscaling.upscaler import Upscaler
 from impasto.telemetry import without_telemetry
 
 OPSET = 18
-
-
-def to_onnx(network: Upscaler) -> bytes:
-    """An ONNX model of opset 18: `pictures` (1, 3, h, w) in [-1, 1] -> `enlarged`; h and w are free.
-
-    Raises `MissingDependencyError` without the packages onnx and onnxscript.
-    """
-    sides = {2: torch.export.Dim("height", min=1), 3: torch.export.Dim("width", min=1)}
-    return traced(network, {"pictures": torch.zeros(1, 3, 20, 28)}, (sides,), "enlarged")
-
-
-def generator_to_onnx(graph: GeneratorGraph, about: Mapping[str, object]) -> bytes:
-    """An ONNX model of opset 18 whose batch is free, with `about` as JSON among its properties, as `impasto`.
-
-    Raises `MissingDependencyError` without the packages onnx and onnxscript.
-    """
-    batch = torch.export.Dim("batch", min=1)
-    examples = graph.examples(3, torch.Generator().manual_seed(0))
-    shapes = ({0: batch},) * len(examples)
-    return traced(graph, examples, shapes, "pictures", {"impasto": json.dumps(about)})
 
 
 def traced(

@@ -12,7 +12,7 @@ of that size is made.
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -21,10 +21,9 @@ from typing import Any
 import safetensors.torch
 import torch
 from safetensors import SafetensorError, safe_open
-from torch import Tensor
+from torch import Tensor, nn
 
 from impasto import __version__
-from impasto.config.descriptors import GeneratorConfig
 from impasto.config.overrides import UNKNOWN
 from impasto.config.settings import Config, parse_config
 from impasto.errors import CheckpointError, ConfigError, DamagedError
@@ -70,7 +69,7 @@ def licence_after(begun_with: str | None) -> str:
     """What holds for weights that were trained from those of `begun_with`, a shipped model or anything."""
     if begun_with not in shipped_models():
         return LICENCE
-    _, info = load_model(ZOO / str(begun_with))
+    info = read_info(ZOO / str(begun_with))
     return f"{LICENCE}\n\nThey began with those of {begun_with}, of which this holds: {info.licence}"
 
 
@@ -88,8 +87,13 @@ def save_model(folder: Path, weights: Mapping[str, Tensor], info: ModelInfo) -> 
     write_bytes_atomically(folder / "README.md", model_card(info).encode())
 
 
-def load_model(folder: Path) -> tuple[dict[str, Tensor], ModelInfo]:
-    """The weights and their description. Raises `CheckpointError` for anything but a whole model folder."""
+def load_model(
+    folder: Path, network_of: Callable[[Config], nn.Module]
+) -> tuple[dict[str, Tensor], ModelInfo]:
+    """The weights and their description. Raises `CheckpointError` for anything but a whole model folder.
+
+    `network_of` says which network the weights must be those of (`Task.saved_network`).
+    """
     weights, card = folder / WEIGHTS, folder / CARD
     if not weights.is_file() or not card.is_file():
         raise CheckpointError(
@@ -100,7 +104,7 @@ def load_model(folder: Path) -> tuple[dict[str, Tensor], ModelInfo]:
         tree, text, digest = _description(card, file.metadata() or {})
         info = _model_info(tree, card)
         shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
-        _check_shapes(shapes, info.config, weights)
+        _check_shapes(shapes, network_of, info.config, weights)
         tensors = _tensors_in(file)
         # Models of 0.1 have no digest.
         if digest is not None and digest != _digest(tensors, text):
@@ -109,6 +113,13 @@ def load_model(folder: Path) -> tuple[dict[str, Tensor], ModelInfo]:
             if not bool(torch.isfinite(tensor.float()).all()):
                 raise DamagedError(f"'{weights}' is damaged: '{name}' holds numbers that are not finite")
     return tensors, info
+
+
+def read_info(folder: Path) -> ModelInfo:
+    """The description of a shipped model, without its weights. Raises `CheckpointError`."""
+    with _opened(folder / WEIGHTS) as file:
+        tree, _, _ = _description(folder / CARD, file.metadata() or {})
+    return _model_info(tree, folder / CARD)
 
 
 def save_state(path: Path, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
@@ -268,16 +279,18 @@ def _model_info(tree: Mapping[str, Any], path: Path) -> ModelInfo:
     return ModelInfo(config, **told)
 
 
-def _check_shapes(found: Mapping[str, tuple[int, ...]], config: Config, path: Path) -> None:
+def _check_shapes(
+    found: Mapping[str, tuple[int, ...]],
+    network_of: Callable[[Config], nn.Module],
+    config: Config,
+    path: Path,
+) -> None:
     """Raise `CheckpointError` where weights of these shapes are not those of the config's network."""
-    from impasto.tasks.build import build_generator, build_upscaler
-
     with torch.device("meta"):  # shapes alone: no memory, no random numbers
-        network = (
-            build_generator(config.model, config.image)
-            if isinstance(config.model, GeneratorConfig)
-            else build_upscaler(config.model, wide=False)
-        )
+        try:
+            network = network_of(config)
+        except CheckpointError as error:
+            raise CheckpointError(f"'{path.parent}' {error.message}", error.hint) from None
     wanted = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
     for name in sorted(found.keys() | wanted.keys()):
         if found.get(name) != wanted.get(name):

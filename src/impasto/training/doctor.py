@@ -6,9 +6,7 @@ import platform
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
@@ -18,7 +16,6 @@ from impasto.arithmetic import bfloat16_speedup
 from impasto.config.settings import TrainConfig
 from impasto.files import cache_folder
 from impasto.metrics.inception import find_inception_weights
-from impasto.training import memory
 from impasto.training.device import choose
 
 PACKAGES = {
@@ -46,32 +43,6 @@ class Finding:
 def examine() -> list[Finding]:
     """Look at versions, devices, speed, disk and optional packages. Some ten seconds."""
     return [*_software(), *_devices(), _speed(), _threads(), *_disk(), *_packages()]
-
-
-def examine_training(
-    directory: str | Path,
-    *,
-    preset: str | None = None,
-    size: int | None = None,
-    overrides: Sequence[str] = (),
-    progress: Callable[[str, int, int], None] | None = None,
-) -> list[Finding]:
-    """What memory `train` would take with the same arguments. Raises `InputError` as it would."""
-    from impasto.training.setup import look_ahead  # all of training: not for every look at the machine
-
-    config, found = look_ahead(directory, preset=preset, size=size, overrides=overrides, progress=progress)
-    train = config.train.model_copy(update={"recompute": found.recompute, "parts": found.parts})
-    advice = memory.describe(train)
-    if not found.fits:
-        advice = f"too little: a smaller --size, or train.batch_size below {found.batch}"
-    what = f"preset {config.preset} at {config.image.size} px, batches of {found.batch}"
-    takes = f"{found.bytes / 1e9:.2g} GB of {found.room / 1e9:.3g} GB that are free"
-    plain, thrifty = (need.per_picture / 1e6 for need in (found.plain, found.thrifty))
-    return [
-        Finding("for training", what),
-        Finding("a step takes", takes, advice, good=found.fits),
-        Finding("for each picture", f"{plain:.3g} MB; with train.recompute {thrifty:.3g} MB"),
-    ]
 
 
 def _software() -> list[Finding]:

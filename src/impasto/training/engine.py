@@ -15,18 +15,18 @@ from impasto.adaptive_threads import AdaptiveThreads, Change, watch
 from impasto.config.settings import Config, OptimizerConfig, override
 from impasto.errors import TrainingError
 from impasto.image.codec import to_tensor
-from impasto.tasks.generation import previews
-from impasto.tasks.generation.gan_step import StepStats, mean_of_all
 from impasto.training import state as states
 from impasto.training.checkpoints import ModelInfo, licence_after, save_model, shipped_models
 from impasto.training.distributed import ranks
+from impasto.training.game import StepStats, mean_of_all
 from impasto.training.health.watch import Ward
+from impasto.training.history import save_history
 from impasto.training.logging import events
 from impasto.training.ranking import better
 from impasto.training.signals import Interruption
 from impasto.training.state import STATE_FILE, TrainingState
 from impasto.training.stopping import Progressed, Reason, reason_to_stop, share_done, update_balance
-from impasto.training.task import Task
+from impasto.training.task import Learner
 
 PROGRESS_EVERY_SECONDS = 1.0
 FIRST_CHECKPOINT_SECONDS = 5.0  # whatever happens early, little is lost
@@ -39,7 +39,7 @@ class Engine:
     config: Config
     state: TrainingState
     fabric: Fabric
-    task: Task
+    learner: Learner
     out: Path
     data: dict[str, Any]  # what model.json says about the pictures
     sinks: Sequence[events.Sink] = ()
@@ -118,7 +118,7 @@ class Engine:
         config, state = self.ward.treated, self.state
         self._set_rates()
         size, rounds = config.train.batch_size, config.train.discriminator_steps
-        stats = mean_of_all(self.task.step(state, config, self._next_batch))
+        stats = mean_of_all(self.learner.step(state, config, self._next_batch))
         state.images_seen += size * rounds
         state.steps += 1
         if ranks.is_first_rank():
@@ -167,14 +167,14 @@ class Engine:
     def _snapshot(self) -> None:
         if not ranks.is_first_rank():
             return
-        path = self.task.show(self.state, self.out / "samples")
+        path = self.learner.show(self.state, self.out / "samples")
         self._emit(events.Snapshot(self.state.images_seen, str(path.relative_to(self.out))))
 
     def _evaluate(self, *, extra: bool = False) -> None:
         state = self.state
         if state.evaluations and state.evaluations[-1]["images_seen"] == state.images_seen:
             return  # measured already: a run that ends where it evaluated, or was resumed there
-        found = self.task.measure(state) if ranks.is_first_rank() else None
+        found = self.learner.measure(state) if ranks.is_first_rank() else None
         record = ranks.broadcast(found.record() if found else {})
         best = better(record, state.best)
         measured = {"images_seen": state.images_seen, "repairs": len(state.repairs), **record}
@@ -195,7 +195,7 @@ class Engine:
             config = override(config, {"train.begin_with": None})
         config = override(config, {"data.themes": Path(config.data.themes).name})  # likewise of a table
         info = ModelInfo(config, state.images_seen, self.data, figures, licence=licence_after(begun))
-        save_model(self.out / name, self.task.weights(state), info)
+        save_model(self.out / name, self.learner.weights(state), info)
 
     def _checkpoint(self) -> None:
         if not ranks.is_first_rank() or not states.is_finite(self.state):
@@ -216,7 +216,7 @@ class Engine:
             self._checkpoint()  # with what was measured
         if reason.condition != "interrupted" and ranks.is_first_rank():
             channels, seen = self.config.image.channels, self.state.images_seen
-            previews.save_history(self.out / "samples", self.out / "history.webp", channels, seen)
+            save_history(self.out / "samples", self.out / "history.webp", channels, seen)
         self._emit(events.Stopped(self.state.images_seen, reason.condition, reason.words, self.state.seconds))
         return reason
 

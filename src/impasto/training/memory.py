@@ -12,14 +12,13 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from impasto.config.descriptors import GeneratorConfig
 from impasto.config.settings import Config, TrainConfig, override
 from impasto.data.folder import Dataset
 from impasto.errors import ConfigError
 from impasto.image.codec import to_tensor
 from impasto.training import state as states
 from impasto.training.distributed import ranks
-from impasto.training.task import Task
+from impasto.training.task import Learner, Task
 
 TRIED = (2, 6)  # pictures in a batch
 MORE = 1.15  # than tensors take: scratch of convolutions, and what the allocator keeps between sizes
@@ -39,9 +38,9 @@ class Need:
         return self.fixed + pictures * self.per_picture
 
 
-def measure(config: Config, dataset: Dataset, fabric: Fabric, task: Task) -> Need:
+def measure(config: Config, dataset: Dataset, fabric: Fabric, task: Task, learner: Learner) -> Need:
     """Make a step with few pictures and one with some more, by other networks of the same form."""
-    few, more = (_most_in_a_step(config, dataset, fabric, task, count) for count in TRIED)
+    few, more = (_most_in_a_step(config, dataset, fabric, task, learner, count) for count in TRIED)
     per_picture = max(0.0, (more - few) / (TRIED[1] - TRIED[0]))
     return Need(MORE * max(0.0, few - TRIED[0] * per_picture), MORE * per_picture)
 
@@ -72,11 +71,11 @@ class Outlook:
         return need.of(self.batch // self.parts)
 
 
-def look_ahead(config: Config, dataset: Dataset, fabric: Fabric, task: Task) -> Outlook:
+def look_ahead(config: Config, dataset: Dataset, fabric: Fabric, task: Task, learner: Learner) -> Outlook:
     """Whole batches and nothing computed twice if that fits; else twice; else in parts, too."""
     batch, free = config.train.batch_size // ranks.world_size(), room(fabric.device)
     plain, thrifty = (
-        measure(override(config, {"train.recompute": recompute}), dataset, fabric, task)
+        measure(override(config, {"train.recompute": recompute}), dataset, fabric, task, learner)
         for recompute in (False, True)
     )
     asked, parts = config.train.recompute, config.train.parts
@@ -88,7 +87,7 @@ def look_ahead(config: Config, dataset: Dataset, fabric: Fabric, task: Task) -> 
     return Outlook(batch, plain, thrifty, free, recompute, fewest, fits)
 
 
-def settled(config: Config, dataset: Dataset, fabric: Fabric, task: Task) -> Config:
+def settled(config: Config, dataset: Dataset, fabric: Fabric, task: Task, learner: Learner) -> Config:
     """The config with `train.recompute` and `train.parts`: as asked for, or as memory asks.
 
     Raises `ConfigError` for a number of parts that does not divide what each process has of a batch.
@@ -101,8 +100,8 @@ def settled(config: Config, dataset: Dataset, fabric: Fabric, task: Task) -> Con
             "leave train.parts out: it is chosen by the memory that is free",
         )
     open_ = train.recompute is None or not train.parts
-    if open_ and isinstance(config.model, GeneratorConfig) and batch * config.image.size**2 > SMALL:
-        found = look_ahead(config, dataset, fabric, task)
+    if open_ and not task.small and batch * config.image.size**2 > SMALL:
+        found = look_ahead(config, dataset, fabric, task, learner)
         recompute, parts = ranks.broadcast((found.recompute, found.parts))
     chosen = {"recompute": recompute, "parts": parts}
     return config.model_copy(update={"train": train.model_copy(update=chosen)})
@@ -137,18 +136,20 @@ def _read(path: Path) -> str:
         return ""
 
 
-def _most_in_a_step(config: Config, dataset: Dataset, fabric: Fabric, task: Task, count: int) -> float:
+def _most_in_a_step(
+    config: Config, dataset: Dataset, fabric: Fabric, task: Task, learner: Learner, count: int
+) -> float:
     """Bytes at the fullest moment of a step with `count` pictures in each process."""
     size = count * ranks.world_size()
     small = override(config, {"train.batch_size": size, "train.parts": 1})
     batches = dataset.batches(size, config.train.seed, ranks.rank(), ranks.world_size())
-    state = states.create_state(small, batches, fabric)
+    state = states.create_state(task, small, batches, fabric)
     state.images_seen = 10**9  # a generator that grows is grown
 
     def next_batch() -> Tensor:
         return to_tensor(batches.next(), fabric.device).contiguous(memory_format=torch.channels_last)
 
-    return _peak(lambda: task.step(state, small, next_batch), fabric.device)
+    return _peak(lambda: learner.step(state, small, next_batch), fabric.device)
 
 
 def _peak(do: Callable[[], Any], device: torch.device) -> float:

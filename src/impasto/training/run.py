@@ -16,23 +16,21 @@ import functools
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from filelock import FileLock, Timeout
-from torch import nn
+from lightning_fabric import Fabric
 
 from impasto.adaptive_threads import AdaptiveThreads, count_is_fixed
-from impasto.config.descriptors import GeneratorConfig, ProjectedConfig
-from impasto.config.overrides import parse_overrides
 from impasto.config.settings import Config, TrainConfig, load_config, override
 from impasto.data.folder import Dataset
+from impasto.data.inspect import choose_preset
+from impasto.data.opening import pictures_in
 from impasto.errors import CheckpointError, ConfigError, DamagedError, InputError, TrainingError
 from impasto.files import remove_leftovers, write_bytes_atomically
-from impasto.tasks.build import not_trained
-from impasto.tasks.upscaling.upscaler import Upscaler
 from impasto.training import device as places
 from impasto.training import memory
 from impasto.training import state as states
@@ -41,10 +39,10 @@ from impasto.training.engine import Engine
 from impasto.training.logging.events import Sink, Started, ThreadsChanged
 from impasto.training.logging.sinks import JsonlSink, Sinks, TensorBoardSink
 from impasto.training.logging.trackers import check_trackers, open_trackers
-from impasto.training.setup import config_for, make_task, open_data, with_themes
 from impasto.training.signals import stopping_on_signals
-from impasto.training.state import STATE_FILE
+from impasto.training.state import STATE_FILE, TrainingState
 from impasto.training.stopping import Reason, describe
+from impasto.training.task import Learner, Progress, Task
 
 # On resuming only these may be set anew: anything else would make it another run.
 RESETTABLE = (
@@ -71,149 +69,161 @@ class Run:
     """A run that has ended. `evaluations` has one entry per hold-out measurement, oldest first."""
 
     out: Path
+    task: str  # "generation" or "upscaling"
     reason: Reason
     images_seen: int
     seconds: float
     evaluations: Sequence[Mapping[str, Any]]
     best: Mapping[str, Any] | None
-    enlarges: bool  # whether what was trained is an upscaler
 
 
-def train(
-    directory: str | Path,
-    out: str | Path,
-    *,
-    low: str | Path | None = None,
-    preset: str | None = None,
-    size: int | None = None,
-    minutes: float | None = None,
-    images: int | None = None,
-    epochs: float | None = None,
-    until_converged: bool = False,
-    overrides: Mapping[str, Any] | Sequence[str] = (),
-    resume: bool = False,
-    track: Sequence[str] = (),
-    devices: int | None = None,
-    nodes: int | None = None,
-    sinks: Sequence[Sink] = (),
-    progress: Callable[[str, int, int], None] | None = None,
-) -> Run:
-    """Train a generator on a folder of pictures, or on shards of them, and leave everything in `out`.
+@dataclass(frozen=True)
+class Request:
+    """What is asked of a training; see `tasks.train.train`. `settings` are dotted, limits among them."""
 
-    `low` is the folder of the low-resolution pictures where an upscaler is to learn from pairs. Without
-    `preset` the number of pictures chooses one. Limits count over the whole life of a run,
-    interruptions included; without one, training goes on until it has converged. `resume` goes on with the
-    run in `out`, or starts it if nothing is there yet. Ctrl-C, SIGTERM and SIGHUP save and return, with
-    `reason.condition == "interrupted"`. `track` names experiment trackers (`trackers.TRACKERS`) that are told
-    what happens, too.
+    directory: str | Path
+    out: Path
+    low: Path | None = None
+    preset: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    resume: bool = False
+    track: Sequence[str] = ()
+    devices: int | None = None
+    nodes: int | None = None
+    sinks: Sequence[Sink] = ()
+    progress: Progress | None = None
 
-    Of several processes, which the command, torchrun or SLURM started, `devices` on each of `nodes` machines,
-    each calls this with the same arguments, and `out` and `directory` are places that all of them see.
 
-    Raises `InputError` (and its kinds) for a folder, a setting or a checkpoint that cannot be used, and
-    `TrainingError` when losses or weights stop being finite numbers and no repair is left. A run that is in
-    other trouble and out of repairs, or told to stop, returns with `reason.condition == "unhealthy"`.
-    """
-    out = Path(out)
-    check_trackers(track)
-    set_anew = parse_overrides(overrides)
-    if size is not None:
-        set_anew["image.size"] = size
-    limits = {
-        "minutes": minutes,
-        "images": images,
-        "epochs": epochs,
-        "until_converged": until_converged or None,
-    }
-    set_anew |= {f"stop.{name}": value for name, value in limits.items() if value is not None}
-
+def train(request: Request, task_of: Callable[[Config], Task]) -> Run:
+    """Run a training to its end; `task_of` gives the task that a config is of."""
+    out = request.out
+    check_trackers(request.track)
     if out.exists() and not out.is_dir():
         raise InputError(f"'{out}' is a file, not a folder", "choose another --out")
-    arrangement = launch.arrangement(devices, nodes)
+    arrangement = launch.arrangement(request.devices, request.nodes)
     with ExitStack() as stack:
         stack.enter_context(_explaining_a_full_disk(out))
         if arrangement.processes == 1 or launch.is_first_process():
             # Before anything is looked at: what is seen here must still hold when it is written over.
             stack.enter_context(_alone_in(out))
         resuming = (out / STATE_FILE).is_file()
-        if resuming and not resume:
+        if resuming and not request.resume:
             raise InputError(
                 f"'{out}' already holds a run", "--resume goes on with it; or choose another --out"
             )
-        if resuming:
-            config, why = _resumed_config(out, preset, set_anew), "the run's own"
-        elif preset is not None:
-            config, why = load_config(preset, set_anew), "as asked"
-        else:
-            config, why = config_for(directory, set_anew, progress)
-        if isinstance(config.model, ProjectedConfig):
-            raise not_trained()
-        if not any((config.stop.minutes, config.stop.images, config.stop.epochs)):
-            config = config.model_copy(
-                update={"stop": config.stop.model_copy(update={"until_converged": True})}
-            )
-
+        config, why = _asked_for(request, resuming)
+        task = task_of(config)
+        task.check(config)
         choice, fabric = places.meet(config.train, arrangement)
         if ranks.broadcast(resuming) != resuming:
             raise InputError(f"not all processes see the same folder '{out}'", "choose another --out")
         pinned = config.train.model_copy(update={"precision": choice.precision})
         config = config.model_copy(update={"train": pinned})
-
         with ranks.first_rank_first():  # the others find the cache that it makes
-            dataset = open_data(directory, None if low is None else Path(low), config, progress)
+            dataset = task.open_data(request.directory, request.low, config, request.progress)
         if not resuming:
-            config = with_themes(config, dataset)
-        batches = dataset.batches(
-            config.train.batch_size, config.train.seed, ranks.rank(), ranks.world_size()
-        )
-        state = states.create_state(config, batches, fabric)
-        if config.train.begin_with and not resuming:
-            states.begin_with(state, config.model, config.train.begin_with)
-        if resuming:
-            with _pointing_to_snapshots(out):
-                states.restore(state, out / STATE_FILE, dataset.fingerprint, dataset.notes)
+            config = task.with_data(config, dataset)
+        state = _state(task, config, dataset, fabric, out if resuming else None)
         stack.callback(torch.set_num_threads, torch.get_num_threads())
         threads = _threads(config.train, choice.device, state)
-        task = make_task(config, state, fabric, dataset, first=not resuming, threads=threads)
-        config = memory.settled(config, dataset, fabric, task)
-        states.save_memory(state, config.train)
+        learner = task.start(config, state, fabric, dataset, first=not resuming, threads=threads)
+        config = memory.settled(config, dataset, fabric, task, learner)
+        states.save_memory(state.generator, config.train)
         ranks.broadcast_tensors(t for _, m in state.modules() for t in (*m.parameters(), *m.buffers()))
         interrupted = stack.enter_context(stopping_on_signals())
-        if not ranks.is_first_rank():
-            engine = Engine(config, state, fabric, task, out, _about(dataset), (), interrupted)
-            return _ended(engine, engine.fit())
-        remove_leftovers(out)
-        write_bytes_atomically(out / "config.json", config.model_dump_json(indent=2).encode())
-        tell = Sinks(sinks)
-        stack.callback(tell.close)
-        tell.add(JsonlSink(out / "events.jsonl", state.images_seen, len(state.repairs)))
-        tell.add(TensorBoardSink(out / "tensorboard", state.images_seen))
-        for tracker in open_trackers(track, out, config.model_dump(mode="json"), tell):
-            tell.add(tracker)
-        started = Started(
-            state.images_seen,
-            task="generation" if isinstance(config.model, GeneratorConfig) else "upscaling",
-            preset=config.preset,
-            preset_reason=why,
-            device=choice.device,
-            precision=choice.precision,
-            reason=choice.reason,
-            threads=threads.count,
-            train_pictures=len(dataset.train_indices),
-            holdout_pictures=len(dataset.holdout_indices),
-            generator_parameters=_deployed_parameters(state.average),
-            discriminator_parameters=sum(p.numel() for p in state.discriminator.parameters()),
-            resumed=resuming,
-            stops_when=describe(config.stop),
-            memory=memory.describe(config.train),
-            notes=dataset.notes,
-        )
-        tell(started)
-        if state.threads not in (None, threads.count):
-            tell(ThreadsChanged(state.images_seen, state.threads, threads.count, ON_RESUMING))
-        state.threads = threads.count
-        engine = Engine(config, state, fabric, task, out, _about(dataset), (tell,), interrupted, threads)
-        return _ended(engine, engine.fit())
+        sinks: Sequence[Sink] = ()
+        if ranks.is_first_rank():
+            sinks = (_listeners(request, config, state, stack),)
+            told = _started(task, config, state, learner, dataset, choice, resuming)
+            sinks[0](replace(told, preset_reason=why, threads=threads.count))
+            if state.threads not in (None, threads.count):
+                sinks[0](ThreadsChanged(state.images_seen, state.threads, threads.count, ON_RESUMING))
+            state.threads = threads.count
+        engine = Engine(config, state, fabric, learner, out, _about(dataset), sinks, interrupted, threads)
+        reason = engine.fit()
+    return Run(out, task.name, reason, state.images_seen, state.seconds, state.evaluations, state.best)
+
+
+def _asked_for(request: Request, resuming: bool) -> tuple[Config, str]:
+    """The config of a run, and why it has its preset. Without a limit it ends when it has converged."""
+    if resuming:
+        config, why = _resumed_config(request.out, request.preset, request.settings), "the run's own"
+    elif request.preset is not None:
+        config, why = load_config(request.preset, request.settings), "as asked"
+    else:
+        config, why = config_for(request.directory, request.settings, request.progress)
+    stop = config.stop
+    if not any((stop.minutes, stop.images, stop.epochs)):
+        stop = stop.model_copy(update={"until_converged": True})
+    return config.model_copy(update={"stop": stop}), why
+
+
+def config_for(
+    directory: str | Path, settings: Mapping[str, Any], progress: Progress | None
+) -> tuple[Config, str]:
+    """The config of the preset that suits a folder, and why it does."""
+    config = load_config(overrides=settings)
+    seed = config.train.seed
+    count = pictures_in(directory, config.data, config.image, seed=seed, progress=progress)
+    choice = choose_preset(count)
+    return load_config(choice.preset, settings), choice.reason
+
+
+def _state(
+    task: Task, config: Config, dataset: Dataset, fabric: Fabric, resumed: Path | None
+) -> TrainingState:
+    """The state of a new run, or the one that the run in `resumed` was left in."""
+    batches = dataset.batches(config.train.batch_size, config.train.seed, ranks.rank(), ranks.world_size())
+    state = states.create_state(task, config, batches, fabric)
+    if resumed is not None:
+        with _pointing_to_snapshots(resumed):
+            states.restore(state, resumed / STATE_FILE, dataset.fingerprint, dataset.notes)
+    elif config.train.begin_with:
+        states.begin_with(state, task, config, config.train.begin_with)
+    return state
+
+
+def _listeners(request: Request, config: Config, state: TrainingState, stack: ExitStack) -> Sinks:
+    """Who is told what happens; the folder has the run's config from here on."""
+    out = request.out
+    remove_leftovers(out)
+    write_bytes_atomically(out / "config.json", config.model_dump_json(indent=2).encode())
+    tell = Sinks(request.sinks)
+    stack.callback(tell.close)
+    tell.add(JsonlSink(out / "events.jsonl", state.images_seen, len(state.repairs)))
+    tell.add(TensorBoardSink(out / "tensorboard", state.images_seen))
+    for tracker in open_trackers(request.track, out, config.model_dump(mode="json"), tell):
+        tell.add(tracker)
+    return tell
+
+
+def _started(
+    task: Task,
+    config: Config,
+    state: TrainingState,
+    learner: Learner,
+    dataset: Dataset,
+    choice: places.Choice,
+    resuming: bool,
+) -> Started:
+    return Started(
+        state.images_seen,
+        task=task.name,
+        preset=config.preset,
+        preset_reason="",
+        device=choice.device,
+        precision=choice.precision,
+        reason=choice.reason,
+        threads=0,
+        train_pictures=len(dataset.train_indices),
+        holdout_pictures=len(dataset.holdout_indices),
+        generator_parameters=learner.kept_parameters(state),
+        discriminator_parameters=sum(p.numel() for p in state.discriminator.parameters()),
+        resumed=resuming,
+        stops_when=describe(config.stop),
+        memory=memory.describe(config.train),
+        notes=dataset.notes,
+    )
 
 
 def _threads(cfg: TrainConfig, device: str, state: states.TrainingState) -> AdaptiveThreads:
@@ -225,18 +235,6 @@ def _threads(cfg: TrainConfig, device: str, state: states.TrainingState) -> Adap
     threads.begin()
     torch.set_num_threads(threads.count)
     return threads
-
-
-def _ended(engine: Engine, reason: Reason) -> Run:
-    state = engine.state
-    enlarges = not isinstance(engine.config.model, GeneratorConfig)
-    return Run(engine.out, reason, state.images_seen, state.seconds, state.evaluations, state.best, enlarges)
-
-
-def _deployed_parameters(generator: nn.Module) -> int:
-    """What will be kept: some upscalers train in more weights than they are in the end."""
-    network = generator.deployed() if isinstance(generator, Upscaler) else generator
-    return sum(p.numel() for p in network.parameters())
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from lightning_fabric import Fabric
@@ -16,15 +16,13 @@ from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
 from impasto import __version__
-from impasto.config.descriptors import GeneratorConfig, ModelConfig, ModulatedConfig, ProjectedConfig
+from impasto.config.descriptors import ModelConfig
 from impasto.config.settings import Config, EmaConfig, OptimizerConfig, TrainConfig
 from impasto.data.batches import Batches
 from impasto.errors import CheckpointError
 from impasto.nn import draws
-from impasto.tasks.build import build_discriminator, build_generator, build_upscaler, not_trained
-from impasto.tasks.generation.discriminator import Discriminator
-from impasto.tasks.generation.generator import Generator, ModulatedGenerator
-from impasto.tasks.upscaling.upscaler import CompactUpscaler
+from impasto.nn.discriminator import Discriminator
+from impasto.nn.layers import Recomputing
 from impasto.training import checkpoints
 from impasto.training.checkpoints import (
     find_model,
@@ -38,6 +36,9 @@ from impasto.training.distributed import ranks, shared_norm
 from impasto.training.health.statistics import Vitals
 from impasto.training.muon import Muon
 from impasto.training.ranking import best_of
+
+if TYPE_CHECKING:
+    from impasto.training.task import Task
 
 STATE_FILE = "state.safetensors"
 
@@ -85,17 +86,12 @@ class TrainingState:
         yield "discriminator_optimizer", self.discriminator_optimizer
 
 
-def create_state(config: Config, batches: Batches, fabric: Fabric) -> TrainingState:
+def create_state(task: "Task", config: Config, batches: Batches, fabric: Fabric) -> TrainingState:
     """A state before the first step; everything random in it follows from `config.train.seed`."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.train.seed)
-        generator: nn.Module
-        if isinstance(config.model, GeneratorConfig):
-            generator = build_generator(config.model, config.image)
-            generator.recomputes = bool(config.train.recompute)
-        else:
-            generator = build_upscaler(config.model)
-        discriminator = build_discriminator(config.model, config.image)
+        generator, discriminator = task.build(config)
+    save_memory(generator, config.train)
     shared_norm.synchronise(generator)
     shared_norm.synchronise(discriminator)
     average = copy.deepcopy(generator).eval().requires_grad_(False)
@@ -117,10 +113,10 @@ def create_state(config: Config, batches: Batches, fabric: Fabric) -> TrainingSt
     )
 
 
-def save_memory(state: TrainingState, cfg: TrainConfig) -> None:
-    """Let the generator compute twice what it would keep, or not, as the config says now."""
-    for module in state.generator.modules():
-        if isinstance(module, Generator):
+def save_memory(generator: nn.Module, cfg: TrainConfig) -> None:
+    """Let a generator that can compute twice what it would keep, or not, as the config says now."""
+    for module in generator.modules():
+        if isinstance(module, Recomputing):
             module.recomputes = bool(cfg.recompute)
 
 
@@ -195,44 +191,25 @@ def _config_of(values: Mapping[str, Any], path: Path) -> Config:
     return checkpoints.saved_config(values.get("config"), path, values.get("impasto_version"))
 
 
-def begin_with(state: TrainingState, model: ModelConfig, source: str) -> None:
+def begin_with(state: TrainingState, task: "Task", config: Config, source: str) -> None:
     """Give a fresh state's generator, and its average, the averaged weights of a run, or those of a model.
 
-    `source` is the folder of either, or the name of a model that comes with the package; `model` are the
-    networks of the state. Raises `CheckpointError` where there is none, or its networks are others, and
-    `ConfigError` where it is of version 0.1's kind.
+    `source` is the folder of either, or the name of a model that comes with the package. Raises
+    `CheckpointError` where there is none, or its networks are others, and `ConfigError` where it is of a
+    kind that is no longer trained.
     """
     path = Path(source) / STATE_FILE
-    if source not in shipped_models() and path.is_file():
-        tensors, values = load_state(path)
-        theirs = _config_of(values, path).model
-        _check_shape(theirs, model, source)
-        weights = _fitted(_under(tensors, "average"), theirs, model, state)
-        load_weights(state.average, weights, path)
+    saved = source in shipped_models() or not path.is_file()
+    if saved:
+        weights, info = load_model(find_model(source), task.saved_network)
+        weights, theirs = {name: tensor.float() for name, tensor in weights.items()}, info.config
     else:
-        folder = find_model(source)
-        weights, info = load_model(folder)
-        _check_shape(info.config.model, model, source)
-        weights = {name: tensor.float() for name, tensor in weights.items()}
-        weights = _fitted(weights, info.config.model, model, state)
-        if isinstance(state.average, CompactUpscaler):
-            state.average.hold(weights)
-        else:
-            load_weights(state.average, weights, folder)
+        tensors, values = load_state(path)
+        weights, theirs = _under(tensors, "average"), _config_of(values, path)
+    task.check(theirs)
+    _check_shape(theirs.model, config.model, source)
+    task.take(state.average, weights, theirs, config, saved=saved)
     load_weights(state.generator, state.average.state_dict(), path)
-
-
-def _fitted(
-    weights: dict[str, Tensor], theirs: ModelConfig, ours: ModelConfig, state: TrainingState
-) -> dict[str, Tensor]:
-    """The weights, for this run's own themes where they are others."""
-    if (
-        isinstance(theirs, ModulatedConfig)
-        and isinstance(ours, ModulatedConfig)
-        and theirs.themes != ours.themes
-    ):
-        return cast(ModulatedGenerator, state.average).with_own_themes(weights)
-    return weights
 
 
 # Settings that shape no generator.
@@ -241,8 +218,6 @@ OTHERS = ("discriminator", "spectral", "expand", "head", "pyramid", "whitened", 
 
 def _check_shape(theirs: ModelConfig, ours: ModelConfig, source: str) -> None:
     """Raise `CheckpointError` where generators differ, with what to set."""
-    if isinstance(theirs, ProjectedConfig):  # no setting makes a run that it fits
-        raise not_trained()
     found, wanted = theirs.model_dump(), ours.model_dump()
     others = {
         name: value

@@ -10,8 +10,10 @@ from safetensors.torch import load_file
 
 from impasto.config.settings import Adversarial, load_config
 from impasto.nn.losses.adversarial import leaves_zero_undetermined
-from impasto.tasks.build import build_discriminator
-from impasto.tasks.generation.gan_step import gan_step, spread_of
+from impasto.tasks import task_of
+from impasto.tasks.generation.gan_step import gan_step
+from impasto.tasks.generation.networks import build_discriminator
+from impasto.training.game import spread_of
 from impasto.training.health.diagnosis import WILD_SPREAD
 from impasto.training.state import create_state
 from tests.training.test_run import NETWORKS, train
@@ -27,7 +29,7 @@ def configure(preset, **settings):
 def play(config, steps=2, real=None):
     """`steps` rounds on random pictures. Returns the state and the last round's figures."""
     fabric = Fabric(accelerator="cpu", devices=1)
-    state, stats = create_state(config, batches=None, fabric=fabric), None
+    state, stats = create_state(task_of(config), config, batches=None, fabric=fabric), None
     rng = torch.Generator().manual_seed(1)
     draw = lambda: torch.rand(8, 3, 16, 16, generator=rng) * 2 - 1 if real is None else real  # noqa: E731
     for _ in range(steps):

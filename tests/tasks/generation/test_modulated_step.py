@@ -6,6 +6,7 @@ from lightning_fabric import Fabric
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from impasto.config.settings import load_config
+from impasto.tasks import task_of
 from impasto.tasks.generation.modulated_step import ModulatedStep, players, themes_alike
 from impasto.training import state as states
 from tests.training.test_run import NETWORKS
@@ -31,7 +32,7 @@ class Game:
         small = {**NETWORKS["default"], "image.size": size, "train.batch_size": 8, "model.themes": ["a", "b"]}
         self.config = load_config("default", {**small, **settings})
         fabric = Fabric(accelerator="cpu", devices=1)
-        self.state = states.create_state(self.config, batches=None, fabric=fabric)
+        self.state = states.create_state(task_of(self.config), self.config, batches=None, fabric=fabric)
         config = self.config
         self.step = ModulatedStep(fabric, self.state, config.loss, config.distribution, config.augment)
         self.images = drawings(size)

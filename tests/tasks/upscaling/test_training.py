@@ -14,11 +14,12 @@ from safetensors.torch import load_file
 import impasto
 from impasto.config.settings import RestorationConfig, load_config
 from impasto.errors import CheckpointError, ConfigError, DataError
+from impasto.tasks import load_model
 from impasto.tasks.upscaling.degradations import MARGIN
+from impasto.tasks.upscaling.learner import Yardstick
 from impasto.tasks.upscaling.step import phase, turned
-from impasto.tasks.upscaling.task import Yardstick
 from impasto.training import engine
-from impasto.training.checkpoints import load_model, save_model
+from impasto.training.checkpoints import save_model
 from impasto.training.logging.sinks import TerminalSink
 from tests.pictures import painting
 

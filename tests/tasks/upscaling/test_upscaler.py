@@ -6,7 +6,8 @@ from torch.nn import functional as F
 
 from impasto.config.descriptors import CompactConfig, SrresnetConfig
 from impasto.config.settings import ImageConfig
-from impasto.tasks.build import build_discriminator, build_upscaler
+from impasto.tasks.generation.networks import build_discriminator
+from impasto.tasks.upscaling.networks import build_upscaler
 
 SMALL = {2: CompactConfig(scale=2, channels=8, convolutions=3), 4: CompactConfig(channels=8, convolutions=3)}
 CONFIGS = [*SMALL.values(), CompactConfig(scale=3, channels=8, convolutions=2)]

@@ -29,7 +29,7 @@ CURVE = (
     "reconstruction",
 )
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["impasto.training.run", "impasto.nn.features"])
+CONTEXT.set_forkserver_preload(["impasto.tasks.train", "impasto.nn.features"])
 
 
 def member(rank, world, port, sender, arguments, overrides):

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 import impasto
 from impasto.config.settings import load_config
 from impasto.errors import TrainingError
-from impasto.tasks.generation import task
+from impasto.tasks.generation import learner
 from impasto.tasks.generation.judge import Signs
 from impasto.training import state as states
 from impasto.training.engine import Engine
@@ -224,7 +224,7 @@ def test_the_clock_never_goes_back_and_the_best_is_kept(shapes, tmp_path, monkey
         trouble = bool(evaluations) and evaluations[-1].distance == 0.1
         return [diagnosis.Verdict("collapse", "trouble", "All 16 are alike.", "...")] if trouble else []
 
-    clock, back, weights, play = [], repairs.roll_back, [], task.gan_step
+    clock, back, weights, play = [], repairs.roll_back, [], learner.gan_step
 
     def timed(state, *a):
         clock.append(state.seconds)
@@ -235,7 +235,7 @@ def test_the_clock_never_goes_back_and_the_best_is_kept(shapes, tmp_path, monkey
         weights.append(loss.r1_weight)
         return play(fabric, state, pictures, loss, *a)
 
-    monkeypatch.setattr(task, "gan_step", playing)
+    monkeypatch.setattr(learner, "gan_step", playing)
     monkeypatch.setattr(Judge, "measure", measured)
     monkeypatch.setattr(diagnosis, "judge", ill)
     monkeypatch.setattr(repairs, "roll_back", timed)

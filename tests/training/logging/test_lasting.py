@@ -109,7 +109,7 @@ def test_the_end_is_saved_before_it_is_measured(shapes, tmp_path, monkeypatch):
     def killed(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("impasto.tasks.generation.task.Generation.measure", killed)
+    monkeypatch.setattr("impasto.tasks.generation.learner.GeneratorLearner.measure", killed)
     with pytest.raises(KeyboardInterrupt):
         train(shapes, tmp_path / "run", images=80)
     monkeypatch.undo()

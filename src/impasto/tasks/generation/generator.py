@@ -27,6 +27,7 @@ from impasto.config.settings import ImageConfig
 from impasto.nn import draws
 from impasto.nn.layers import (
     Modulation,
+    Recomputing,
     ResidualBlock,
     ToImage,
     UpsamplingBlock,
@@ -34,7 +35,6 @@ from impasto.nn.layers import (
     leaky,
     linear,
     near_range,
-    recomputed,
     resize,
     upsample,
 )
@@ -44,14 +44,10 @@ KEPT_THEMES = 2_048  # real pictures whose themes a generator keeps
 SKETCH_SIDE = 16  # the thumbnails that the latents of version 0.1 describe
 
 
-class Generator(nn.Module):
+class Generator(Recomputing):
     """What every generator offers: the size of its latent, the prior that latents are drawn from, and the
     `levels` at which they enter, as sides of the maps there in px, coarsest first.
-
-    With `recomputes` its stages keep their inputs alone for the way back, and compute the rest again.
     """
-
-    recomputes = False
 
     def __init__(self, latent_dim: int, prior: Prior, levels: tuple[int, ...]) -> None:
         super().__init__()
@@ -79,11 +75,6 @@ class Generator(nn.Module):
             return [z] * len(self.levels)
         # Copies in one piece: a product must not take another way through memory, and round otherwise.
         return [part.contiguous() for part in z.unbind(1)]
-
-    def run(self, stage: nn.Module, *inputs: Tensor) -> Tensor:
-        """One stage, as `recomputes` says."""
-        result: Tensor = recomputed(stage, *inputs) if self.recomputes else stage(*inputs)
-        return result
 
     @property
     def middle(self) -> nn.Module:

@@ -25,9 +25,9 @@ from impasto.nn.losses.adversarial import discriminator_loss, generator_compares
 from impasto.nn.losses.matching import distances, energy_distance
 from impasto.nn.losses.penalties import differentiates, penalties_of_halves
 from impasto.tasks.generation.discriminator import ProjectedDiscriminator
-from impasto.tasks.generation.gan_step import StepStats, means, observe, spread_of
 from impasto.tasks.generation.generator import ModulatedGenerator
 from impasto.training.distributed import ranks
+from impasto.training.game import StepStats, means, observe, spread_of
 from impasto.training.state import TrainingState
 
 AT_PLACES = 96  # earlier real pictures that places are compared with, too: more cost much, and tell little

@@ -1,67 +1,166 @@
-"""The task of making pictures from noise: a game, and for some networks something to learn beside it."""
+"""The task of making pictures from noise."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor
+from torch import Tensor, nn
 
-from impasto.config.descriptors import ModulatedConfig
+from impasto.adaptive_threads import AdaptiveThreads
+from impasto.config.descriptors import GeneratorConfig, ModulatedConfig, ProjectedConfig
 from impasto.config.settings import Config
-from impasto.data.cache import Indices
-from impasto.data.themes import Floats
-from impasto.tasks.generation import previews
-from impasto.tasks.generation.gan_step import StepStats, gan_step
-from impasto.tasks.generation.generator import Generator
-from impasto.tasks.generation.judge import Judge, Measurement
-from impasto.tasks.generation.modulated_step import ModulatedStep
+from impasto.data.folder import Dataset
+from impasto.data.opening import open_pictures
+from impasto.errors import InputError
+from impasto.image.codec import to_tensor
+from impasto.nn.discriminator import Discriminator
+from impasto.nn.features import thumbnails
+from impasto.tasks.generation.generator import KEPT_THEMES, Generator, ModulatedGenerator
+from impasto.tasks.generation.judge import MOST_SOURCES, MOST_TRAINING, Judge
+from impasto.tasks.generation.learner import GeneratorLearner
+from impasto.tasks.generation.modulated_step import players
+from impasto.tasks.generation.networks import (
+    build_discriminator,
+    build_generator,
+    not_trained,
+    saved_generator,
+)
+from impasto.training.checkpoints import load_weights
 from impasto.training.state import TrainingState
+from impasto.training.task import Progress
+
+# More would make every measurement slower and hardly steadier.
+MOST_HOLDOUT = 1_000
+OF_EACH_THEME = 16  # pictures, as far as it has so many
+CALIBRATED = 256  # real pictures, by which the scales of D are set
+WHITENED = 1_024  # real pictures, by whose leading directions the rows that are compared are whitened
+SURVEYED = 32  # real pictures at a time, before the first step
 
 
-@dataclass
 class Generation:
-    """See `task.Task`.
+    """See `training.task.Task`."""
 
-    `themes` gives those of pictures by their indices, (n, T) ones and zeros.
+    name = "generation"
+    small = False
+
+    def check(self, config: Config) -> None:
+        """Models of version 0.1's kind are not trained."""
+        if isinstance(config.model, ProjectedConfig):
+            raise not_trained()
+
+    def open_data(
+        self, directory: str | Path, low: Path | None, config: Config, progress: Progress | None
+    ) -> Dataset:
+        """A folder of pictures, or shards of them."""
+        if low is not None:
+            raise InputError("pairs are for upscalers", "--preset upscale-x4 or another of them")
+        return open_pictures(directory, config.data, config.image, seed=config.train.seed, progress=progress)
+
+    def with_data(self, config: Config, dataset: Dataset) -> Config:
+        """With the names of the pictures' themes, where the generator can be asked for them."""
+        names, model = dataset.themes, config.model
+        if not isinstance(model, ModulatedConfig) or len(names) < 2:
+            return config
+        return config.model_copy(update={"model": model.model_copy(update={"themes": names})})
+
+    def build(self, config: Config) -> tuple[Generator, Discriminator]:
+        """A generator and a discriminator."""
+        model = generator_config(config)
+        return build_generator(model, config.image), build_discriminator(model, config.image)
+
+    def saved_network(self, config: Config) -> Generator:
+        """The generator."""
+        return saved_generator(config)
+
+    def take(
+        self, average: nn.Module, weights: dict[str, Tensor], theirs: Config, ours: Config, *, saved: bool
+    ) -> None:
+        """Weights of a generator of other themes are fitted to this run's own."""
+        mine, other = ours.model, theirs.model
+        if (
+            isinstance(mine, ModulatedConfig)
+            and isinstance(other, ModulatedConfig)
+            and mine.themes != other.themes
+        ):
+            weights = cast(ModulatedGenerator, average).with_own_themes(weights)
+        load_weights(average, weights, Path(ours.train.begin_with or ""))
+
+    def start(
+        self,
+        config: Config,
+        state: TrainingState,
+        fabric: Fabric,
+        dataset: Dataset,
+        *,
+        first: bool,
+        threads: AdaptiveThreads | None = None,
+    ) -> GeneratorLearner:
+        """The game; before its first step D's scales and G's themes are found by some of the pictures."""
+        judge = Judge(
+            dataset.holdout_pixels(MOST_HOLDOUT),
+            dataset.train_pixels(MOST_TRAINING, config.train.seed),
+            _sources(dataset, config.train.seed),
+            config.train.evaluate_samples,
+            fabric.device,
+            _themes_of_holdout(dataset),
+            threads,
+        )
+        if first and isinstance(config.model, ModulatedConfig):
+            _prepare(config, state, dataset)
+        return GeneratorLearner(fabric, judge, dataset.themes_of)
+
+    def follows(self, model: Path) -> tuple[str, ...]:
+        """New pictures."""
+        return ("impasto", "generate", str(model), "--out", "new")
+
+
+def generator_config(config: Config) -> GeneratorConfig:
+    """What the config says of its networks."""
+    assert isinstance(config.model, GeneratorConfig)
+    return config.model
+
+
+def _prepare(config: Config, state: TrainingState, dataset: Dataset) -> None:
+    """Scale what D sees, and tell G which themes there are, by some of the pictures; before the first step.
+
+    Both are part of the state from then on.
     """
+    generator, discriminator = players(state)
+    device = next(discriminator.parameters()).device
 
-    fabric: Fabric
-    judge: Judge
-    themes: Callable[[Indices], Floats]
+    def seen(count: int) -> Iterator[tuple[torch.Tensor, list[torch.Tensor]]]:
+        places = dataset.some_to_train_on(count, config.train.seed, OF_EACH_THEME)
+        for start in range(0, len(places), SURVEYED):
+            images = to_tensor(dataset.pixels.take(places[start : start + SURVEYED]), device)
+            yield images, discriminator.pyramid(images)
 
-    def step(self, state: TrainingState, config: Config, next_batch: Callable[[], Tensor]) -> StepStats:
-        """D learns and G learns once."""
-        loss, parts = config.loss.at_size(config.image.size), max(1, config.train.parts)
-        if isinstance(config.model, ModulatedConfig):
-            game = ModulatedStep(self.fabric, state, loss, config.distribution, config.augment)
-            real = next_batch()
-            return game(real, self.themes_of_batch(state, config.model), parts)
-        rounds = config.train.discriminator_steps
-        return gan_step(self.fabric, state, next_batch, loss, config.augment, rounds, parts)
-
-    def themes_of_batch(self, state: TrainingState, model: ModulatedConfig) -> Tensor:
-        """(B, T): the themes of the batch's pictures, as far as the generator can be asked for them."""
-        indices, _ = state.batches.served()
-        if not model.themes:
-            return torch.zeros(len(indices), 0)
-        return torch.from_numpy(self.themes(indices))
-
-    def show(self, state: TrainingState, folder: Path) -> Path:
-        """A grid of pictures from fixed noise."""
-        return previews.save_grid(average(state), folder, state.images_seen)
-
-    def measure(self, state: TrainingState) -> Measurement:
-        """The distance to the hold-out, and the signs of health."""
-        return self.judge.measure(average(state), state.discriminator)
-
-    def weights(self, state: TrainingState) -> Mapping[str, Tensor]:
-        """All of the averaged generator's."""
-        return state.average.state_dict()
+    with torch.no_grad():
+        maps = [maps for _, maps in seen(CALIBRATED)]
+        discriminator.calibrate([torch.cat(same) for same in zip(*maps, strict=True)])
+        rows = discriminator.compared
+        rows.fit(rows.plain(images, maps) for images, maps in seen(WHITENED))
+    if generator.kinds:
+        some = dataset.some_to_train_on(KEPT_THEMES, config.train.seed)
+        generator.learn_themes(torch.from_numpy(dataset.themes_of(some)))
+    state.average.load_state_dict(state.generator.state_dict())
 
 
-def average(state: TrainingState) -> Generator:
-    """The generator with averaged weights."""
-    return cast(Generator, state.average)
+def _sources(dataset: Dataset, seed: int) -> torch.Tensor:
+    """Thumbnails of the pictures that samples may be drawn after: (M, d), M at most `MOST_SOURCES`.
+
+    Where training shows pictures mirrored, too, their mirror images are among them.
+    """
+    places = dataset.some_to_train_on(MOST_SOURCES // (2 if dataset.mirror else 1), seed)
+    parts = (places[start : start + SURVEYED] for start in range(0, len(places), SURVEYED))
+    pictures = (to_tensor(dataset.pixels.take(part)) for part in parts)
+    both = (torch.cat((x, x.flip(3))) if dataset.mirror else x for x in pictures)
+    return torch.cat([thumbnails(x) for x in both])
+
+
+def _themes_of_holdout(dataset: Dataset) -> tuple[tuple[str, ...], torch.Tensor] | None:
+    """Names of the themes and those of each picture of `holdout_pixels(MOST_HOLDOUT)`; None for too few."""
+    if len(dataset.themes) < 2:
+        return None
+    return dataset.themes, torch.from_numpy(dataset.themes_of(dataset.some_held_out(MOST_HOLDOUT)))

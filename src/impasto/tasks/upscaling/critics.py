@@ -6,8 +6,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from impasto.config.descriptors import CompactConfig, SrresnetConfig
+from impasto.nn.discriminator import Discriminator
 from impasto.nn.layers import LEAK, conv, leaky, linear
-from impasto.tasks.generation.discriminator import Discriminator
 
 
 class UnetDiscriminator(Discriminator):

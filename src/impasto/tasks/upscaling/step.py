@@ -19,10 +19,10 @@ from impasto.nn.losses.reconstruction import (
     luma_difference,
     reduced_difference,
 )
-from impasto.tasks.generation.gan_step import StepStats, spread_of, update_discriminator
 from impasto.tasks.upscaling.degradations import pair_of
 from impasto.tasks.upscaling.upscaler import Upscaler
 from impasto.training.distributed import ranks
+from impasto.training.game import StepStats, spread_of, update_discriminator
 from impasto.training.state import TrainingState
 
 Window = tuple[EllipsisType, slice, slice]

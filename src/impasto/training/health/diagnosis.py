@@ -14,9 +14,9 @@ from statistics import fmean
 from typing import Any, Literal
 
 from impasto.metrics.novelty import is_redrawn
-from impasto.tasks.generation.judge import Signs
 from impasto.training import ranking
 from impasto.training.health.report import LITTLE_COVERAGE
+from impasto.training.health.signs import Signs
 from impasto.training.health.statistics import GRACE_IMAGES, Vitals
 
 Kind = Literal[

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from impasto.config.settings import Config
 from impasto.nn.losses.adversarial import generator_is_linear
-from impasto.tasks.generation.gan_step import StepStats
 from impasto.training import ranking
 from impasto.training import state as states
 from impasto.training.distributed import ranks
+from impasto.training.game import StepStats
 from impasto.training.health import diagnosis, repairs, statistics
 from impasto.training.health.diagnosis import Verdict
 from impasto.training.health.report import NAMES

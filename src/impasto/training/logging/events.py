@@ -73,7 +73,7 @@ class Evaluated(Event):
     samples: int
     holdout_pictures: int
     best: bool
-    diversity: float  # this and those below: evaluation.Signs
+    diversity: float  # this and those below: health/signs.py
     twins: float
     coverage: float | None
     overfitting: float | None

@@ -5,8 +5,8 @@ import torch
 import impasto
 from impasto.config.settings import load_config
 from impasto.errors import InputError
-from impasto.tasks.build import build_generator
 from impasto.tasks.generation.generator import Generator
+from impasto.tasks.generation.networks import build_generator
 from impasto.tasks.generation.sampling import directions
 from impasto.tasks.generation.sampling.directions import FILE, fit_directions, fit_steps, principal_components
 from impasto.tasks.generation.sampling.properties import PROPERTIES, properties

@@ -6,7 +6,7 @@ from PIL import Image
 import impasto
 from impasto.config.settings import load_config
 from impasto.image.files import from_pil
-from impasto.tasks.build import build_generator
+from impasto.tasks.generation.networks import build_generator
 from impasto.tasks.generation.sampling.inversion import regress
 from impasto.tasks.generation.sampling.photos import prepare_photo
 from impasto.tasks.generation.sampling.recipe import KEY, Recipe

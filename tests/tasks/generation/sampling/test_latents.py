@@ -5,7 +5,7 @@ import torch
 
 from impasto.config.settings import load_config
 from impasto.errors import InputError
-from impasto.tasks.build import build_generator
+from impasto.tasks.generation.networks import build_generator
 from impasto.tasks.generation.sampling.latents import colouring_of, draw, latent_of, pack, slerp, unpack
 from impasto.tasks.generation.sampling.recipe import Between, Coloured, Mix, Moved, Near, Seed, Stored
 from tests.old_models import old_model

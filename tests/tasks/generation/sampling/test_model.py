@@ -5,7 +5,7 @@ import torch
 import impasto
 from impasto.config.settings import load_config
 from impasto.errors import CheckpointError, InputError
-from impasto.tasks.build import build_generator
+from impasto.tasks.generation.networks import build_generator
 from impasto.tasks.generation.sampling.starts import parse_seeds
 from impasto.training.checkpoints import ModelInfo, save_model
 

@@ -7,10 +7,10 @@ import sys
 import pytest
 
 from impasto.config.descriptors import CompactConfig
-from impasto.nn.onnx_graph import to_onnx
-from impasto.tasks.build import build_upscaler
 from impasto.tasks.upscaling.inference import engines
 from impasto.tasks.upscaling.inference.engines import OpenvinoEngine, installed
+from impasto.tasks.upscaling.inference.onnx import to_onnx
+from impasto.tasks.upscaling.networks import build_upscaler
 
 PROCESSES = 8  # without the cure one to two of five hung
 PATIENCE_SECONDS = 240  # a process takes seconds; on a busy machine importing alone takes a minute
@@ -20,7 +20,7 @@ import sys, threading
 import numpy as np, torch
 from impasto.config.descriptors import CompactConfig
 from impasto.tasks.upscaling.inference.engines import OpenvinoEngine
-from impasto.tasks.build import build_upscaler
+from impasto.tasks.upscaling.networks import build_upscaler
 
 torch.manual_seed(0)
 torch.set_num_threads(2)

@@ -17,15 +17,15 @@ from torch import Tensor
 
 from impasto import __version__
 from impasto.adaptive_threads import AdaptiveThreads, for_this_process, watch
-from impasto.config.descriptors import GeneratorConfig, ModulatedConfig, ProjectedConfig
+from impasto.config.descriptors import ModulatedConfig, ProjectedConfig
 from impasto.data.colours import Colours, colours_asked
-from impasto.errors import CheckpointError, InputError
+from impasto.errors import InputError
 from impasto.files import replacing
 from impasto.image.codec import Source, to_tensor, to_uint8
 from impasto.image.files import encode, from_pil, to_pil
 from impasto.nn.pyramid import Pyramid, content
-from impasto.tasks.build import build_generator
 from impasto.tasks.generation.generator import Generator
+from impasto.tasks.generation.networks import saved_generator
 from impasto.tasks.generation.sampling.directions import Directions, directions_of, known_directions
 from impasto.tasks.generation.sampling.directions import Progress as Fitting
 from impasto.tasks.generation.sampling.inversion import CANDIDATES, STEPS, Progress, check_search, project
@@ -387,14 +387,9 @@ def load(folder: str | Path, *, device: str = "cpu", threads: AdaptiveThreads | 
     On a CPU pictures are computed by `threads`, by default by as many as pay at the moment.
     """
     path = find_model(Path(folder))
-    weights, info = load_model(path)
-    if not isinstance(info.config.model, GeneratorConfig):
-        raise CheckpointError(
-            f"'{path}' is an upscaler: it makes pictures larger, not new ones",
-            "`impasto upscale` uses it",
-        )
+    weights, info = load_model(path, saved_generator)
     with torch.random.fork_rng(devices=[]):  # building draws initial weights that are thrown away
-        generator = build_generator(info.config.model, info.config.image)
+        generator = saved_generator(info.config)
     load_weights(generator, weights, path / "model.safetensors")
     generator.to(device=device, memory_format=torch.channels_last).eval().requires_grad_(False)  # type: ignore[call-overload]
     if device == "cpu":

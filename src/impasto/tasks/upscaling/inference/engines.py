@@ -26,8 +26,8 @@ from torch import Tensor
 from impasto.arithmetic import best_seconds, bfloat16_speedup
 from impasto.errors import InputError, MissingDependencyError
 from impasto.files import cache_folder, write_bytes_atomically
-from impasto.nn.onnx_graph import to_onnx
 from impasto.tasks.upscaling.inference.ncnn import NcnnNetwork, to_ncnn
+from impasto.tasks.upscaling.inference.onnx import to_onnx
 from impasto.tasks.upscaling.upscaler import Upscaler
 from impasto.telemetry import without_telemetry
 

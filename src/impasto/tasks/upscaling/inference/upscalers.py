@@ -3,13 +3,12 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from impasto.config.descriptors import GeneratorConfig
 from impasto.errors import CheckpointError
 from impasto.files import read_json
-from impasto.tasks.build import build_upscaler
 from impasto.tasks.upscaling.inference.community import SUFFIXES, load_community
 from impasto.tasks.upscaling.inference.engines import Choice, choose_engine, open_engine
 from impasto.tasks.upscaling.inference.upscale import PictureUpscaler
+from impasto.tasks.upscaling.networks import saved_upscaler
 from impasto.tasks.upscaling.upscaler import Upscaler
 from impasto.training.checkpoints import CARD, ZOO, find_model, load_model, load_weights, shipped_models
 
@@ -68,16 +67,12 @@ def _enlarges(folder: Path) -> bool:
     try:
         return "scale" in read_json(folder / CARD)["config"]["model"]
     except (OSError, ValueError, KeyError, TypeError):
-        load_model(folder)  # says what is wrong
+        load_model(folder, saved_upscaler)  # says what is wrong
         raise
 
 
 def _own(folder: Path) -> Upscaler:
-    weights, info = load_model(folder)
-    if isinstance(info.config.model, GeneratorConfig):
-        raise CheckpointError(
-            f"'{folder}' makes new pictures and does not enlarge any", "`impasto generate` uses it"
-        )
-    network = build_upscaler(info.config.model, wide=False)
+    weights, info = load_model(folder, saved_upscaler)
+    network = saved_upscaler(info.config)
     load_weights(network, {name: t.float() for name, t in weights.items()}, folder / "model.safetensors")
     return network.eval()

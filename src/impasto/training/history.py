@@ -1,4 +1,4 @@
-"""What a run shows of itself: a grid from fixed noise at each snapshot, and the animation of them all."""
+"""How a run learnt, as an animation of the pictures that its snapshots showed."""
 
 from pathlib import Path
 
@@ -6,19 +6,9 @@ import numpy as np
 
 from impasto.errors import ImageError
 from impasto.image.codec import read
-from impasto.image.files import grid, save, save_animation
-from impasto.tasks.generation.generator import Generator
-from impasto.tasks.generation.rendering import render
+from impasto.image.files import save_animation
 
-GRID_SEEDS = range(48)
 MOST_FRAMES = 60
-
-
-def save_grid(generator: Generator, folder: Path, images_seen: int) -> Path:
-    """Write `folder/<images seen>.png`: the same 48 seeds every time."""
-    path = folder / f"{images_seen:010}.png"
-    save(grid(render(generator, GRID_SEEDS), columns=8), path, metadata={"images_seen": str(images_seen)})
-    return path
 
 
 def save_history(folder: Path, path: Path, channels: int, up_to: int) -> Path | None:

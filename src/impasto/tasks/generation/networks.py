@@ -1,25 +1,21 @@
-"""From a descriptor to a network: the only place that knows which class a kind stands for."""
+"""From a descriptor to the two networks of the game: which class a kind stands for."""
 
 from typing import assert_never
 
 from impasto.config.descriptors import (
-    CompactConfig,
     DcganConfig,
     GeneratorConfig,
     MlpConfig,
-    ModelConfig,
     ModulatedConfig,
     ProjectedConfig,
     ResidualConfig,
-    SrresnetConfig,
-    UpscalerConfig,
 )
-from impasto.config.settings import ImageConfig
-from impasto.errors import ConfigError
+from impasto.config.settings import Config, ImageConfig
+from impasto.errors import CheckpointError, ConfigError
+from impasto.nn.discriminator import Discriminator
 from impasto.nn.layers import spectrally_normalised
 from impasto.tasks.generation.discriminator import (
     DcganDiscriminator,
-    Discriminator,
     MlpDiscriminator,
     ProjectedDiscriminator,
     ResidualDiscriminator,
@@ -32,19 +28,6 @@ from impasto.tasks.generation.generator import (
     ModulatedGenerator,
     ResidualGenerator,
 )
-from impasto.tasks.upscaling.critics import UnetDiscriminator, VggDiscriminator
-from impasto.tasks.upscaling.upscaler import CompactUpscaler, Srresnet, Upscaler
-
-
-def build_upscaler(cfg: UpscalerConfig, *, wide: bool = True) -> Upscaler:
-    """A freshly initialised upscaler, or with `wide=False` an empty one in its deployed form."""
-    match cfg:
-        case CompactConfig():
-            return CompactUpscaler(cfg, wide=wide)
-        case SrresnetConfig():
-            return Srresnet(cfg)
-        case _:
-            assert_never(cfg)
 
 
 def build_generator(cfg: GeneratorConfig, image: ImageConfig) -> Generator:
@@ -64,7 +47,16 @@ def build_generator(cfg: GeneratorConfig, image: ImageConfig) -> Generator:
             assert_never(cfg)
 
 
-def build_discriminator(cfg: ModelConfig, image: ImageConfig) -> Discriminator:
+def saved_generator(config: Config) -> Generator:
+    """The generator whose weights a model folder holds; raises as `Task.saved_network` does."""
+    if not isinstance(config.model, GeneratorConfig):
+        raise CheckpointError(
+            "is an upscaler: it makes pictures larger, not new ones", "`impasto upscale` uses it"
+        )
+    return build_generator(config.model, config.image)
+
+
+def build_discriminator(cfg: GeneratorConfig, image: ImageConfig) -> Discriminator:
     """A freshly initialised discriminator, its layers spectrally normalised where the config says so."""
     discriminator = _discriminator(cfg, image)
     return spectrally_normalised(discriminator) if cfg.spectral_norm else discriminator
@@ -78,7 +70,7 @@ def not_trained() -> ConfigError:
     )
 
 
-def _discriminator(cfg: ModelConfig, image: ImageConfig) -> Discriminator:
+def _discriminator(cfg: GeneratorConfig, image: ImageConfig) -> Discriminator:
     match cfg:
         case MlpConfig():
             return MlpDiscriminator(cfg, image)
@@ -90,9 +82,5 @@ def _discriminator(cfg: ModelConfig, image: ImageConfig) -> Discriminator:
             return ProjectedDiscriminator(cfg, image)
         case ProjectedConfig():
             raise not_trained()
-        case CompactConfig():
-            return UnetDiscriminator(cfg)
-        case SrresnetConfig():
-            return VggDiscriminator(cfg)
         case _:
             assert_never(cfg)

@@ -1,0 +1,82 @@
+"""A generator in training: a game, and for some networks something to learn beside it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+
+from impasto.config.descriptors import ModulatedConfig
+from impasto.config.settings import Config
+from impasto.data.cache import Indices
+from impasto.data.themes import Floats
+from impasto.image.files import grid, save
+from impasto.tasks.generation.gan_step import gan_step
+from impasto.tasks.generation.generator import Generator
+from impasto.tasks.generation.judge import Judge, Measurement
+from impasto.tasks.generation.modulated_step import ModulatedStep
+from impasto.tasks.generation.rendering import render
+from impasto.training.game import StepStats
+from impasto.training.state import TrainingState
+
+GRID_SEEDS = range(48)
+
+
+@dataclass
+class GeneratorLearner:
+    """See `task.Learner`.
+
+    `themes` gives those of pictures by their indices, (n, T) ones and zeros.
+    """
+
+    fabric: Fabric
+    judge: Judge
+    themes: Callable[[Indices], Floats]
+
+    def step(self, state: TrainingState, config: Config, next_batch: Callable[[], Tensor]) -> StepStats:
+        """D learns and G learns once."""
+        loss, parts = config.loss.at_size(config.image.size), max(1, config.train.parts)
+        if isinstance(config.model, ModulatedConfig):
+            game = ModulatedStep(self.fabric, state, loss, config.distribution, config.augment)
+            real = next_batch()
+            return game(real, self.themes_of_batch(state, config.model), parts)
+        rounds = config.train.discriminator_steps
+        return gan_step(self.fabric, state, next_batch, loss, config.augment, rounds, parts)
+
+    def themes_of_batch(self, state: TrainingState, model: ModulatedConfig) -> Tensor:
+        """(B, T): the themes of the batch's pictures, as far as the generator can be asked for them."""
+        indices, _ = state.batches.served()
+        if not model.themes:
+            return torch.zeros(len(indices), 0)
+        return torch.from_numpy(self.themes(indices))
+
+    def show(self, state: TrainingState, folder: Path) -> Path:
+        """A grid of pictures from fixed noise."""
+        return save_grid(average(state), folder, state.images_seen)
+
+    def measure(self, state: TrainingState) -> Measurement:
+        """The distance to the hold-out, and the signs of health."""
+        return self.judge.measure(average(state), state.discriminator)
+
+    def weights(self, state: TrainingState) -> Mapping[str, Tensor]:
+        """All of the averaged generator's."""
+        return state.average.state_dict()
+
+    def kept_parameters(self, state: TrainingState) -> int:
+        """All of the generator's."""
+        return sum(p.numel() for p in state.average.parameters())
+
+
+def average(state: TrainingState) -> Generator:
+    """The generator with averaged weights."""
+    return cast(Generator, state.average)
+
+
+def save_grid(generator: Generator, folder: Path, images_seen: int) -> Path:
+    """Write `folder/<images seen>.png`: the same 48 seeds every time."""
+    path = folder / f"{images_seen:010}.png"
+    save(grid(render(generator, GRID_SEEDS), columns=8), path, metadata={"images_seen": str(images_seen)})
+    return path

@@ -1,0 +1,35 @@
+"""From a descriptor to an upscaler and its discriminator: which class a kind stands for."""
+
+from typing import assert_never
+
+from impasto.config.descriptors import CompactConfig, GeneratorConfig, SrresnetConfig, UpscalerConfig
+from impasto.config.settings import Config
+from impasto.errors import CheckpointError
+from impasto.nn.discriminator import Discriminator
+from impasto.nn.layers import spectrally_normalised
+from impasto.tasks.upscaling.critics import UnetDiscriminator, VggDiscriminator
+from impasto.tasks.upscaling.upscaler import CompactUpscaler, Srresnet, Upscaler
+
+
+def build_upscaler(cfg: UpscalerConfig, *, wide: bool = True) -> Upscaler:
+    """A freshly initialised upscaler, or with `wide=False` an empty one in its deployed form."""
+    match cfg:
+        case CompactConfig():
+            return CompactUpscaler(cfg, wide=wide)
+        case SrresnetConfig():
+            return Srresnet(cfg)
+        case _:
+            assert_never(cfg)
+
+
+def saved_upscaler(config: Config) -> Upscaler:
+    """The upscaler whose weights a model folder holds; raises as `Task.saved_network` does."""
+    if isinstance(config.model, GeneratorConfig):
+        raise CheckpointError("makes new pictures and does not enlarge any", "`impasto generate` uses it")
+    return build_upscaler(config.model, wide=False)
+
+
+def build_discriminator(cfg: UpscalerConfig) -> Discriminator:
+    """A freshly initialised discriminator, its layers spectrally normalised where the config says so."""
+    discriminator = UnetDiscriminator(cfg) if isinstance(cfg, CompactConfig) else VggDiscriminator(cfg)
+    return spectrally_normalised(discriminator) if cfg.spectral_norm else discriminator
