@@ -23,7 +23,8 @@ import torch
 
 import digits
 import gaussians
-from impasto.config.settings import Adversarial, Config, LossConfig, load_config, override
+from impasto.config.reading import load_config, override
+from impasto.config.shared import Adversarial, Config, LossConfig
 from impasto.files import write_bytes_atomically
 
 GRIDS = {"grid25": 5, "grid100": 10}

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from impasto.config.settings import Config
+from impasto.config.shared import Config
 from impasto.data.batches import Batches
 from impasto.data.cache import Pixels
 from impasto.files import cache_folder, replacing

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from gaussians import SPACING, STEPS_PER_MODE, Recipe, play, real_points, score
-from impasto.config.settings import LossConfig
+from impasto.config.shared import LossConfig
 from impasto.training.state import TrainingState
 
 SIDE, POINTS, PLACES = 5, 1_000, 120

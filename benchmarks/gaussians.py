@@ -17,7 +17,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from impasto.config.settings import AugmentConfig, EmaConfig, LossConfig, OptimizerConfig
+from impasto.config.shared import AugmentConfig, EmaConfig, LossConfig, OptimizerConfig
 from impasto.nn.layers import leaky, linear, spectrally_normalised
 from impasto.tasks.generation.discriminator import Discriminator
 from impasto.tasks.generation.gan_step import gan_step

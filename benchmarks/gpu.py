@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 import new_pictures
-from impasto.config.settings import load_config
+from impasto.config.reading import load_config
 from impasto.data.batches import Batches
 from impasto.data.cache import Pixels
 from impasto.files import write_bytes_atomically

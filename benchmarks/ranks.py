@@ -109,7 +109,7 @@ def measure(args: argparse.Namespace, preset: str, batch: int) -> list[dict[str,
 
 def one(args: argparse.Namespace, preset: str, batch: int, arm: str) -> dict[str, float]:
     """One training, and what its first process says."""
-    from impasto.config.settings import load_config
+    from impasto.config.reading import load_config
 
     processes, threads = map(int, arm.split("x"))
     settings: dict[str, Any] = {"image.size": args.size, "train.evaluate_every_images": 10**9}

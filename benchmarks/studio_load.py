@@ -34,7 +34,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from impasto.config.settings import load_config
+from impasto.config.reading import load_config
 from impasto.files import write_bytes_atomically
 from impasto.tasks.generation.networks import build_generator
 from impasto.training.checkpoints import ModelInfo, save_model

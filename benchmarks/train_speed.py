@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from impasto.config.settings import load_config
+from impasto.config.reading import load_config
 from impasto.data.batches import Batches
 from impasto.data.cache import Pixels
 from impasto.errors import ImpastoError

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from impasto.config.settings import load_config
+from impasto.config.reading import load_config
 from impasto.data.folder import Dataset, open_folder
 from impasto.data.scan import scan_folder
 from impasto.files import write_bytes_atomically

@@ -4,7 +4,8 @@ from typing import Any
 
 import torch
 
-from impasto.config.settings import Config, load_config
+from impasto.config.reading import load_config
+from impasto.config.shared import Config
 from impasto.tasks.generation.generator import GrowingGenerator
 from impasto.tasks.generation.networks import build_generator
 

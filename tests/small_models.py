@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from impasto.config.settings import load_config
+from impasto.config.reading import load_config
 from impasto.tasks.upscaling.networks import build_upscaler
 from impasto.training.checkpoints import ModelInfo, save_model
 

@@ -13,7 +13,7 @@ import gpu
 import health_cost
 import new_pictures
 import train_speed
-from impasto.config.settings import load_config
+from impasto.config.reading import load_config
 from impasto.data.batches import Batches
 from impasto.data.cache import Pixels
 from impasto.errors import ConfigError, InputError

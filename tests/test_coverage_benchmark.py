@@ -14,7 +14,7 @@ import torch
 from benchmarks import coverage, digits, gaussians
 from PIL import Image
 
-from impasto.config.settings import Adversarial
+from impasto.config.shared import Adversarial
 
 ROOT = Path(__file__).parent.parent
 

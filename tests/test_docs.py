@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import impasto
-from impasto.config.settings import load_config, preset_names
+from impasto.config.reading import load_config, preset_names
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"

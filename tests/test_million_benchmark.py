@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import million
-from impasto.config.settings import DataConfig, ImageConfig
+from impasto.config.shared import DataConfig, ImageConfig
 from impasto.data.opening import open_pictures
 
 

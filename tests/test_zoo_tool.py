@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import zoo
-from impasto.config.settings import load_config
+from impasto.config.reading import load_config
 from impasto.tasks import load_model
 from impasto.training.checkpoints import find_model, shipped_models
 from tests.tasks.upscaling.test_training import GAME, SMALL, photos  # noqa: F401

@@ -16,8 +16,8 @@ from torch.profiler import profile
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from impasto.config.descriptors import ModulatedConfig
-from impasto.config.settings import Config
+from impasto.config.generation import ModulatedConfig
+from impasto.config.shared import Config
 from impasto.data.batches import Batches
 from impasto.image.codec import to_tensor
 from impasto.tasks import task_of

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from impasto.config.descriptors import CompactConfig
+from impasto.config.upscaling import CompactConfig
 from impasto.tasks.upscaling.networks import build_upscaler
 
 SCALE = 4

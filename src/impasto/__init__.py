@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from impasto.config.settings import Config, load_config
+    from impasto.config.reading import load_config
+    from impasto.config.shared import Config
     from impasto.data.folder import Dataset, open_folder
     from impasto.errors import ImpastoError, InputError
     from impasto.tasks.generation.evaluation import evaluate
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from impasto.training.run import Run
 
 _WHERE = {
-    "Config": "impasto.config.settings",
+    "Config": "impasto.config.shared",
     "Dataset": "impasto.data.folder",
     "ImpastoError": "impasto.errors",
     "InputError": "impasto.errors",
@@ -36,7 +37,7 @@ _WHERE = {
     "Run": "impasto.training.run",
     "evaluate": "impasto.tasks.generation.evaluation",
     "load": "impasto.tasks.generation.sampling.model",
-    "load_config": "impasto.config.settings",
+    "load_config": "impasto.config.reading",
     "load_upscaler": "impasto.tasks.upscaling.inference.upscalers",
     "open_folder": "impasto.data.folder",
     "train": "impasto.tasks.train",

@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from impasto.config.settings import load_config
+from impasto.config.reading import load_config
 from impasto.files import LEFTOVER, sweep
 from impasto.tasks.generation.networks import build_generator
 from impasto.training.checkpoints import ModelInfo, save_model

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from impasto.config.settings import load_config
+from impasto.config.reading import load_config
 from impasto.outputs import LIST_NAME, written_in
 from impasto.tasks.generation.networks import build_generator
 from impasto.tasks.generation.sampling import directions as fitting

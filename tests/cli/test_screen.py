@@ -97,7 +97,7 @@ def test_a_run_that_is_not_utf8_is_refused(shapes, tmp_path, monkeypatch, capsys
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names are bytes there")
 def test_a_theme_that_is_not_utf8_has_a_name_that_can_be_written(tmp_path):
-    from impasto.config.settings import load_config
+    from impasto.config.reading import load_config
     from impasto.data.folder import scan_pictures
     from impasto.data.themes import find_themes
 

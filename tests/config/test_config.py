@@ -1,7 +1,8 @@
 import pytest
 
 from impasto.config.overrides import parse_overrides
-from impasto.config.settings import Config, load_config, override, preset_names
+from impasto.config.reading import load_config, override, preset_names
+from impasto.config.shared import Config
 from impasto.errors import ConfigError, InputError
 
 

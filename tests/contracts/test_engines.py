@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from impasto.config.descriptors import CompactConfig, SrresnetConfig
+from impasto.config.upscaling import CompactConfig, SrresnetConfig
 from impasto.errors import InputError, MissingDependencyError
 from impasto.files import cache_folder
 from impasto.tasks.upscaling.inference import engines

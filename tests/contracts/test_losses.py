@@ -6,7 +6,7 @@ from typing import get_args
 import pytest
 import torch
 
-from impasto.config.settings import Adversarial
+from impasto.config.shared import Adversarial
 from impasto.nn.losses import adversarial as losses
 
 KINDS = get_args(Adversarial)

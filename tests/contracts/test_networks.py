@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from impasto.config.settings import load_config
+from impasto.config.reading import load_config
 from impasto.errors import ConfigError
 from impasto.tasks.generation.networks import build_discriminator, build_generator
 from tests.old_models import old_model

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from impasto.config.settings import LossConfig, load_config
+from impasto.config.reading import load_config
+from impasto.config.shared import LossConfig
 from impasto.errors import ConfigError
 from impasto.nn.losses.penalties import (
     differentiates,

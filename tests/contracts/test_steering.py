@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import impasto
-from impasto.config.settings import load_config
+from impasto.config.reading import load_config
 from impasto.errors import InputError
 from impasto.image.files import from_pil, save
 from impasto.tasks.generation.generator import ModulatedGenerator

@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from impasto.cli import app
-from impasto.config.settings import DataConfig, ImageConfig
+from impasto.config.shared import DataConfig, ImageConfig
 from impasto.data import fetching
 from impasto.data.opening import open_pictures
 from impasto.data.packing import pack_folder

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from impasto import outputs
-from impasto.config.settings import DataConfig, ImageConfig
+from impasto.config.shared import DataConfig, ImageConfig
 from impasto.data import cache
 from impasto.data.folder import open_folder
 from impasto.data.opening import open_to_compare
@@ -123,7 +123,7 @@ def test_a_killed_writer_leaves_nothing_that_is_believed(pictures: Path) -> None
     script = (
         "import sys, time\n"
         "from pathlib import Path\n"
-        "from impasto.config.settings import DataConfig, ImageConfig\n"
+        "from impasto.config.shared import DataConfig, ImageConfig\n"
         "from impasto.data.folder import open_folder\n"
         "def slow(stage, done, total):\n"
         "    if stage.startswith('decoding') and done == 20:\n"

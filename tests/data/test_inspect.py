@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from impasto.config.settings import DataConfig, ImageConfig, preset_names
+from impasto.config.reading import preset_names
+from impasto.config.shared import DataConfig, ImageConfig
 from impasto.data.inspect import Inspection, choose_preset, inspect_folder
 
 

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from impasto.cli import app
-from impasto.config.settings import DataConfig, ImageConfig
+from impasto.config.shared import DataConfig, ImageConfig
 from impasto.data import packing
 from impasto.data.opening import open_pictures, pictures_in
 from impasto.data.packing import pack_folder, pack_stream

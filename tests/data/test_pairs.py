@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 import impasto
-from impasto.config.settings import load_config
+from impasto.config.reading import load_config
 from impasto.data.pairs import open_pairs
 from impasto.errors import DataError, InputError
 from impasto.image.codec import to_tensor

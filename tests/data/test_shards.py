@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 import impasto
 from impasto.cli import app
-from impasto.config.settings import DataConfig, ImageConfig
+from impasto.config.shared import DataConfig, ImageConfig
 from impasto.data import sharded
 from impasto.data.opening import open_pictures
 from impasto.data.packing import pack_folder

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from impasto.config.settings import DataConfig
+from impasto.config.shared import DataConfig
 from impasto.data.duplicates import drop_duplicates
 from impasto.data.scan import Scan, scan_folder
 from impasto.data.themes import Themes, find_themes, make_themes

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from impasto.config.settings import load_config
+from impasto.config.reading import load_config
 from impasto.errors import ExportError, InputError
 from impasto.export import files
 from impasto.export.generator_graph import GeneratorGraph, graph_of

@@ -9,7 +9,7 @@ from PIL import Image, ImageFilter
 from torch import nn
 from torch.nn import functional as F
 
-from impasto.config.settings import load_config
+from impasto.config.reading import load_config
 from impasto.data.folder import open_folder
 from impasto.data.samples import make_openmoji
 from impasto.image.codec import to_tensor, to_uint8

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from impasto.config.settings import AugmentConfig
+from impasto.config.shared import AugmentConfig
 from impasto.nn.augment import augment, change_colour, cut_out, translate
 
 ALL = AugmentConfig(colour=1, translation=1, cutout=1)

@@ -14,7 +14,7 @@ import pytest
 import torch
 from starlette.testclient import TestClient
 
-from impasto.config.settings import load_config
+from impasto.config.reading import load_config
 from impasto.studio.app import create_app
 from impasto.studio.settings import Limits, Settings
 from impasto.tasks.generation.networks import build_generator

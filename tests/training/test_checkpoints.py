@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from impasto.config.settings import load_config, parse_config
+from impasto.config.reading import load_config, parse_config
 from impasto.errors import CheckpointError, ConfigError
 from impasto.tasks import load_model
 from impasto.tasks.generation.networks import build_generator

@@ -2,7 +2,7 @@ import itertools
 
 import pytest
 
-from impasto.config.settings import OptimizerConfig
+from impasto.config.shared import OptimizerConfig
 from impasto.training.engine import due, rate_share
 
 

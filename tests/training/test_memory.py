@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import impasto
-from impasto.config.settings import load_config
+from impasto.config.reading import load_config
 from impasto.errors import ConfigError
 from impasto.tasks import task_of
 from impasto.tasks.generation import gan_step

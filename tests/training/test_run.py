@@ -13,7 +13,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 import impasto
-from impasto.config.settings import load_config
+from impasto.config.reading import load_config
 from impasto.errors import (
     CheckpointError,
     ConfigError,

@@ -1,6 +1,6 @@
 import pytest
 
-from impasto.config.settings import StopConfig
+from impasto.config.shared import StopConfig
 from impasto.training.stopping import Progressed, describe, reason_to_stop, share_done, update_balance
 
 NOW = Progressed(images_seen=1000, seconds=120, train_pictures=100)

@@ -50,7 +50,7 @@ def inspect(
 
     from impasto.cli import screen
     from impasto.cli.progress import reading_pictures
-    from impasto.config.settings import load_config
+    from impasto.config.reading import load_config
     from impasto.data.inspect import inspect_folder
     from impasto.data.shards import find_shards
     from impasto.errors import InputError
@@ -135,7 +135,7 @@ def _degrade(
     directory: Path, kind: str, sheet: Path, show: "Callable[[str, int, int], None]", *, overwrite: bool
 ) -> str:
     """Write the sheet; returns what to say of it."""
-    from impasto.config.settings import load_config
+    from impasto.config.reading import load_config
     from impasto.data.folder import scan_pictures
     from impasto.errors import InputError
     from impasto.image.codec import read

@@ -35,7 +35,7 @@ def pack(
 
     from impasto.cli import screen
     from impasto.cli.progress import reading_pictures
-    from impasto.config.settings import load_config
+    from impasto.config.reading import load_config
     from impasto.data.named_sets import arriving, is_named
     from impasto.data.packing import pack_folder, pack_stream
     from impasto.errors import InputError

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from impasto.config.settings import DataConfig, ImageConfig
+from impasto.config.shared import DataConfig, ImageConfig
 from impasto.data.scan import Picture, Progress, Scan, content_hash, in_threads
 from impasto.errors import DataError, ImageError
 from impasto.files import cache_folder, sweep, temporary_folder

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from impasto.config.settings import DataConfig, ImageConfig
+from impasto.config.shared import DataConfig, ImageConfig
 from impasto.data.batches import Batches, Order, Shuffled, split
 from impasto.data.cache import Bytes, Indices, Pixels, open_pixels
 from impasto.data.duplicates import drop_duplicates, find_groups
@@ -91,6 +91,16 @@ class Dataset:
             "ignored": self.scan.ignored,
             "mean_colour": [round(float(c), 4) for c in np.mean([p.mean_colour for p in pictures], axis=0)],
             "themes": self.labels.counts,
+        }
+
+    def about(self) -> dict[str, Any]:
+        """What a model says of its pictures, ready for JSON."""
+        return {
+            "train_pictures": len(self.train_indices),
+            "holdout_pictures": len(self.holdout_indices),
+            "fingerprint": self.fingerprint,
+            "themes": list(self.themes),
+            "statistics": dict(self.statistics),
         }
 
     def batches(self, batch_size: int, seed: int, rank: int = 0, world: int = 1) -> Batches:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from impasto.config.settings import DataConfig, ImageConfig
+from impasto.config.shared import DataConfig, ImageConfig
 from impasto.data.colours import hex_colours
 from impasto.data.duplicates import find_duplicates
 from impasto.data.folder import hold_out

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from filelock import FileLock
 
-from impasto.config.settings import DataConfig
+from impasto.config.shared import DataConfig
 from impasto.data.packing import pack_stream
 from impasto.data.scan import Progress
 from impasto.data.shards import INDEX, Sample

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from impasto.config.settings import DataConfig, ImageConfig
+from impasto.config.shared import DataConfig, ImageConfig
 from impasto.data.folder import Dataset, open_folder, scan_pictures
 from impasto.data.named_sets import prepared
 from impasto.data.scan import Progress

@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from filelock import FileLock, Timeout
 
-from impasto.config.settings import DataConfig, ImageConfig
+from impasto.config.shared import DataConfig, ImageConfig
 from impasto.data.folder import scan_pictures
 from impasto.data.scan import Picture, Progress, Rejected, content_hash, examine, in_threads
 from impasto.data.shards import INDEX, Entry, Sample, Shard, ShardSet, add_sample, read_index, write_shard

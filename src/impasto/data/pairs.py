@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from impasto.config.settings import DataConfig, ImageConfig
+from impasto.config.shared import DataConfig, ImageConfig
 from impasto.data.batches import split
 from impasto.data.cache import Bytes, Indices, Offsets, Pixels, open_pixels
 from impasto.data.folder import Dataset, scan_pictures

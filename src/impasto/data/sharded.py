@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from filelock import FileLock
 
-from impasto.config.settings import DataConfig, ImageConfig
+from impasto.config.shared import DataConfig, ImageConfig
 from impasto.data import cache
 from impasto.data.batches import MIN_TRAIN_PICTURES, drawn_by_weight, split
 from impasto.data.cache import Bytes, Indices, Offsets, Pixels

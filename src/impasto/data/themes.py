@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import numpy.typing as npt
 
-from impasto.config.settings import DataConfig
+from impasto.config.shared import DataConfig
 from impasto.data.names import Finder, plain, split_names, unify
 from impasto.data.scan import Scan
 from impasto.data.theme_files import SUFFIXES, Row, read_table, read_text

@@ -7,7 +7,7 @@ from copy import deepcopy
 import torch
 from torch import Tensor, nn
 
-from impasto.config.settings import ImageConfig
+from impasto.config.shared import ImageConfig
 from impasto.nn.onnx_graph import traced
 from impasto.tasks.generation.generator import Generator, GrowingGenerator, ModulatedGenerator, near
 

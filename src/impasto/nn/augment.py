@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from impasto.config.settings import AugmentConfig
+from impasto.config.shared import AugmentConfig
 from impasto.nn import draws
 
 

@@ -14,7 +14,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from impasto.config.settings import LossConfig
+from impasto.config.shared import LossConfig
 from impasto.metrics.colour import energy_distance
 from impasto.nn.losses.adversarial import discriminator_loss, generator_compares, generator_loss
 from impasto.nn.losses.penalties import penalties

@@ -91,7 +91,7 @@ class Jobs:
         Raises `InputError` for what cannot be trained, `NotHere` for a folder or model that is not in the
         catalogue, and `Refused` (409) where as many run already as may.
         """
-        from impasto.config.settings import load_config
+        from impasto.config.reading import load_config
 
         pictures = self.catalogue.folder(plan.pictures)
         chosen = load_config(plan.preset or "default", _settings(plan))  # quick to refuse, before any process

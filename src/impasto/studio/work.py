@@ -121,7 +121,7 @@ def upscale(
 
 def inspect(folder: Path, size: int, check: Callable[[], None]) -> dict[str, Any]:
     """What is in a folder, and advice. Its place on this computer is nobody's business."""
-    from impasto.config.settings import load_config
+    from impasto.config.reading import load_config
     from impasto.data.inspect import inspect_folder
 
     themes = {"data.themes": "themes.json"} if (folder / "themes.json").is_file() else {}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from impasto.config.settings import Config
+    from impasto.config.shared import Config
     from impasto.training.model_card import ModelInfo
     from impasto.training.task import Task
 

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from impasto.config.overrides import parse_overrides
-from impasto.config.settings import Config, load_config, override
+from impasto.config.reading import load_config, override
+from impasto.config.shared import Config
 from impasto.errors import InputError
 from impasto.tasks import task_of
 from impasto.training import device as places
@@ -54,7 +55,7 @@ def look_ahead(
     else:
         config = load_config(preset, set_anew)
     task = task_of(config)
-    if task.small:
+    if not task.tries_memory:
         raise InputError("an upscaler learns from small windows: it fits anywhere", "leave --for out")
     choice, fabric = places.meet(config.train, launch.Arrangement())
     config = override(config, {"train.precision": choice.precision})

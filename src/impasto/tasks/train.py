@@ -56,16 +56,16 @@ def train(
     }
     settings |= {f"stop.{name}": value for name, value in limits.items() if value is not None}
     request = run.Request(
-        directory,
-        Path(out),
-        None if low is None else Path(low),
-        preset,
-        settings,
-        resume,
-        track,
-        devices,
-        nodes,
-        sinks,
-        progress,
+        directory=directory,
+        out=Path(out),
+        low=None if low is None else Path(low),
+        preset=preset,
+        settings=settings,
+        resume=resume,
+        track=track,
+        devices=devices,
+        nodes=nodes,
+        sinks=sinks,
+        progress=progress,
     )
     return run.train(request, task_of)

@@ -25,7 +25,8 @@ from torch import Tensor, nn
 
 from impasto import __version__
 from impasto.config.overrides import UNKNOWN
-from impasto.config.settings import Config, parse_config
+from impasto.config.reading import TREES, parse_config
+from impasto.config.shared import Config
 from impasto.errors import CheckpointError, ConfigError, DamagedError
 from impasto.files import parse_json, read_json, write_bytes_atomically
 from impasto.training.model_card import LICENCE, model_card
@@ -69,8 +70,8 @@ def licence_after(begun_with: str | None) -> str:
     """What holds for weights that were trained from those of `begun_with`, a shipped model or anything."""
     if begun_with not in shipped_models():
         return LICENCE
-    info = read_info(ZOO / str(begun_with))
-    return f"{LICENCE}\n\nThey began with those of {begun_with}, of which this holds: {info.licence}"
+    licence = read_json(ZOO / str(begun_with) / CARD)["licence"]
+    return f"{LICENCE}\n\nThey began with those of {begun_with}, of which this holds: {licence}"
 
 
 def save_model(folder: Path, weights: Mapping[str, Tensor], info: ModelInfo) -> None:
@@ -88,7 +89,9 @@ def save_model(folder: Path, weights: Mapping[str, Tensor], info: ModelInfo) -> 
 
 
 def load_model(
-    folder: Path, network_of: Callable[[Config], nn.Module]
+    folder: Path,
+    network_of: Callable[[Config], nn.Module],
+    trees: Mapping[str, type[Config]] = TREES,
 ) -> tuple[dict[str, Tensor], ModelInfo]:
     """The weights and their description. Raises `CheckpointError` for anything but a whole model folder.
 
@@ -102,7 +105,7 @@ def load_model(
         )
     with _within_memory(folder), _opened(weights) as file:  # once: a run may replace it at any time
         tree, text, digest = _description(card, file.metadata() or {})
-        info = _model_info(tree, card)
+        info = _model_info(tree, card, trees)
         shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
         _check_shapes(shapes, network_of, info.config, weights)
         tensors = _tensors_in(file)
@@ -113,13 +116,6 @@ def load_model(
             if not bool(torch.isfinite(tensor.float()).all()):
                 raise DamagedError(f"'{weights}' is damaged: '{name}' holds numbers that are not finite")
     return tensors, info
-
-
-def read_info(folder: Path) -> ModelInfo:
-    """The description of a shipped model, without its weights. Raises `CheckpointError`."""
-    with _opened(folder / WEIGHTS) as file:
-        tree, _, _ = _description(folder / CARD, file.metadata() or {})
-    return _model_info(tree, folder / CARD)
 
 
 def save_state(path: Path, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
@@ -152,13 +148,17 @@ def load_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return tensors, values
 
 
-def saved_config(tree: Any, path: Path, version: object = None) -> Config:
+def saved_config(
+    tree: Any, path: Path, version: object = None, trees: Mapping[str, type[Config]] = TREES
+) -> Config:
     """The config that a file holds, written by Impasto `version`. Raises `CheckpointError`.
 
     A setting that is unknown here is a newer one: whoever reads that did not type it. What version 0.1 did
     not know is as that version did it, so that its runs have the same pictures held out; what only that
     version knew, or a later one for a while, of how its own kind of model learnt, is left out.
     """
+    if isinstance(tree, dict) and "task" not in tree:
+        tree = _of_one_task(tree)
     if isinstance(tree, dict):
         tree = {key: value for key, value in tree.items() if key not in ("matching", "grow")}
     if isinstance(tree, dict) and isinstance(tree.get("distribution"), dict):
@@ -167,7 +167,7 @@ def saved_config(tree: Any, path: Path, version: object = None) -> Config:
     if isinstance(tree, dict) and isinstance(tree.get("data"), dict) and "together" not in tree["data"]:
         tree = tree | {"data": tree["data"] | {"together": "copies"}}
     try:
-        return parse_config(tree)
+        return parse_config(tree, trees)
     except ConfigError as error:
         if not error.message.startswith(UNKNOWN):
             raise CheckpointError(f"'{path}' does not describe a model: {error.message}") from None
@@ -176,6 +176,15 @@ def saved_config(tree: Any, path: Path, version: object = None) -> Config:
             f"'{path}' was written by {wrote}, and this is {__version__}: {error.message}",
             "update it: pip install -U impasto",
         ) from None
+
+
+def _of_one_task(tree: dict[str, Any]) -> dict[str, Any]:
+    """What versions before 0.2 wrote, one config for both tasks, as the config of the one that it is of."""
+    model = tree.get("model")
+    enlarges = isinstance(model, dict) and model.get("kind") in ("compact", "srresnet")
+    others = "distribution" if enlarges else "restoration"
+    kept = {key: value for key, value in tree.items() if key != others}
+    return kept | {"task": "upscaling" if enlarges else "generation"}
 
 
 def load_weights(module: Any, weights: Mapping[str, Tensor], path: Path) -> None:
@@ -266,10 +275,10 @@ def _canonical(tree: Mapping[str, Any]) -> str:
     return json.dumps(tree, sort_keys=True, separators=(",", ":"))
 
 
-def _model_info(tree: Mapping[str, Any], path: Path) -> ModelInfo:
+def _model_info(tree: Mapping[str, Any], path: Path, trees: Mapping[str, type[Config]]) -> ModelInfo:
     try:
         told = {key: tree[key] for key in ModelInfo.__dataclass_fields__ if key != "config"}
-        config = saved_config(tree["config"], path, tree.get("impasto_version"))
+        config = saved_config(tree["config"], path, tree.get("impasto_version"), trees)
     except KeyError as error:
         raise CheckpointError(f"'{path}' does not describe a model: it has no {error}") from None
     maps = ("data", "metrics", "conditions")

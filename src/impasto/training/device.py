@@ -13,7 +13,7 @@ from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import Tensor, nn
 
 from impasto.arithmetic import bfloat16_speedup
-from impasto.config.settings import TrainConfig
+from impasto.config.shared import TrainConfig
 from impasto.errors import ConfigError
 from impasto.training.distributed import ranks
 from impasto.training.distributed.launch import STORE, Arrangement

@@ -13,7 +13,7 @@ import torch
 from impasto import __version__
 from impasto.adaptive_threads import BETTER, BUSY, counts_to_try, probe_speeds
 from impasto.arithmetic import bfloat16_speedup
-from impasto.config.settings import TrainConfig
+from impasto.config.shared import TrainConfig
 from impasto.files import cache_folder
 from impasto.metrics.inception import find_inception_weights
 from impasto.training.device import choose

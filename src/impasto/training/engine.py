@@ -12,9 +12,9 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from impasto.adaptive_threads import AdaptiveThreads, Change, watch
-from impasto.config.settings import Config, OptimizerConfig, override
+from impasto.config.reading import override
+from impasto.config.shared import Config, OptimizerConfig
 from impasto.errors import TrainingError
-from impasto.image.codec import to_tensor
 from impasto.training import state as states
 from impasto.training.checkpoints import ModelInfo, licence_after, save_model, shipped_models
 from impasto.training.distributed import ranks
@@ -130,8 +130,7 @@ class Engine:
         return stats
 
     def _next_batch(self) -> Tensor:
-        images = to_tensor(self.state.batches.next(), self.fabric.device)
-        return images.contiguous(memory_format=torch.channels_last)
+        return self.learner.tensor(self.state.batches.next(), self.fabric.device)
 
     def _set_rates(self) -> None:
         cfg, state = self.ward.treated.optimizer, self.state

@@ -7,7 +7,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from impasto.config.settings import LossConfig
+from impasto.config.shared import LossConfig
 from impasto.nn.discriminator import Discriminator
 from impasto.nn.losses.adversarial import discriminator_loss, leaves_zero_undetermined
 from impasto.nn.losses.penalties import Penalties, differentiates, penalties
@@ -26,10 +26,11 @@ class StepStats:
     r1: Tensor
     r2: Tensor
     gradient_penalty: Tensor
-    reconstruction: Tensor  # how differently both sides are distributed; 0 where the step does not look
     real_logit: Tensor
     fake_logit: Tensor
     spread: Tensor  # how far the generated pictures of the batch lie apart, over how far the real ones do
+    # How differently both sides are distributed; 0 where the step does not look.
+    reconstruction: Tensor = torch.zeros(())
 
 
 def mean_of_all(stats: StepStats) -> StepStats:

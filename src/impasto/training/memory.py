@@ -12,13 +12,12 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from impasto.config.settings import Config, TrainConfig, override
-from impasto.data.folder import Dataset
+from impasto.config.reading import override
+from impasto.config.shared import Config, TrainConfig
 from impasto.errors import ConfigError
-from impasto.image.codec import to_tensor
 from impasto.training import state as states
 from impasto.training.distributed import ranks
-from impasto.training.task import Learner, Task
+from impasto.training.task import Data, Learner, Task
 
 TRIED = (2, 6)  # pictures in a batch
 MORE = 1.15  # than tensors take: scratch of convolutions, and what the allocator keeps between sizes
@@ -38,9 +37,9 @@ class Need:
         return self.fixed + pictures * self.per_picture
 
 
-def measure(config: Config, dataset: Dataset, fabric: Fabric, task: Task, learner: Learner) -> Need:
+def measure(config: Config, data: Data, fabric: Fabric, task: Task, learner: Learner) -> Need:
     """Make a step with few pictures and one with some more, by other networks of the same form."""
-    few, more = (_most_in_a_step(config, dataset, fabric, task, learner, count) for count in TRIED)
+    few, more = (_most_in_a_step(config, data, fabric, task, learner, count) for count in TRIED)
     per_picture = max(0.0, (more - few) / (TRIED[1] - TRIED[0]))
     return Need(MORE * max(0.0, few - TRIED[0] * per_picture), MORE * per_picture)
 
@@ -71,11 +70,11 @@ class Outlook:
         return need.of(self.batch // self.parts)
 
 
-def look_ahead(config: Config, dataset: Dataset, fabric: Fabric, task: Task, learner: Learner) -> Outlook:
+def look_ahead(config: Config, data: Data, fabric: Fabric, task: Task, learner: Learner) -> Outlook:
     """Whole batches and nothing computed twice if that fits; else twice; else in parts, too."""
     batch, free = config.train.batch_size // ranks.world_size(), room(fabric.device)
     plain, thrifty = (
-        measure(override(config, {"train.recompute": recompute}), dataset, fabric, task, learner)
+        measure(override(config, {"train.recompute": recompute}), data, fabric, task, learner)
         for recompute in (False, True)
     )
     asked, parts = config.train.recompute, config.train.parts
@@ -87,7 +86,7 @@ def look_ahead(config: Config, dataset: Dataset, fabric: Fabric, task: Task, lea
     return Outlook(batch, plain, thrifty, free, recompute, fewest, fits)
 
 
-def settled(config: Config, dataset: Dataset, fabric: Fabric, task: Task, learner: Learner) -> Config:
+def settled(config: Config, data: Data, fabric: Fabric, task: Task, learner: Learner) -> Config:
     """The config with `train.recompute` and `train.parts`: as asked for, or as memory asks.
 
     Raises `ConfigError` for a number of parts that does not divide what each process has of a batch.
@@ -100,8 +99,8 @@ def settled(config: Config, dataset: Dataset, fabric: Fabric, task: Task, learne
             "leave train.parts out: it is chosen by the memory that is free",
         )
     open_ = train.recompute is None or not train.parts
-    if open_ and not task.small and batch * config.image.size**2 > SMALL:
-        found = look_ahead(config, dataset, fabric, task, learner)
+    if open_ and task.tries_memory and batch * config.image.size**2 > SMALL:
+        found = look_ahead(config, data, fabric, task, learner)
         recompute, parts = ranks.broadcast((found.recompute, found.parts))
     chosen = {"recompute": recompute, "parts": parts}
     return config.model_copy(update={"train": train.model_copy(update=chosen)})
@@ -137,17 +136,17 @@ def _read(path: Path) -> str:
 
 
 def _most_in_a_step(
-    config: Config, dataset: Dataset, fabric: Fabric, task: Task, learner: Learner, count: int
+    config: Config, data: Data, fabric: Fabric, task: Task, learner: Learner, count: int
 ) -> float:
     """Bytes at the fullest moment of a step with `count` pictures in each process."""
     size = count * ranks.world_size()
     small = override(config, {"train.batch_size": size, "train.parts": 1})
-    batches = dataset.batches(size, config.train.seed, ranks.rank(), ranks.world_size())
+    batches = data.batches(size, config.train.seed, ranks.rank(), ranks.world_size())
     state = states.create_state(task, small, batches, fabric)
     state.images_seen = 10**9  # a generator that grows is grown
 
     def next_batch() -> Tensor:
-        return to_tensor(batches.next(), fabric.device).contiguous(memory_format=torch.channels_last)
+        return learner.tensor(batches.next(), fabric.device)
 
     return _peak(lambda: learner.step(state, small, next_batch), fabric.device)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from impasto import __version__
-from impasto.config.settings import Config
+from impasto.config.shared import Config
 
 LICENCE = (
     "The weights were trained on the pictures of whoever trained them. Whether they may be passed on "
@@ -31,7 +31,8 @@ def model_card(info: ModelInfo) -> str:
 
     config = info.config
     return render(
-        "card.md", model=config.model, image=config.image, preset=config.preset, learnt=config.restoration,
+        "card.md", model=config.model, image=config.image, preset=config.preset,
+        learnt=getattr(config, "restoration", None),
         data=info.data, seen=info.images_seen, metrics=info.metrics, licence=info.licence,
         version=__version__,
     )  # fmt: skip

@@ -25,8 +25,8 @@ from filelock import FileLock, Timeout
 from lightning_fabric import Fabric
 
 from impasto.adaptive_threads import AdaptiveThreads, count_is_fixed
-from impasto.config.settings import Config, TrainConfig, load_config, override
-from impasto.data.folder import Dataset
+from impasto.config.reading import TREES, load_config, override
+from impasto.config.shared import Config, TrainConfig
 from impasto.data.inspect import choose_preset
 from impasto.data.opening import pictures_in
 from impasto.errors import CheckpointError, ConfigError, DamagedError, InputError, TrainingError
@@ -42,7 +42,7 @@ from impasto.training.logging.trackers import check_trackers, open_trackers
 from impasto.training.signals import stopping_on_signals
 from impasto.training.state import STATE_FILE, TrainingState
 from impasto.training.stopping import Reason, describe
-from impasto.training.task import Learner, Progress, Task
+from impasto.training.task import Data, Learner, Progress, Task
 
 # On resuming only these may be set anew: anything else would make it another run.
 RESETTABLE = (
@@ -84,7 +84,8 @@ class Request:
     directory: str | Path
     out: Path
     low: Path | None = None
-    preset: str | None = None
+    preset: str | None = None  # without it, the number of pictures chooses one
+    config: Config | None = None  # in place of a preset
     settings: Mapping[str, Any] = field(default_factory=dict)
     resume: bool = False
     track: Sequence[str] = ()
@@ -92,6 +93,7 @@ class Request:
     nodes: int | None = None
     sinks: Sequence[Sink] = ()
     progress: Progress | None = None
+    trees: Mapping[str, type[Config]] = field(default_factory=lambda: TREES)  # configs, by task
 
 
 def train(request: Request, task_of: Callable[[Config], Task]) -> Run:
@@ -120,26 +122,26 @@ def train(request: Request, task_of: Callable[[Config], Task]) -> Run:
         pinned = config.train.model_copy(update={"precision": choice.precision})
         config = config.model_copy(update={"train": pinned})
         with ranks.first_rank_first():  # the others find the cache that it makes
-            dataset = task.open_data(request.directory, request.low, config, request.progress)
+            data = task.open_data(request.directory, request.low, config, request.progress)
         if not resuming:
-            config = task.with_data(config, dataset)
-        state = _state(task, config, dataset, fabric, out if resuming else None)
+            config = task.with_data(config, data)
+        state = _state(task, config, data, fabric, out if resuming else None)
         stack.callback(torch.set_num_threads, torch.get_num_threads())
         threads = _threads(config.train, choice.device, state)
-        learner = task.start(config, state, fabric, dataset, first=not resuming, threads=threads)
-        config = memory.settled(config, dataset, fabric, task, learner)
+        learner = task.start(config, state, fabric, data, first=not resuming, threads=threads)
+        config = memory.settled(config, data, fabric, task, learner)
         states.save_memory(state.generator, config.train)
         ranks.broadcast_tensors(t for _, m in state.modules() for t in (*m.parameters(), *m.buffers()))
         interrupted = stack.enter_context(stopping_on_signals())
         sinks: Sequence[Sink] = ()
         if ranks.is_first_rank():
             sinks = (_listeners(request, config, state, stack),)
-            told = _started(task, config, state, learner, dataset, choice, resuming)
+            told = _started(task, config, state, learner, data, choice, resuming)
             sinks[0](replace(told, preset_reason=why, threads=threads.count))
             if state.threads not in (None, threads.count):
                 sinks[0](ThreadsChanged(state.images_seen, state.threads, threads.count, ON_RESUMING))
             state.threads = threads.count
-        engine = Engine(config, state, fabric, learner, out, _about(dataset), sinks, interrupted, threads)
+        engine = Engine(config, state, fabric, learner, out, data.about(), sinks, interrupted, threads)
         reason = engine.fit()
     return Run(out, task.name, reason, state.images_seen, state.seconds, state.evaluations, state.best)
 
@@ -147,7 +149,9 @@ def train(request: Request, task_of: Callable[[Config], Task]) -> Run:
 def _asked_for(request: Request, resuming: bool) -> tuple[Config, str]:
     """The config of a run, and why it has its preset. Without a limit it ends when it has converged."""
     if resuming:
-        config, why = _resumed_config(request.out, request.preset, request.settings), "the run's own"
+        config, why = _resumed_config(request), "the run's own"
+    elif request.config is not None:
+        config, why = override(request.config, request.settings), "as asked"
     elif request.preset is not None:
         config, why = load_config(request.preset, request.settings), "as asked"
     else:
@@ -169,15 +173,13 @@ def config_for(
     return load_config(choice.preset, settings), choice.reason
 
 
-def _state(
-    task: Task, config: Config, dataset: Dataset, fabric: Fabric, resumed: Path | None
-) -> TrainingState:
+def _state(task: Task, config: Config, data: Data, fabric: Fabric, resumed: Path | None) -> TrainingState:
     """The state of a new run, or the one that the run in `resumed` was left in."""
-    batches = dataset.batches(config.train.batch_size, config.train.seed, ranks.rank(), ranks.world_size())
+    batches = data.batches(config.train.batch_size, config.train.seed, ranks.rank(), ranks.world_size())
     state = states.create_state(task, config, batches, fabric)
     if resumed is not None:
         with _pointing_to_snapshots(resumed):
-            states.restore(state, resumed / STATE_FILE, dataset.fingerprint, dataset.notes)
+            states.restore(state, resumed / STATE_FILE, data.fingerprint, data.notes)
     elif config.train.begin_with:
         states.begin_with(state, task, config, config.train.begin_with)
     return state
@@ -202,7 +204,7 @@ def _started(
     config: Config,
     state: TrainingState,
     learner: Learner,
-    dataset: Dataset,
+    data: Data,
     choice: places.Choice,
     resuming: bool,
 ) -> Started:
@@ -215,14 +217,14 @@ def _started(
         precision=choice.precision,
         reason=choice.reason,
         threads=0,
-        train_pictures=len(dataset.train_indices),
-        holdout_pictures=len(dataset.holdout_indices),
+        train_pictures=len(data.train_indices),
+        holdout_pictures=len(data.holdout_indices),
         generator_parameters=learner.kept_parameters(state),
         discriminator_parameters=sum(p.numel() for p in state.discriminator.parameters()),
         resumed=resuming,
         stops_when=describe(config.stop),
         memory=memory.describe(config.train),
-        notes=dataset.notes,
+        notes=data.notes,
     )
 
 
@@ -305,10 +307,11 @@ def _is_whole(path: Path) -> bool:
     return True
 
 
-def _resumed_config(out: Path, preset: str | None, set_anew: Mapping[str, Any]) -> Config:
+def _resumed_config(request: Request) -> Config:
     """The run's own settings, with what may change set anew. To repeat a setting is no change."""
+    out, preset, set_anew = request.out, request.preset, request.settings
     with _pointing_to_snapshots(out):
-        saved = states.saved_config(out / STATE_FILE)
+        saved = states.saved_config(out / STATE_FILE, request.trees)
     if preset is not None and preset != saved.preset:
         raise ConfigError(f"this run has preset '{saved.preset}', not '{preset}'", "start a new run for that")
     if any(key in set_anew for key in LIMITS):  # a new limit replaces the old ones, all of them
@@ -321,13 +324,3 @@ def _resumed_config(out: Path, preset: str | None, set_anew: Mapping[str, Any]) 
                 f"a run keeps its settings: '{key}' cannot change on resuming", "start a new run"
             )
     return config
-
-
-def _about(dataset: Dataset) -> dict[str, Any]:
-    return {
-        "train_pictures": len(dataset.train_indices),
-        "holdout_pictures": len(dataset.holdout_indices),
-        "fingerprint": dataset.fingerprint,
-        "themes": list(dataset.themes),
-        "statistics": dict(dataset.statistics),
-    }

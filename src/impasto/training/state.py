@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
 from impasto import __version__
-from impasto.config.descriptors import ModelConfig
-from impasto.config.settings import Config, EmaConfig, OptimizerConfig, TrainConfig
+from impasto.config.reading import TREES
+from impasto.config.shared import Config, EmaConfig, NetworkConfig, OptimizerConfig, TrainConfig
 from impasto.data.batches import Batches
 from impasto.errors import CheckpointError
 from impasto.nn import draws
@@ -182,13 +182,13 @@ def save(state: TrainingState, path: Path, config: Config, fingerprint: str) -> 
     save_state(path, tensors, values)
 
 
-def saved_config(path: Path) -> Config:
+def saved_config(path: Path, trees: Mapping[str, type[Config]] = TREES) -> Config:
     """The config that the state was saved with. Raises `CheckpointError`."""
-    return _config_of(load_state(path)[1], path)
+    return _config_of(load_state(path)[1], path, trees)
 
 
-def _config_of(values: Mapping[str, Any], path: Path) -> Config:
-    return checkpoints.saved_config(values.get("config"), path, values.get("impasto_version"))
+def _config_of(values: Mapping[str, Any], path: Path, trees: Mapping[str, type[Config]] = TREES) -> Config:
+    return checkpoints.saved_config(values.get("config"), path, values.get("impasto_version"), trees)
 
 
 def begin_with(state: TrainingState, task: "Task", config: Config, source: str) -> None:
@@ -216,7 +216,7 @@ def begin_with(state: TrainingState, task: "Task", config: Config, source: str) 
 OTHERS = ("discriminator", "spectral", "expand", "head", "pyramid", "whitened", "themes")
 
 
-def _check_shape(theirs: ModelConfig, ours: ModelConfig, source: str) -> None:
+def _check_shape(theirs: NetworkConfig, ours: NetworkConfig, source: str) -> None:
     """Raise `CheckpointError` where generators differ, with what to set."""
     found, wanted = theirs.model_dump(), ours.model_dump()
     others = {

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from impasto.config.settings import StopConfig
+from impasto.config.shared import StopConfig
 from impasto.training.ranking import scored, scores_of
 
 

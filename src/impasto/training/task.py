@@ -1,21 +1,59 @@
 """The spine: what the engine asks of whatever can be learnt. `tasks/` has a folder for each answer."""
 
-from collections.abc import Callable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
+import torch
 from lightning_fabric import Fabric
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from impasto.adaptive_threads import AdaptiveThreads
-from impasto.config.settings import Config
-from impasto.data.folder import Dataset
+from impasto.config.shared import Config
+from impasto.data.batches import Batches
+from impasto.data.cache import Indices
+from impasto.image.codec import to_tensor
 from impasto.nn.discriminator import Discriminator
+from impasto.training.checkpoints import load_weights
 from impasto.training.game import StepStats
 from impasto.training.logging.events import Event
 from impasto.training.state import TrainingState
 
 Progress = Callable[[str, int, int], None]  # what is done, how much of it, of how much
+
+
+class Data(Protocol):
+    """What is learnt from. `fingerprint` says whether it is still the same when a run goes on."""
+
+    @property
+    def train_indices(self) -> Indices:
+        """Which of it is learnt from."""
+        ...
+
+    @property
+    def holdout_indices(self) -> Indices:
+        """Which of it never trains."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of the contents and of how they are read."""
+        ...
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of how it was read."""
+        ...
+
+    def batches(self, batch_size: int, seed: int, rank: int = 0, world: int = 1) -> Batches:
+        """Endless batches to learn from, or a process's part of them."""
+        ...
+
+    def about(self) -> dict[str, Any]:
+        """What a model says of it, ready for JSON."""
+        ...
 
 
 class Measurement(Protocol):
@@ -35,60 +73,81 @@ class Measurement(Protocol):
         ...
 
 
-class Learner(Protocol):
+class Learner(ABC):
     """A task at work in one run: one step, one look, one measurement."""
 
+    @abstractmethod
     def step(self, state: TrainingState, config: Config, next_batch: Callable[[], Tensor]) -> StepStats:
-        """Both networks learn from `next_batch`, (B, C, size, size) in [-1, 1], as `config` says."""
-        ...
+        """Both networks learn from what `next_batch` gives, as `config` says."""
 
+    @abstractmethod
     def show(self, state: TrainingState, folder: Path) -> Path:
         """Write a picture of what the averaged network makes now, named by images seen."""
-        ...
 
+    @abstractmethod
     def measure(self, state: TrainingState) -> Measurement:
-        """Compare what it makes with pictures that never train."""
-        ...
+        """Compare what it makes with what never trains."""
+
+    def tensor(self, rows: NDArray[Any], device: torch.device) -> Tensor:
+        """A batch as networks see it: of pictures (B, H, W, C) uint8, (B, C, H, W) in [-1, 1]."""
+        return to_tensor(rows, device).contiguous(memory_format=torch.channels_last)
 
     def weights(self, state: TrainingState) -> Mapping[str, Tensor]:
-        """What a model folder holds of the averaged network."""
-        ...
+        """What a model folder holds of the averaged network: all of its weights."""
+        return state.average.state_dict()
 
     def kept_parameters(self, state: TrainingState) -> int:
         """How many weights those are."""
-        ...
+        return sum(p.numel() for p in state.average.parameters())
 
 
-class Task(Protocol):
+class Task(ABC):
     """Something that can be learnt, from its data to its model file. It holds nothing of a run."""
 
-    name: str  # as events, cards and the studio call it
-    small: bool  # whether a batch fits into any memory: then none is tried for
+    name: ClassVar[str]  # as `Config.task`, events, cards and the studio call it
+    tries_memory: ClassVar[bool] = True  # whether a batch may be too large for it
 
-    def check(self, config: Config) -> None:
-        """Raise `ConfigError` for what can be used and no longer trained."""
-        ...
-
+    @abstractmethod
     def open_data(
         self, directory: str | Path, low: Path | None, config: Config, progress: Progress | None
-    ) -> Dataset:
-        """The pictures of a run; `low` is the folder of what they are to be made from, where there is one."""
-        ...
+    ) -> Data:
+        """What a run learns from; `low` is the folder of what it is to be made from, where there is one."""
 
-    def with_data(self, config: Config, dataset: Dataset) -> Config:
-        """With what a new run takes from its pictures, such as the names of their themes."""
-        ...
-
+    @abstractmethod
     def build(self, config: Config) -> tuple[nn.Module, Discriminator]:
         """Both networks, freshly initialised by torch's global generator of random numbers."""
-        ...
 
+    @abstractmethod
     def saved_network(self, config: Config) -> nn.Module:
         """A network whose weights are those of a model folder.
 
         Raises `CheckpointError` for another task's, with words that go on after the model's name.
         """
-        ...
+
+    @abstractmethod
+    def start(
+        self,
+        config: Config,
+        state: TrainingState,
+        fabric: Fabric,
+        data: Any,
+        *,
+        first: bool,
+        threads: AdaptiveThreads | None = None,
+    ) -> Learner:
+        """What the engine is to run; before the `first` step of a run it may give the networks their start.
+
+        `data` is what `open_data` gave. `threads` also compute what evaluations need beside the averaged
+        network.
+        """
+
+    def check(self, config: Config) -> None:
+        """Raise `ConfigError` for what can be used and no longer trained."""
+        return
+
+    def with_data(self, config: Config, data: Any) -> Config:
+        """With what a new run takes from its data, such as the names of themes."""
+        return config
 
     def take(
         self, average: nn.Module, weights: dict[str, Tensor], theirs: Config, ours: Config, *, saved: bool
@@ -97,24 +156,8 @@ class Task(Protocol):
 
         Their networks have the same form. Raises `CheckpointError`.
         """
-        ...
+        load_weights(average, weights, Path(ours.train.begin_with or ""))
 
-    def start(
-        self,
-        config: Config,
-        state: TrainingState,
-        fabric: Fabric,
-        dataset: Dataset,
-        *,
-        first: bool,
-        threads: AdaptiveThreads | None = None,
-    ) -> Learner:
-        """What the engine is to run; before the `first` step of a run it may give the networks their start.
-
-        `threads` also compute what the evaluations need beside the averaged network.
-        """
-        ...
-
-    def follows(self, model: Path) -> tuple[str, ...]:
+    def follows(self, model: Path) -> Sequence[str]:
         """The words of the command that uses a model, for whoever has just trained it."""
-        ...
+        return ()

@@ -8,7 +8,8 @@ import torch
 from lightning_fabric import Fabric
 from safetensors.torch import load_file
 
-from impasto.config.settings import Adversarial, load_config
+from impasto.config.reading import load_config
+from impasto.config.shared import Adversarial
 from impasto.nn.losses.adversarial import leaves_zero_undetermined
 from impasto.tasks import task_of
 from impasto.tasks.generation.gan_step import gan_step

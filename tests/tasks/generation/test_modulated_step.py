@@ -5,7 +5,7 @@ import torch
 from lightning_fabric import Fabric
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from impasto.config.settings import load_config
+from impasto.config.reading import load_config
 from impasto.tasks import task_of
 from impasto.tasks.generation.modulated_step import ModulatedStep, players, themes_alike
 from impasto.training import state as states

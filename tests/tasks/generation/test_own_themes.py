@@ -5,8 +5,8 @@ import itertools
 import pytest
 import torch
 
-from impasto.config.descriptors import ModulatedConfig
-from impasto.config.settings import ImageConfig
+from impasto.config.generation import ModulatedConfig
+from impasto.config.shared import ImageConfig
 from impasto.tasks.generation.generator import ModulatedGenerator
 
 

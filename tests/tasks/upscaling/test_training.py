@@ -12,7 +12,8 @@ from rich.console import Console
 from safetensors.torch import load_file
 
 import impasto
-from impasto.config.settings import RestorationConfig, load_config
+from impasto.config.reading import load_config
+from impasto.config.upscaling import RestorationConfig
 from impasto.errors import CheckpointError, ConfigError, DataError
 from impasto.tasks import load_model
 from impasto.tasks.upscaling.degradations import MARGIN

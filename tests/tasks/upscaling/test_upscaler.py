@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from impasto.config.descriptors import CompactConfig, SrresnetConfig
-from impasto.config.settings import ImageConfig
+from impasto.config.shared import ImageConfig
+from impasto.config.upscaling import CompactConfig, SrresnetConfig
 from impasto.tasks.generation.networks import build_discriminator
 from impasto.tasks.upscaling.networks import build_upscaler
 

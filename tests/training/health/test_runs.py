@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 import impasto
-from impasto.config.settings import load_config
+from impasto.config.reading import load_config
 from impasto.errors import TrainingError
 from impasto.tasks.generation import learner
 from impasto.tasks.generation.judge import Signs

@@ -10,7 +10,7 @@ from typing import assert_never
 from torch import Tensor
 from torch.nn.functional import relu, softplus
 
-from impasto.config.settings import Adversarial
+from impasto.config.shared import Adversarial
 
 
 def leaves_zero_undetermined(kind: Adversarial) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from impasto.config.settings import LossConfig
+from impasto.config.shared import LossConfig
 from impasto.nn import draws
 
 Critic = Callable[[Tensor], Tensor]  # pictures (B, ...) -> logits (B,) or (B, N)

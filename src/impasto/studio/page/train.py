@@ -249,7 +249,7 @@ def _looked_over(desk: Desk, name: str | None) -> tuple[str, str]:
 
 def _unfit(desk: Desk, name: str) -> str:
     """Why pictures cannot be trained on; nothing for those that can."""
-    from impasto.config.settings import load_config
+    from impasto.config.reading import load_config
     from impasto.data.batches import split
     from impasto.data.scan import scan_folder
 

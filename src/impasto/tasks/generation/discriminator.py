@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from impasto.config.descriptors import DcganConfig, MlpConfig, ModulatedConfig, ResidualConfig
-from impasto.config.settings import ImageConfig
+from impasto.config.generation import DcganConfig, MlpConfig, ModulatedConfig, ResidualConfig
+from impasto.config.shared import ImageConfig
 from impasto.nn.discriminator import Discriminator
 from impasto.nn.layers import LEAK, ResidualBlock, conv, downsample, leaky, linear
 from impasto.nn.pyramid import CHANNELS, Pyramid, map_sides

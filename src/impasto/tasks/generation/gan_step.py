@@ -7,7 +7,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from impasto.config.settings import AugmentConfig, LossConfig
+from impasto.config.shared import AugmentConfig, LossConfig
 from impasto.nn.augment import augment
 from impasto.nn.losses.adversarial import generator_compares, generator_loss
 from impasto.tasks.generation.generator import Generator

@@ -16,14 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from impasto.config.descriptors import (
-    DcganConfig,
-    MlpConfig,
-    ModulatedConfig,
-    ProjectedConfig,
-    ResidualConfig,
-)
-from impasto.config.settings import ImageConfig
+from impasto.config.generation import DcganConfig, MlpConfig, ModulatedConfig, ProjectedConfig, ResidualConfig
+from impasto.config.shared import ImageConfig
 from impasto.nn import draws
 from impasto.nn.layers import (
     Modulation,

@@ -1,6 +1,6 @@
 """A generator in training: a game, and for some networks something to learn beside it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -9,8 +9,8 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from impasto.config.descriptors import ModulatedConfig
-from impasto.config.settings import Config
+from impasto.config.generation import GenerationConfig, ModulatedConfig
+from impasto.config.shared import Config
 from impasto.data.cache import Indices
 from impasto.data.themes import Floats
 from impasto.image.files import grid, save
@@ -21,12 +21,13 @@ from impasto.tasks.generation.modulated_step import ModulatedStep
 from impasto.tasks.generation.rendering import render
 from impasto.training.game import StepStats
 from impasto.training.state import TrainingState
+from impasto.training.task import Learner
 
 GRID_SEEDS = range(48)
 
 
 @dataclass
-class GeneratorLearner:
+class GeneratorLearner(Learner):
     """See `task.Learner`.
 
     `themes` gives those of pictures by their indices, (n, T) ones and zeros.
@@ -38,6 +39,7 @@ class GeneratorLearner:
 
     def step(self, state: TrainingState, config: Config, next_batch: Callable[[], Tensor]) -> StepStats:
         """D learns and G learns once."""
+        config = cast(GenerationConfig, config)
         loss, parts = config.loss.at_size(config.image.size), max(1, config.train.parts)
         if isinstance(config.model, ModulatedConfig):
             game = ModulatedStep(self.fabric, state, loss, config.distribution, config.augment)
@@ -60,14 +62,6 @@ class GeneratorLearner:
     def measure(self, state: TrainingState) -> Measurement:
         """The distance to the hold-out, and the signs of health."""
         return self.judge.measure(average(state), state.discriminator)
-
-    def weights(self, state: TrainingState) -> Mapping[str, Tensor]:
-        """All of the averaged generator's."""
-        return state.average.state_dict()
-
-    def kept_parameters(self, state: TrainingState) -> int:
-        """All of the generator's."""
-        return sum(p.numel() for p in state.average.parameters())
 
 
 def average(state: TrainingState) -> Generator:

@@ -17,7 +17,8 @@ from lightning_fabric import Fabric
 from torch import Tensor
 from torch.nn import functional as F
 
-from impasto.config.settings import AugmentConfig, DistributionConfig, LossConfig
+from impasto.config.generation import DistributionConfig
+from impasto.config.shared import AugmentConfig, LossConfig
 from impasto.nn import draws
 from impasto.nn.augment import augment
 from impasto.nn.layers import overshoot, recomputed

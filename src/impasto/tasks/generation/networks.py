@@ -2,15 +2,16 @@
 
 from typing import assert_never
 
-from impasto.config.descriptors import (
+from impasto.config.generation import (
     DcganConfig,
+    GenerationConfig,
     GeneratorConfig,
     MlpConfig,
     ModulatedConfig,
     ProjectedConfig,
     ResidualConfig,
 )
-from impasto.config.settings import Config, ImageConfig
+from impasto.config.shared import Config, ImageConfig
 from impasto.errors import CheckpointError, ConfigError
 from impasto.nn.discriminator import Discriminator
 from impasto.nn.layers import spectrally_normalised
@@ -49,7 +50,7 @@ def build_generator(cfg: GeneratorConfig, image: ImageConfig) -> Generator:
 
 def saved_generator(config: Config) -> Generator:
     """The generator whose weights a model folder holds; raises as `Task.saved_network` does."""
-    if not isinstance(config.model, GeneratorConfig):
+    if not isinstance(config, GenerationConfig):
         raise CheckpointError(
             "is an upscaler: it makes pictures larger, not new ones", "`impasto upscale` uses it"
         )

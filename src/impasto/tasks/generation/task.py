@@ -9,8 +9,8 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from impasto.adaptive_threads import AdaptiveThreads
-from impasto.config.descriptors import GeneratorConfig, ModulatedConfig, ProjectedConfig
-from impasto.config.settings import Config
+from impasto.config.generation import GenerationConfig, ModulatedConfig, ProjectedConfig
+from impasto.config.shared import Config
 from impasto.data.folder import Dataset
 from impasto.data.opening import open_pictures
 from impasto.errors import InputError
@@ -27,9 +27,8 @@ from impasto.tasks.generation.networks import (
     not_trained,
     saved_generator,
 )
-from impasto.training.checkpoints import load_weights
 from impasto.training.state import TrainingState
-from impasto.training.task import Progress
+from impasto.training.task import Progress, Task
 
 # More would make every measurement slower and hardly steadier.
 MOST_HOLDOUT = 1_000
@@ -39,11 +38,10 @@ WHITENED = 1_024  # real pictures, by whose leading directions the rows that are
 SURVEYED = 32  # real pictures at a time, before the first step
 
 
-class Generation:
+class Generation(Task):
     """See `training.task.Task`."""
 
     name = "generation"
-    small = False
 
     def check(self, config: Config) -> None:
         """Models of version 0.1's kind are not trained."""
@@ -58,16 +56,16 @@ class Generation:
             raise InputError("pairs are for upscalers", "--preset upscale-x4 or another of them")
         return open_pictures(directory, config.data, config.image, seed=config.train.seed, progress=progress)
 
-    def with_data(self, config: Config, dataset: Dataset) -> Config:
+    def with_data(self, config: Config, data: Dataset) -> Config:
         """With the names of the pictures' themes, where the generator can be asked for them."""
-        names, model = dataset.themes, config.model
+        names, model = data.themes, config.model
         if not isinstance(model, ModulatedConfig) or len(names) < 2:
             return config
         return config.model_copy(update={"model": model.model_copy(update={"themes": names})})
 
     def build(self, config: Config) -> tuple[Generator, Discriminator]:
         """A generator and a discriminator."""
-        model = generator_config(config)
+        model = cast(GenerationConfig, config).model
         return build_generator(model, config.image), build_discriminator(model, config.image)
 
     def saved_network(self, config: Config) -> Generator:
@@ -85,41 +83,35 @@ class Generation:
             and mine.themes != other.themes
         ):
             weights = cast(ModulatedGenerator, average).with_own_themes(weights)
-        load_weights(average, weights, Path(ours.train.begin_with or ""))
+        super().take(average, weights, theirs, ours, saved=saved)
 
     def start(
         self,
         config: Config,
         state: TrainingState,
         fabric: Fabric,
-        dataset: Dataset,
+        data: Dataset,
         *,
         first: bool,
         threads: AdaptiveThreads | None = None,
     ) -> GeneratorLearner:
         """The game; before its first step D's scales and G's themes are found by some of the pictures."""
         judge = Judge(
-            dataset.holdout_pixels(MOST_HOLDOUT),
-            dataset.train_pixels(MOST_TRAINING, config.train.seed),
-            _sources(dataset, config.train.seed),
+            data.holdout_pixels(MOST_HOLDOUT),
+            data.train_pixels(MOST_TRAINING, config.train.seed),
+            _sources(data, config.train.seed),
             config.train.evaluate_samples,
             fabric.device,
-            _themes_of_holdout(dataset),
+            _themes_of_holdout(data),
             threads,
         )
         if first and isinstance(config.model, ModulatedConfig):
-            _prepare(config, state, dataset)
-        return GeneratorLearner(fabric, judge, dataset.themes_of)
+            _prepare(config, state, data)
+        return GeneratorLearner(fabric, judge, data.themes_of)
 
     def follows(self, model: Path) -> tuple[str, ...]:
         """New pictures."""
         return ("impasto", "generate", str(model), "--out", "new")
-
-
-def generator_config(config: Config) -> GeneratorConfig:
-    """What the config says of its networks."""
-    assert isinstance(config.model, GeneratorConfig)
-    return config.model
 
 
 def _prepare(config: Config, state: TrainingState, dataset: Dataset) -> None:

@@ -5,7 +5,7 @@ import itertools
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from impasto.config.descriptors import CompactConfig, SrresnetConfig
+from impasto.config.upscaling import CompactConfig, SrresnetConfig
 from impasto.nn.discriminator import Discriminator
 from impasto.nn.layers import LEAK, conv, leaky, linear
 

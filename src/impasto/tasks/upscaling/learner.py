@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from impasto.config.settings import Config, RestorationConfig
+from impasto.config.shared import Config
+from impasto.config.upscaling import RestorationConfig, UpscalingConfig
 from impasto.image.codec import to_tensor, to_uint8
 from impasto.image.files import grid, save
 from impasto.metrics.fidelity import feature_distance, luma, psnr, shaved, ssim
@@ -24,6 +25,7 @@ from impasto.tasks.upscaling.upscaler import CompactUpscaler, Upscaler
 from impasto.training.game import StepStats
 from impasto.training.logging.events import Compared
 from impasto.training.state import TrainingState
+from impasto.training.task import Learner
 
 MOST_COMPARED = 24  # held-out pictures, the middles of them: seconds for minutes of training
 COMPARED_PX = 256
@@ -31,7 +33,7 @@ SHOWN, SHOWN_PX = 4, 192
 
 
 @dataclass
-class UpscalerLearner:
+class UpscalerLearner(Learner):
     """See `task.Learner`."""
 
     fabric: Fabric
@@ -40,6 +42,7 @@ class UpscalerLearner:
 
     def step(self, state: TrainingState, config: Config, next_batch: Callable[[], Tensor]) -> StepStats:
         """G learns once, and D if it plays yet."""
+        config = cast(UpscalingConfig, config)
         loss = config.loss.at_size(config.image.size)
         return upscale_step(self.fabric, state, next_batch, loss, config.restoration, self.features)
 

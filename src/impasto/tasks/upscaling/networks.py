@@ -2,8 +2,8 @@
 
 from typing import assert_never
 
-from impasto.config.descriptors import CompactConfig, GeneratorConfig, SrresnetConfig, UpscalerConfig
-from impasto.config.settings import Config
+from impasto.config.shared import Config
+from impasto.config.upscaling import CompactConfig, SrresnetConfig, UpscalerConfig, UpscalingConfig
 from impasto.errors import CheckpointError
 from impasto.nn.discriminator import Discriminator
 from impasto.nn.layers import spectrally_normalised
@@ -24,7 +24,7 @@ def build_upscaler(cfg: UpscalerConfig, *, wide: bool = True) -> Upscaler:
 
 def saved_upscaler(config: Config) -> Upscaler:
     """The upscaler whose weights a model folder holds; raises as `Task.saved_network` does."""
-    if isinstance(config.model, GeneratorConfig):
+    if not isinstance(config, UpscalingConfig):
         raise CheckpointError("makes new pictures and does not enlarge any", "`impasto generate` uses it")
     return build_upscaler(config.model, wide=False)
 

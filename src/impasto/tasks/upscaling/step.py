@@ -8,7 +8,8 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from impasto.config.settings import LossConfig, RestorationConfig
+from impasto.config.shared import LossConfig
+from impasto.config.upscaling import RestorationConfig
 from impasto.nn.frozen import FrozenMaps
 from impasto.nn.losses.adversarial import generator_compares, generator_loss
 from impasto.nn.losses.matching import map_difference

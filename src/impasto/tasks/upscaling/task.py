@@ -1,14 +1,15 @@
 """The task of enlarging pictures."""
 
 from pathlib import Path
+from typing import cast
 
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from impasto.adaptive_threads import AdaptiveThreads
-from impasto.config.descriptors import GeneratorConfig, UpscalerConfig
-from impasto.config.settings import Config, RestorationConfig
+from impasto.config.shared import Config
+from impasto.config.upscaling import RestorationConfig, UpscalingConfig
 from impasto.data.folder import Dataset
 from impasto.data.opening import open_pictures
 from impasto.data.pairs import open_pairs
@@ -19,19 +20,15 @@ from impasto.nn.vgg import Vgg19
 from impasto.tasks.upscaling.learner import COMPARED_PX, MOST_COMPARED, UpscalerLearner, Yardstick
 from impasto.tasks.upscaling.networks import build_discriminator, build_upscaler, saved_upscaler
 from impasto.tasks.upscaling.upscaler import CompactUpscaler, Upscaler
-from impasto.training.checkpoints import load_weights
 from impasto.training.state import TrainingState
-from impasto.training.task import Progress
+from impasto.training.task import Progress, Task
 
 
-class Upscaling:
+class Upscaling(Task):
     """See `training.task.Task`."""
 
     name = "upscaling"
-    small = True  # it learns from small windows
-
-    def check(self, config: Config) -> None:
-        """All can be trained."""
+    tries_memory = False  # it learns from small windows
 
     def open_data(
         self, directory: str | Path, low: Path | None, config: Config, progress: Progress | None
@@ -40,18 +37,14 @@ class Upscaling:
         seed = config.train.seed
         if low is None:
             return open_pictures(directory, config.data, config.image, seed=seed, progress=progress)
-        scale = upscaler_config(config).scale
+        scale = cast(UpscalingConfig, config).model.scale
         return open_pairs(
             Path(directory), low, config.data, config.image, scale, seed=seed, progress=progress
         )
 
-    def with_data(self, config: Config, dataset: Dataset) -> Config:
-        """It takes nothing from its pictures."""
-        return config
-
     def build(self, config: Config) -> tuple[Upscaler, Discriminator]:
         """An upscaler and a discriminator."""
-        model = upscaler_config(config)
+        model = cast(UpscalingConfig, config).model
         return build_upscaler(model), build_discriminator(model)
 
     def saved_network(self, config: Config) -> Upscaler:
@@ -65,32 +58,27 @@ class Upscaling:
         if saved and isinstance(average, CompactUpscaler):
             average.hold(weights)
         else:
-            load_weights(average, weights, Path(ours.train.begin_with or ""))
+            super().take(average, weights, theirs, ours, saved=saved)
 
     def start(
         self,
         config: Config,
         state: TrainingState,
         fabric: Fabric,
-        dataset: Dataset,
+        data: Dataset,
         *,
         first: bool,
         threads: AdaptiveThreads | None = None,
     ) -> UpscalerLearner:
         """Fidelity to held-out windows is what is measured."""
-        holdout = dataset.holdout_windows(MOST_COMPARED, COMPARED_PX)
-        yardstick = Yardstick(holdout, upscaler_config(config).scale, config.restoration, fabric.device)
-        return UpscalerLearner(fabric, yardstick, _feature_network(config.restoration, fabric))
+        holdout = data.holdout_windows(MOST_COMPARED, COMPARED_PX)
+        model, restoration = cast(UpscalingConfig, config).model, cast(UpscalingConfig, config).restoration
+        yardstick = Yardstick(holdout, model.scale, restoration, fabric.device)
+        return UpscalerLearner(fabric, yardstick, _feature_network(restoration, fabric))
 
     def follows(self, model: Path) -> tuple[str, ...]:
         """Larger pictures."""
         return ("impasto", "upscale", "PICTURE", "--model", str(model), "--out", "larger")
-
-
-def upscaler_config(config: Config) -> UpscalerConfig:
-    """What the config says of its networks."""
-    assert not isinstance(config.model, GeneratorConfig)
-    return config.model
 
 
 def _feature_network(cfg: RestorationConfig, fabric: Fabric) -> FrozenMaps | None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from impasto.config.descriptors import CompactConfig, SrresnetConfig
+from impasto.config.upscaling import CompactConfig, SrresnetConfig
 
 SLOPE = 0.1  # of the negative side; learnt slopes (PReLU) took a tenth more time and brought nothing
 

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from impasto.config.settings import AugmentConfig, Config, LossConfig
+from impasto.config.shared import AugmentConfig, Config, LossConfig
 from impasto.training import state as states
 from impasto.training.health.diagnosis import Kind, Verdict
 from impasto.training.state import TrainingState

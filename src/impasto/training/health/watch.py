@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from impasto.config.settings import Config
+from impasto.config.shared import Config
 from impasto.nn.losses.adversarial import generator_is_linear
 from impasto.training import ranking
 from impasto.training import state as states

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 import impasto
-from impasto.config.settings import load_config
+from impasto.config.reading import load_config
 from impasto.errors import InputError
 from impasto.tasks.generation.generator import Generator
 from impasto.tasks.generation.networks import build_generator

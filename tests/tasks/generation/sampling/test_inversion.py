@@ -4,7 +4,7 @@ import torch
 from PIL import Image
 
 import impasto
-from impasto.config.settings import load_config
+from impasto.config.reading import load_config
 from impasto.image.files import from_pil
 from impasto.tasks.generation.networks import build_generator
 from impasto.tasks.generation.sampling.inversion import regress

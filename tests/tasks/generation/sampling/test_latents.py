@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from impasto.config.settings import load_config
+from impasto.config.reading import load_config
 from impasto.errors import InputError
 from impasto.tasks.generation.networks import build_generator
 from impasto.tasks.generation.sampling.latents import colouring_of, draw, latent_of, pack, slerp, unpack

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 import impasto
-from impasto.config.settings import load_config
+from impasto.config.reading import load_config
 from impasto.errors import CheckpointError, InputError
 from impasto.tasks.generation.networks import build_generator
 from impasto.tasks.generation.sampling.starts import parse_seeds

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from impasto.config.descriptors import CompactConfig
+from impasto.config.upscaling import CompactConfig
 from impasto.tasks.upscaling.inference import engines
 from impasto.tasks.upscaling.inference.engines import OpenvinoEngine, installed
 from impasto.tasks.upscaling.inference.onnx import to_onnx
@@ -18,7 +18,7 @@ PATIENCE_SECONDS = 240  # a process takes seconds; on a busy machine importing a
 _SCRIPT = """
 import sys, threading
 import numpy as np, torch
-from impasto.config.descriptors import CompactConfig
+from impasto.config.upscaling import CompactConfig
 from impasto.tasks.upscaling.inference.engines import OpenvinoEngine
 from impasto.tasks.upscaling.networks import build_upscaler
 

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from impasto import __version__
 from impasto.adaptive_threads import AdaptiveThreads, for_this_process, watch
-from impasto.config.descriptors import ModulatedConfig, ProjectedConfig
+from impasto.config.generation import ModulatedConfig, ProjectedConfig
 from impasto.data.colours import Colours, colours_asked
 from impasto.errors import InputError
 from impasto.files import replacing

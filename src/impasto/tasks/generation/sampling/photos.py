@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from impasto.config.settings import Config, DataConfig, ImageConfig
+from impasto.config.shared import Config, DataConfig, ImageConfig
 from impasto.data.opening import open_to_compare
 from impasto.errors import ImageError, InputError
 from impasto.image.codec import fit_square, grid, to_tensor

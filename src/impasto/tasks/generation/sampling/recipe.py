@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from impasto.config.descriptors import Frozen
+from impasto.config.types import Frozen
 from impasto.errors import ImageError, InputError
 from impasto.image.files import read_metadata
 

@@ -1,50 +1,34 @@
-"""What a network is, in numbers: a frozen descriptor for each kind; `tasks/build.py` builds from it."""
+"""The config of the task of making pictures from noise."""
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field, model_validator
 
-PositiveInt = Annotated[int, Field(gt=0)]
-PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Beta = Annotated[float, Field(ge=0, lt=1)]
+from impasto.config.shared import Config, NetworkConfig
+from impasto.config.types import Channels, Dims, Frozen, Layers, NonNegative, Share
 
-
-# Bounds of what a network may be: far above what can be trained, low enough that a description from anywhere
-# is laid out in a moment.
-Dims = Annotated[int, Field(gt=0, le=65_536)]
-Channels = Annotated[int, Field(gt=0, le=16_384)]
-Layers = Annotated[int, Field(gt=0, le=256)]
+SIZES = (16, 32, 64, 128, 256)
 
 
-class Frozen(BaseModel):
-    """Base of every part of the tree: immutable, and an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class MlpConfig(Frozen):
+class MlpConfig(NetworkConfig):
     """The multilayer-perceptron GAN (Goodfellow et al. 2014)."""
 
     kind: Literal["mlp"] = "mlp"
     latent_dim: Dims = 64
     prior: Literal["normal", "uniform"] = "normal"
     hidden: Annotated[tuple[Dims, ...], Field(max_length=64)] = (256, 512)
-    spectral_norm: bool = False  # of the discriminator
 
 
-class DcganConfig(Frozen):
+class DcganConfig(NetworkConfig):
     """Transposed convolutions against pooled convolutions (after Radford et al. 2016)."""
 
     kind: Literal["dcgan"] = "dcgan"
     latent_dim: Dims = 100
     prior: Literal["normal", "uniform"] = "normal"
     base_channels: Channels = 64
-    spectral_norm: bool = False  # of the discriminator
 
 
-class ResidualConfig(Frozen):
+class ResidualConfig(NetworkConfig):
     """Normalisation-free residual networks (after R3GAN, Huang et al. 2024).
 
     Channels are those at half the picture's size, the finest with residual blocks; they double with every
@@ -58,10 +42,9 @@ class ResidualConfig(Frozen):
     discriminator_channels: Annotated[int, Field(ge=2, le=16_384)] = 32
     max_channels: Channels = 256
     blocks: Layers = 1
-    spectral_norm: bool = False  # of the discriminator
 
 
-class ProjectedConfig(Frozen):
+class ProjectedConfig(NetworkConfig):
     """Version 0.1's generator, which draws around the latents of training pictures, its `exemplars`.
 
     It redraws them. Its models can be used, and none is trained any more; the settings are those that its
@@ -83,7 +66,7 @@ class ProjectedConfig(Frozen):
     spectral_norm: bool = True
 
 
-class ModulatedConfig(Frozen):
+class ModulatedConfig(NetworkConfig):
     """A generator whose latent steers every block, against heads on frozen features and on pixels.
 
     `generator_channels` are those at the picture's size; they double with every halving. The frozen network
@@ -112,34 +95,54 @@ class ModulatedConfig(Frozen):
         return len(self.themes)
 
 
-class CompactConfig(Frozen):
-    """A plain stack of 3x3 convolutions that enlarges (after SRVGG-compact of Real-ESRGAN, Wang et al. 2021).
+GeneratorConfig = MlpConfig | DcganConfig | ResidualConfig | ProjectedConfig | ModulatedConfig
 
-    It trains wide and is deployed narrow: each convolution is the product of one to `expand` times as many
-    channels and one back, plus the identity, multiplied out (SESR, Bhardwaj et al. 2022). The other player
-    is a U-Net with spectral norm, of `discriminator_channels` at half the size.
+
+class DistributionConfig(Frozen):
+    """What the generator of `model.kind=modulated` learns beside the game.
+
+    Weights of the energy distances between the batch that was generated and the batch of real pictures, as
+    thumbnails, in the frozen network's maps (nn/whitening.py) and at each of the `places` of these maps
+    alone; and of the mean square by which values leave [-1, 1]. Distances are raised to `exponent`: the
+    smaller, the more pictures that are nearly alike push each other. The real pictures compared are those of
+    the batch and the last `remembered`. Where there are themes, pictures are also compared with those of the
+    same themes alone, `themes` times as much. A `themeless_share` of each batch is told none; D heeds themes
+    more and more, and fully from `heed_by_images` on.
     """
 
-    kind: Literal["compact"] = "compact"
-    scale: Literal[2, 3, 4] = 4
-    channels: Channels = 64
-    convolutions: Layers = 16
-    expand: Annotated[int, Field(gt=0, le=64)] = 2
-    discriminator_channels: Channels = 32
-    spectral_norm: bool = True  # of the discriminator
+    adversarial: NonNegative = 1.0
+    thumbnails: NonNegative = 4.0
+    maps: NonNegative = 4.0
+    places: NonNegative = 0.0
+    overshoot: NonNegative = 1.0
+    exponent: Annotated[float, Field(ge=0.05, lt=2)] = 1.0
+    remembered: Annotated[int, Field(ge=0, le=65_536)] = 256
+    themes: NonNegative = 1.0
+    themeless_share: Share = 0.1
+    heed_by_images: Annotated[int, Field(ge=0)] = 20_000
 
 
-class SrresnetConfig(Frozen):
-    """SRGAN's networks: SRResNet against a VGG-like discriminator (Ledig et al. 2017, figure 4)."""
+class GenerationConfig(Config):
+    """Everything about the training of a generator."""
 
-    kind: Literal["srresnet"] = "srresnet"
-    scale: Literal[2, 4] = 4
-    channels: Channels = 64
-    blocks: Layers = 16
-    discriminator_channels: Channels = 64
-    spectral_norm: bool = False  # of the discriminator
+    task: Literal["generation"] = "generation"
+    model: Annotated[GeneratorConfig, Field(discriminator="kind")] = ResidualConfig()
+    distribution: DistributionConfig = DistributionConfig()
 
+    @model_validator(mode="after")
+    def _size_suits_the_networks(self) -> "GenerationConfig":
+        if self.image.size not in SIZES:
+            raise ValueError(f"image.size must be one of {', '.join(map(str, SIZES))}")
+        if self.data.fit == "windows":
+            raise ValueError("data.fit=windows is for upscalers: a generator needs whole pictures")
+        return self
 
-GeneratorConfig = MlpConfig | DcganConfig | ResidualConfig | ProjectedConfig | ModulatedConfig
-UpscalerConfig = CompactConfig | SrresnetConfig
-ModelConfig = Annotated[GeneratorConfig | UpscalerConfig, Field(discriminator="kind")]
+    @model_validator(mode="after")
+    def _shared_batches_are_for_one_step(self) -> "GenerationConfig":
+        model = self.model
+        if isinstance(model, ModulatedConfig) and self.train.discriminator_steps > 1:
+            raise ValueError(
+                f"train.discriminator_steps must be 1 for model.kind={model.kind}: D and G share each "
+                "generated batch"
+            )
+        return self

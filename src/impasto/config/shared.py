@@ -1,34 +1,13 @@
-"""One frozen tree that says everything about a run, read from a TOML preset and dotted overrides.
+"""What the configs of all tasks have in common: one frozen tree that says everything about a run.
 
 Sizes are in pixels, progress is in images seen, learning rates are per Adam step.
 """
 
-import tomllib
-from collections.abc import Mapping, Sequence
-from importlib import resources
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from impasto.config.descriptors import (
-    Beta,
-    Frozen,
-    GeneratorConfig,
-    ModelConfig,
-    ModulatedConfig,
-    NonNegative,
-    PositiveFloat,
-    PositiveInt,
-    ResidualConfig,
-    Share,
-)
-from impasto.config.overrides import closest, explain, parse_overrides, set_by_path
-from impasto.errors import ConfigError
-from impasto.files import read_text
-
-SIZES = (16, 32, 64, 128, 256)
-MIN_WINDOW = 64  # px: less shows an upscaler too little around what it enlarges
+from impasto.config.types import Beta, Frozen, NonNegative, PositiveFloat, PositiveInt, Share
 
 
 class ImageConfig(Frozen):
@@ -115,51 +94,6 @@ class LossConfig(Frozen):
         )
 
 
-class DistributionConfig(Frozen):
-    """What the generator of `model.kind=modulated` learns beside the game.
-
-    Weights of the energy distances between the batch that was generated and the batch of real pictures, as
-    thumbnails, in the frozen network's maps (nn/whitening.py) and at each of the `places` of these maps
-    alone; and of the mean square by which values leave [-1, 1]. Distances are raised to `exponent`: the
-    smaller, the more pictures that are nearly alike push each other. The real pictures compared are those of
-    the batch and the last `remembered`. Where there are themes, pictures are also compared with those of the
-    same themes alone, `themes` times as much. A `themeless_share` of each batch is told none; D heeds themes
-    more and more, and fully from `heed_by_images` on.
-    """
-
-    adversarial: NonNegative = 1.0
-    thumbnails: NonNegative = 4.0
-    maps: NonNegative = 4.0
-    places: NonNegative = 0.0
-    overshoot: NonNegative = 1.0
-    exponent: Annotated[float, Field(ge=0.05, lt=2)] = 1.0
-    remembered: Annotated[int, Field(ge=0, le=65_536)] = 256
-    themes: NonNegative = 1.0
-    themeless_share: Share = 0.1
-    heed_by_images: Annotated[int, Field(ge=0)] = 20_000
-
-
-class RestorationConfig(Frozen):
-    """What an upscaler learns: to undo a `degradation` (tasks/upscaling/degradations.py).
-
-    Weights of the mean absolute difference in pixels, of that in luma, of that of the spectra, of that of
-    both made as small as what was given, of that in what comes back from cell to cell, and of that in the
-    maps of a frozen network; and, once `adversarial_from_images` were seen, of the game.
-    """
-
-    degradation: Literal["bicubic", "photo"] = "bicubic"
-    pixels: NonNegative = 1.0
-    luma: NonNegative = 0.0
-    frequencies: NonNegative = 0.0
-    consistency: NonNegative = 0.0
-    lattice: NonNegative = 0.0
-    features: NonNegative = 0.0
-    feature_network: Literal["lite1", "vgg19"] = "lite1"  # vgg19: where torchvision's file is on the disk
-    adversarial: NonNegative = 0.0
-    adversarial_from_images: Annotated[int, Field(ge=0)] = 0
-    phases: Annotated[int, Field(ge=0, multiple_of=8)] = 0  # px that windows are moved by, for networks
-
-
 class AugmentConfig(Frozen):
     """Differentiable augmentation of everything the discriminator sees (DiffAugment, Zhao et al. 2020)."""
 
@@ -232,26 +166,27 @@ class StopConfig(Frozen):
     equilibrium_images: PositiveInt = 20_000
 
 
-class Config(Frozen):
-    """Everything about a run."""
+class NetworkConfig(Frozen):
+    """What the networks of a run are, in numbers; each task has kinds of its own."""
 
+    kind: str
+    spectral_norm: bool = False  # of the discriminator
+
+
+class Config(Frozen):
+    """Everything about a run. Each task adds its networks and what is its own."""
+
+    task: str
     preset: str = "default"
     image: ImageConfig = ImageConfig()
     data: DataConfig = DataConfig()
-    model: ModelConfig = ResidualConfig()
+    model: NetworkConfig
     loss: LossConfig = LossConfig()
-    distribution: DistributionConfig = DistributionConfig()
-    restoration: RestorationConfig = RestorationConfig()
     augment: AugmentConfig = AugmentConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     ema: EmaConfig = EmaConfig()
     train: TrainConfig = TrainConfig()
     stop: StopConfig = StopConfig()
-
-    @property
-    def task(self) -> Literal["generation", "upscaling"]:
-        """What is learnt: `tasks/` has a folder for each."""
-        return "generation" if isinstance(self.model, GeneratorConfig) else "upscaling"
 
     @model_validator(mode="after")
     def _parts_are_of_a_batch(self) -> "Config":
@@ -259,37 +194,6 @@ class Config(Frozen):
         if batch % parts or batch // parts < 2:
             raise ValueError(
                 f"train.parts={parts} does not divide a batch of {batch} into parts of 2 or more"
-            )
-        if parts > 1 and not isinstance(self.model, GeneratorConfig):
-            raise ValueError("train.parts is for generators: an upscaler learns from small windows")
-        return self
-
-    @model_validator(mode="after")
-    def _size_suits_the_networks(self) -> "Config":
-        size = self.image.size
-        if isinstance(self.model, GeneratorConfig):
-            if size not in SIZES:
-                raise ValueError(f"image.size must be one of {', '.join(map(str, SIZES))}")
-            if self.data.fit == "windows":
-                raise ValueError("data.fit=windows is for upscalers: a generator needs whole pictures")
-            return self
-        if size % 16 or size < MIN_WINDOW:
-            raise ValueError(f"image.size must be a multiple of 16 from {MIN_WINDOW} on for an upscaler")
-        if self.data.fit != "windows" or self.image.channels != 3:
-            raise ValueError("an upscaler needs data.fit=windows and image.channels=3")
-        if self.augment != AugmentConfig():
-            raise ValueError(
-                "augment.* is for generators: what an upscaler sees is turned and mirrored anyway"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _shared_batches_are_for_one_step(self) -> "Config":
-        model = self.model
-        if isinstance(model, ModulatedConfig) and self.train.discriminator_steps > 1:
-            raise ValueError(
-                f"train.discriminator_steps must be 1 for model.kind={model.kind}: D and G share each "
-                "generated batch"
             )
         return self
 
@@ -302,56 +206,3 @@ class Config(Frozen):
                 "two logits is smaller than what bfloat16 tells apart"
             )
         return self
-
-
-def preset_names() -> list[str]:
-    """Names of the presets that come with the package, sorted."""
-    folder = resources.files("impasto.config") / "presets"
-    return sorted(f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml"))
-
-
-def load_config(preset: str = "default", overrides: Mapping[str, Any] | Sequence[str] = ()) -> Config:
-    """Read a preset (a name, or the path of a TOML file) and apply dotted overrides.
-
-    `overrides` is `{"train.batch_size": 32}` or `["train.batch_size=32"]`; later ones win. Raises
-    `ConfigError`, which names the key and the closest existing one.
-    """
-    tree = _read_preset(preset)
-    tree["preset"] = preset
-    for key, value in parse_overrides(overrides).items():
-        set_by_path(tree, key, value)
-    return parse_config(tree)
-
-
-def override(config: Config, overrides: Mapping[str, Any] | Sequence[str]) -> Config:
-    """The same config with dotted overrides applied. Raises `ConfigError`."""
-    tree = config.model_dump()
-    for key, value in parse_overrides(overrides).items():
-        set_by_path(tree, key, value)
-    return parse_config(tree)
-
-
-def parse_config(tree: Mapping[str, Any]) -> Config:
-    """A validated `Config` from plain data. Raises `ConfigError`."""
-    try:
-        return Config.model_validate(tree)
-    except ValidationError as error:
-        raise explain(error, Config) from None
-
-
-def _read_preset(preset: str) -> dict[str, Any]:
-    if preset.endswith(".toml"):
-        path = Path(preset)
-        if not path.is_file():
-            raise ConfigError(f"there is no preset file '{preset}'", "give the path of a TOML file")
-        text = read_text(path)
-    elif preset in (names := preset_names()):
-        text = (resources.files("impasto.config") / "presets" / f"{preset}.toml").read_text(encoding="utf-8")
-    else:
-        raise ConfigError(
-            f"there is no preset '{preset}'", closest(preset, names) or f"one of: {', '.join(names)}"
-        )
-    try:
-        return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ConfigError(f"preset '{preset}' is not valid TOML: {error}") from None

@@ -1,0 +1,84 @@
+"""The config of the task of enlarging pictures."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from impasto.config.shared import AugmentConfig, Config, NetworkConfig
+from impasto.config.types import Channels, Frozen, Layers, NonNegative
+
+MIN_WINDOW = 64  # px: less shows an upscaler too little around what it enlarges
+
+
+class CompactConfig(NetworkConfig):
+    """A plain stack of 3x3 convolutions that enlarges (after SRVGG-compact of Real-ESRGAN, Wang et al. 2021).
+
+    It trains wide and is deployed narrow: each convolution is the product of one to `expand` times as many
+    channels and one back, plus the identity, multiplied out (SESR, Bhardwaj et al. 2022). The other player
+    is a U-Net with spectral norm, of `discriminator_channels` at half the size.
+    """
+
+    kind: Literal["compact"] = "compact"
+    scale: Literal[2, 3, 4] = 4
+    channels: Channels = 64
+    convolutions: Layers = 16
+    expand: Annotated[int, Field(gt=0, le=64)] = 2
+    discriminator_channels: Channels = 32
+    spectral_norm: bool = True  # of the discriminator
+
+
+class SrresnetConfig(NetworkConfig):
+    """SRGAN's networks: SRResNet against a VGG-like discriminator (Ledig et al. 2017, figure 4)."""
+
+    kind: Literal["srresnet"] = "srresnet"
+    scale: Literal[2, 4] = 4
+    channels: Channels = 64
+    blocks: Layers = 16
+    discriminator_channels: Channels = 64
+
+
+UpscalerConfig = CompactConfig | SrresnetConfig
+
+
+class RestorationConfig(Frozen):
+    """What an upscaler learns: to undo a `degradation` (tasks/upscaling/degradations.py).
+
+    Weights of the mean absolute difference in pixels, of that in luma, of that of the spectra, of that of
+    both made as small as what was given, of that in what comes back from cell to cell, and of that in the
+    maps of a frozen network; and, once `adversarial_from_images` were seen, of the game.
+    """
+
+    degradation: Literal["bicubic", "photo"] = "bicubic"
+    pixels: NonNegative = 1.0
+    luma: NonNegative = 0.0
+    frequencies: NonNegative = 0.0
+    consistency: NonNegative = 0.0
+    lattice: NonNegative = 0.0
+    features: NonNegative = 0.0
+    feature_network: Literal["lite1", "vgg19"] = "lite1"  # vgg19: where torchvision's file is on the disk
+    adversarial: NonNegative = 0.0
+    adversarial_from_images: Annotated[int, Field(ge=0)] = 0
+    phases: Annotated[int, Field(ge=0, multiple_of=8)] = 0  # px that windows are moved by, for networks
+
+
+class UpscalingConfig(Config):
+    """Everything about the training of an upscaler."""
+
+    task: Literal["upscaling"] = "upscaling"
+    model: Annotated[UpscalerConfig, Field(discriminator="kind")] = CompactConfig()
+    restoration: RestorationConfig = RestorationConfig()
+
+    @model_validator(mode="after")
+    def _windows_suit_the_networks(self) -> "UpscalingConfig":
+        size = self.image.size
+        if size % 16 or size < MIN_WINDOW:
+            raise ValueError(f"image.size must be a multiple of 16 from {MIN_WINDOW} on for an upscaler")
+        if self.data.fit != "windows" or self.image.channels != 3:
+            raise ValueError("an upscaler needs data.fit=windows and image.channels=3")
+        if self.augment != AugmentConfig():
+            raise ValueError(
+                "augment.* is for generators: what an upscaler sees is turned and mirrored anyway"
+            )
+        if self.train.parts > 1:
+            raise ValueError("train.parts is for generators: an upscaler learns from small windows")
+        return self
