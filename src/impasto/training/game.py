@@ -1,7 +1,7 @@
 """The adversarial game, as far as all tasks share it: one update of D, and what a step tells."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from lightning_fabric import Fabric
@@ -30,7 +30,7 @@ class StepStats:
     fake_logit: Tensor
     spread: Tensor  # how far the generated pictures of the batch lie apart, over how far the real ones do
     # How differently both sides are distributed; 0 where the step does not look.
-    reconstruction: Tensor = torch.zeros(())
+    reconstruction: Tensor = field(default_factory=lambda: torch.zeros(()))
 
 
 def mean_of_all(stats: StepStats) -> StepStats:

@@ -79,5 +79,4 @@ def gan_step(
         batch = torch.chunk(next_batch(), parts)
         seen = discriminator_step(fabric, state, batch, loss, changes)
     g_loss = generator_step(fabric, state, batch, loss, changes)
-    nothing = torch.zeros_like(g_loss)
-    return StepStats(generator_loss=g_loss, reconstruction=nothing, **seen)
+    return StepStats(generator_loss=g_loss, **seen)
