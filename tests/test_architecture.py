@@ -77,6 +77,13 @@ def test_imports_point_down_only():
     assert list(violations()) == []
 
 
+def test_no_task_imports_another():
+    for path in (SOURCE / "tasks").rglob("*.py"):
+        task, *inner = path.relative_to(SOURCE / "tasks").parts
+        others = [t for t in imports_of(path) if t.startswith("tasks.") and t.split(".")[1] != task]
+        assert not inner or others == [], path
+
+
 def test_the_import_reader_sees_what_it_must(tmp_path):
     path = tmp_path / "x.py"
     path.write_text(

@@ -38,7 +38,8 @@ def mean_of_all(stats: StepStats) -> StepStats:
     if ranks.world_size() == 1:
         return stats
     names = tuple(stats.__dict__)
-    values = torch.stack([getattr(stats, name).float() for name in names])
+    device = stats.generator_loss.device
+    values = torch.stack([getattr(stats, name).to(device, torch.float32) for name in names])
     ranks.average([values])
     return StepStats(**dict(zip(names, values, strict=True)))
 
