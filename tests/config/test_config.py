@@ -111,3 +111,24 @@ def test_a_wrong_setting_of_a_network_is_compared_with_its_own(preset):
         load_config(preset, [f"model.{near.replace('n', '', 1)}=1"])
     assert caught.value.message == f"unknown setting 'model.{near.replace('n', '', 1)}'"
     assert caught.value.hint == f"did you mean 'model.{near}'?"
+
+
+def test_a_preset_of_before_tasks_were_named_is_of_the_task_of_its_networks(tmp_path):
+    path = tmp_path / "mine.toml"
+    text = "[image]\nsize = 64\n[data]\nfit = 'windows'\n[model]\nkind = 'compact'\n"
+    path.write_text(text)
+    assert load_config(str(path)).task == "upscaling"
+    path.write_text("task = 'generation'\n" + text)
+    with pytest.raises(ConfigError, match="model"):
+        load_config(str(path))
+    path.write_text("task = 'knitting'\n")
+    with pytest.raises(ConfigError, match="no such task") as caught:
+        load_config(str(path))
+    assert "upscaling" in caught.value.hint
+
+
+def test_settings_of_another_task_are_unknown():
+    with pytest.raises(ConfigError, match="unknown setting 'restoration"):
+        load_config("default", {"restoration.luma": 1.0})
+    with pytest.raises(ConfigError, match="unknown setting 'distribution"):
+        load_config("photo-x4", {"distribution.maps": 1.0})

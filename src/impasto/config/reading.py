@@ -4,14 +4,14 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import ValidationError
 
 from impasto.config.generation import GenerationConfig
 from impasto.config.overrides import closest, explain, parse_overrides, set_by_path
 from impasto.config.shared import Config
-from impasto.config.upscaling import UpscalingConfig
+from impasto.config.upscaling import UpscalerConfig, UpscalingConfig
 from impasto.errors import ConfigError
 from impasto.files import read_text
 
@@ -49,10 +49,20 @@ def override(config: Tree, overrides: Mapping[str, Any] | Sequence[str]) -> Tree
 
 def parse_config(tree: Mapping[str, Any], trees: Mapping[str, type[Config]] = TREES) -> Config:
     """A validated config of the task that the tree names. Raises `ConfigError`."""
-    task = tree.get("task", "generation") if isinstance(tree, Mapping) else "generation"
+    task = task_in(tree)
     if not isinstance(task, str) or task not in trees:
         raise ConfigError(f"'task' = {str(task)[:200]!r}: no such task", f"one of: {', '.join(trees)}")
     return _validated(trees[task], tree)
+
+
+def task_in(tree: Any) -> Any:
+    """The task that a tree names; where it names none, as before version 0.2, the one its networks are of."""
+    if not isinstance(tree, Mapping) or "task" in tree:
+        return tree["task"] if isinstance(tree, Mapping) else "generation"
+    model = tree.get("model")
+    kind = model.get("kind") if isinstance(model, Mapping) else None
+    enlarges = {upscaler.model_fields["kind"].default for upscaler in get_args(UpscalerConfig)}
+    return "upscaling" if kind in enlarges else "generation"
 
 
 def _validated(kind: type[Tree], tree: Mapping[str, Any]) -> Tree:

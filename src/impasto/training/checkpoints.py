@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from impasto import __version__
 from impasto.config.overrides import UNKNOWN
-from impasto.config.reading import TREES, parse_config
+from impasto.config.reading import TREES, parse_config, task_in
 from impasto.config.shared import Config
 from impasto.errors import CheckpointError, ConfigError, DamagedError
 from impasto.files import parse_json, read_json, write_bytes_atomically
@@ -180,11 +180,9 @@ def saved_config(
 
 def _of_one_task(tree: dict[str, Any]) -> dict[str, Any]:
     """What versions before 0.2 wrote, one config for both tasks, as the config of the one that it is of."""
-    model = tree.get("model")
-    enlarges = isinstance(model, dict) and model.get("kind") in ("compact", "srresnet")
-    others = "distribution" if enlarges else "restoration"
-    kept = {key: value for key, value in tree.items() if key != others}
-    return kept | {"task": "upscaling" if enlarges else "generation"}
+    task = task_in(tree)
+    others = "distribution" if task == "upscaling" else "restoration"
+    return {key: value for key, value in tree.items() if key != others} | {"task": task}
 
 
 def load_weights(module: Any, weights: Mapping[str, Tensor], path: Path) -> None:
