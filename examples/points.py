@@ -18,7 +18,6 @@ from impasto.training.checkpoints import load_model
 from impasto.training.game import StepStats, spread_of, update_discriminator
 from impasto.training.logging.events import Event
 from impasto.training.run import Request, train
-from impasto.training.task import Learner, Task
 
 
 class PointsConfig(Config):
@@ -67,7 +66,7 @@ class Distance(NamedTuple):
         return Event(images_seen)
 
 
-class PointsLearner(Learner):
+class PointsLearner:
     def __init__(self, fabric):
         self.fabric = fabric
 
@@ -95,12 +94,15 @@ class PointsLearner(Learner):
         real = torch.from_numpy(Ring().take(np.arange(900, 1000))[:, 0])
         return Distance(float(energy_distance(distances(draw(state.average, 100), real))))
 
+    def kept(self, state):
+        return state.average
 
-class Points(Task):
+
+class Points:
     name, tries_memory = "points", False
 
     def open_data(self, directory, low, config, progress):
-        return Ring()
+        return Ring(), config
 
     def build(self, config):
         return layers(8, 2), Critic()
@@ -108,8 +110,14 @@ class Points(Task):
     def saved_network(self, config):
         return layers(8, 2)
 
+    def take(self, average, weights, theirs, ours, *, saved):
+        average.load_state_dict(weights)
+
     def start(self, config, state, fabric, data, *, first, threads=None):
         return PointsLearner(fabric)
+
+    def follows(self, model):
+        return "python", "examples/points.py", str(model)
 
 
 @torch.no_grad()

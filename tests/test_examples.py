@@ -37,7 +37,7 @@ def test_examples_are_short_and_all_of_them_are_tested():
     tests = Path(__file__).read_text()
     for name in names:
         # A whole task takes more.
-        most = 140 if name == "points.py" else 60
+        most = 145 if name == "points.py" else 60
         assert len((EXAMPLES / name).read_text().splitlines()) <= most, name
         assert f'"{name}"' in tests, name
 

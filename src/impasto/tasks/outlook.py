@@ -59,7 +59,7 @@ def look_ahead(
         raise InputError("an upscaler learns from small windows: it fits anywhere", "leave --for out")
     choice, fabric = places.meet(config.train, launch.Arrangement())
     config = override(config, {"train.precision": choice.precision})
-    dataset = task.open_data(directory, None, config, progress)
+    dataset, config = task.open_data(directory, None, config, progress)
     batches = dataset.batches(config.train.batch_size, config.train.seed)
     state = states.create_state(task, config, batches, fabric)
     learner = task.start(config, state, fabric, dataset, first=True)

@@ -194,7 +194,7 @@ class Engine:
             config = override(config, {"train.begin_with": None})
         config = override(config, {"data.themes": Path(config.data.themes).name})  # likewise of a table
         info = ModelInfo(config, state.images_seen, self.data, figures, licence=licence_after(begun))
-        save_model(self.out / name, self.learner.weights(state), info)
+        save_model(self.out / name, self.learner.kept(state).state_dict(), info)
 
     def _checkpoint(self) -> None:
         if not ranks.is_first_rank() or not states.is_finite(self.state):

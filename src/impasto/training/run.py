@@ -115,16 +115,13 @@ def train(request: Request, task_of: Callable[[Config], Task]) -> Run:
             )
         config, why = _asked_for(request, resuming)
         task = task_of(config)
-        task.check(config)
         choice, fabric = places.meet(config.train, arrangement)
         if ranks.broadcast(resuming) != resuming:
             raise InputError(f"not all processes see the same folder '{out}'", "choose another --out")
         pinned = config.train.model_copy(update={"precision": choice.precision})
         config = config.model_copy(update={"train": pinned})
         with ranks.first_rank_first():  # the others find the cache that it makes
-            data = task.open_data(request.directory, request.low, config, request.progress)
-        if not resuming:
-            config = task.with_data(config, data)
+            data, config = task.open_data(request.directory, request.low, config, request.progress)
         state = _state(task, config, data, fabric, out if resuming else None)
         stack.callback(torch.set_num_threads, torch.get_num_threads())
         threads = _threads(config.train, choice.device, state)
@@ -219,7 +216,7 @@ def _started(
         threads=0,
         train_pictures=len(data.train_indices),
         holdout_pictures=len(data.holdout_indices),
-        generator_parameters=learner.kept_parameters(state),
+        generator_parameters=sum(p.numel() for p in learner.kept(state).parameters()),
         discriminator_parameters=sum(p.numel() for p in state.discriminator.parameters()),
         resumed=resuming,
         stops_when=describe(config.stop),

@@ -206,7 +206,6 @@ def begin_with(state: TrainingState, task: "Task", config: Config, source: str) 
     else:
         tensors, values = load_state(path)
         weights, theirs = _under(tensors, "average"), _config_of(values, path)
-    task.check(theirs)
     _check_shape(theirs.model, config.model, source)
     task.take(state.average, weights, theirs, config, saved=saved)
     load_weights(state.generator, state.average.state_dict(), path)

@@ -1,7 +1,6 @@
 """The spine: what the engine asks of whatever can be learnt. `tasks/` has a folder for each answer."""
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -16,7 +15,6 @@ from impasto.data.batches import Batches
 from impasto.data.cache import Indices
 from impasto.image.codec import to_tensor
 from impasto.nn.discriminator import Discriminator
-from impasto.training.checkpoints import load_weights
 from impasto.training.game import StepStats
 from impasto.training.logging.events import Event
 from impasto.training.state import TrainingState
@@ -73,58 +71,66 @@ class Measurement(Protocol):
         ...
 
 
-class Learner(ABC):
+class Learner(Protocol):
     """A task at work in one run: one step, one look, one measurement."""
 
-    @abstractmethod
+    def tensor(self, rows: NDArray[Any], device: torch.device) -> Tensor:
+        """What `Batches.next` gave, as `step` sees it; of pictures see `picture_tensor`."""
+        ...
+
     def step(self, state: TrainingState, config: Config, next_batch: Callable[[], Tensor]) -> StepStats:
         """Both networks learn from what `next_batch` gives, as `config` says."""
+        ...
 
-    @abstractmethod
     def show(self, state: TrainingState, folder: Path) -> Path:
         """Write a picture of what the averaged network makes now, named by images seen."""
+        ...
 
-    @abstractmethod
     def measure(self, state: TrainingState) -> Measurement:
         """Compare what it makes with what never trains."""
+        ...
 
-    def tensor(self, rows: NDArray[Any], device: torch.device) -> Tensor:
-        """A batch as networks see it: of pictures (B, H, W, C) uint8, (B, C, H, W) in [-1, 1]."""
-        return to_tensor(rows, device).contiguous(memory_format=torch.channels_last)
-
-    def weights(self, state: TrainingState) -> Mapping[str, Tensor]:
-        """What a model folder holds of the averaged network: all of its weights."""
-        return state.average.state_dict()
-
-    def kept_parameters(self, state: TrainingState) -> int:
-        """How many weights those are."""
-        return sum(p.numel() for p in state.average.parameters())
+    def kept(self, state: TrainingState) -> nn.Module:
+        """The averaged network in the form whose weights a model folder holds."""
+        ...
 
 
-class Task(ABC):
+class Task(Protocol):
     """Something that can be learnt, from its data to its model file. It holds nothing of a run."""
 
     name: ClassVar[str]  # as `Config.task`, events, cards and the studio call it
-    tries_memory: ClassVar[bool] = True  # whether a batch may be too large for it
+    tries_memory: ClassVar[bool]  # whether a batch may be too large for this machine: then it is tried first
 
-    @abstractmethod
     def open_data(
         self, directory: str | Path, low: Path | None, config: Config, progress: Progress | None
-    ) -> Data:
-        """What a run learns from; `low` is the folder of what it is to be made from, where there is one."""
+    ) -> tuple[Data, Config]:
+        """What a run learns from, and the config with what it takes from there, such as names of themes.
 
-    @abstractmethod
+        `low` is the folder of what it is to be made from, where there is one. Raises `ConfigError` for what
+        can be used and no longer trained.
+        """
+        ...
+
     def build(self, config: Config) -> tuple[nn.Module, Discriminator]:
         """Both networks, freshly initialised by torch's global generator of random numbers."""
+        ...
 
-    @abstractmethod
     def saved_network(self, config: Config) -> nn.Module:
         """A network whose weights are those of a model folder.
 
         Raises `CheckpointError` for another task's, with words that go on after the model's name.
         """
+        ...
 
-    @abstractmethod
+    def take(
+        self, average: nn.Module, weights: dict[str, Tensor], theirs: Config, ours: Config, *, saved: bool
+    ) -> None:
+        """Begin with the weights of another run's averaged network, or with those of a `saved` model.
+
+        Their networks have the same form. Raises `CheckpointError`.
+        """
+        ...
+
     def start(
         self,
         config: Config,
@@ -140,24 +146,13 @@ class Task(ABC):
         `data` is what `open_data` gave. `threads` also compute what evaluations need beside the averaged
         network.
         """
-
-    def check(self, config: Config) -> None:
-        """Raise `ConfigError` for what can be used and no longer trained."""
-        return
-
-    def with_data(self, config: Config, data: Any) -> Config:
-        """With what a new run takes from its data, such as the names of themes."""
-        return config
-
-    def take(
-        self, average: nn.Module, weights: dict[str, Tensor], theirs: Config, ours: Config, *, saved: bool
-    ) -> None:
-        """Begin with the weights of another run's averaged network, or with those of a `saved` model.
-
-        Their networks have the same form. Raises `CheckpointError`.
-        """
-        load_weights(average, weights, Path(ours.train.begin_with or ""))
+        ...
 
     def follows(self, model: Path) -> Sequence[str]:
         """The words of the command that uses a model, for whoever has just trained it."""
-        return ()
+        ...
+
+
+def picture_tensor(rows: NDArray[Any], device: torch.device) -> Tensor:
+    """Pictures (B, H, W, C) uint8 -> (B, C, H, W) in [-1, 1], channels last."""
+    return to_tensor(rows, device).contiguous(memory_format=torch.channels_last)

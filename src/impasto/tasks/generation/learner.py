@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import torch
 from lightning_fabric import Fabric
+from numpy.typing import NDArray
 from torch import Tensor
 
 from impasto.config.generation import GenerationConfig, ModulatedConfig
@@ -21,13 +22,13 @@ from impasto.tasks.generation.modulated_step import ModulatedStep
 from impasto.tasks.generation.rendering import render
 from impasto.training.game import StepStats
 from impasto.training.state import TrainingState
-from impasto.training.task import Learner
+from impasto.training.task import picture_tensor
 
 GRID_SEEDS = range(48)
 
 
 @dataclass
-class GeneratorLearner(Learner):
+class GeneratorLearner:
     """See `task.Learner`.
 
     `themes` gives those of pictures by their indices, (n, T) ones and zeros.
@@ -36,6 +37,10 @@ class GeneratorLearner(Learner):
     fabric: Fabric
     judge: Judge
     themes: Callable[[Indices], Floats]
+
+    def tensor(self, rows: NDArray[Any], device: torch.device) -> Tensor:
+        """Pictures in [-1, 1]."""
+        return picture_tensor(rows, device)
 
     def step(self, state: TrainingState, config: Config, next_batch: Callable[[], Tensor]) -> StepStats:
         """D learns and G learns once."""
@@ -62,6 +67,10 @@ class GeneratorLearner(Learner):
     def measure(self, state: TrainingState) -> Measurement:
         """The distance to the hold-out, and the signs of health."""
         return self.judge.measure(average(state), state.discriminator)
+
+    def kept(self, state: TrainingState) -> Generator:
+        """The averaged generator."""
+        return average(state)
 
 
 def average(state: TrainingState) -> Generator:

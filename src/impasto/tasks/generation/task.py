@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
+from typing import ClassVar, cast
 
 import torch
 from lightning_fabric import Fabric
@@ -27,8 +27,9 @@ from impasto.tasks.generation.networks import (
     not_trained,
     saved_generator,
 )
+from impasto.training.checkpoints import load_weights
 from impasto.training.state import TrainingState
-from impasto.training.task import Progress, Task
+from impasto.training.task import Progress
 
 # More would make every measurement slower and hardly steadier.
 MOST_HOLDOUT = 1_000
@@ -38,30 +39,25 @@ WHITENED = 1_024  # real pictures, by whose leading directions the rows that are
 SURVEYED = 32  # real pictures at a time, before the first step
 
 
-class Generation(Task):
+class Generation:
     """See `training.task.Task`."""
 
-    name = "generation"
-
-    def check(self, config: Config) -> None:
-        """Models of version 0.1's kind are not trained."""
-        if isinstance(config.model, ProjectedConfig):
-            raise not_trained()
+    name: ClassVar = "generation"
+    tries_memory: ClassVar = True
 
     def open_data(
         self, directory: str | Path, low: Path | None, config: Config, progress: Progress | None
-    ) -> Dataset:
-        """A folder of pictures, or shards of them."""
+    ) -> tuple[Dataset, Config]:
+        """A folder of pictures, or shards of them; the config gets the names of their themes."""
+        model, seed = cast(GenerationConfig, config).model, config.train.seed
+        if isinstance(model, ProjectedConfig):
+            raise not_trained()
         if low is not None:
             raise InputError("pairs are for upscalers", "--preset upscale-x4 or another of them")
-        return open_pictures(directory, config.data, config.image, seed=config.train.seed, progress=progress)
-
-    def with_data(self, config: Config, data: Dataset) -> Config:
-        """With the names of the pictures' themes, where the generator can be asked for them."""
-        names, model = data.themes, config.model
-        if not isinstance(model, ModulatedConfig) or len(names) < 2:
-            return config
-        return config.model_copy(update={"model": model.model_copy(update={"themes": names})})
+        data = open_pictures(directory, config.data, config.image, seed=seed, progress=progress)
+        if isinstance(model, ModulatedConfig) and len(data.themes) > 1:
+            config = config.model_copy(update={"model": model.model_copy(update={"themes": data.themes})})
+        return data, config
 
     def build(self, config: Config) -> tuple[Generator, Discriminator]:
         """A generator and a discriminator."""
@@ -77,13 +73,15 @@ class Generation(Task):
     ) -> None:
         """Weights of a generator of other themes are fitted to this run's own."""
         mine, other = ours.model, theirs.model
+        if isinstance(other, ProjectedConfig):
+            raise not_trained()
         if (
             isinstance(mine, ModulatedConfig)
             and isinstance(other, ModulatedConfig)
             and mine.themes != other.themes
         ):
             weights = cast(ModulatedGenerator, average).with_own_themes(weights)
-        super().take(average, weights, theirs, ours, saved=saved)
+        load_weights(average, weights, Path(ours.train.begin_with or ""))
 
     def start(
         self,

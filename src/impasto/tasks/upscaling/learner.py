@@ -1,6 +1,6 @@
 """An upscaler in training: how it is measured, and what a run shows of itself."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -21,11 +21,11 @@ from impasto.nn.features import FeatureMaps
 from impasto.nn.frozen import FrozenMaps
 from impasto.tasks.upscaling.degradations import bicubic, pair_of
 from impasto.tasks.upscaling.step import upscale_step
-from impasto.tasks.upscaling.upscaler import CompactUpscaler, Upscaler
+from impasto.tasks.upscaling.upscaler import Upscaler
 from impasto.training.game import StepStats
 from impasto.training.logging.events import Compared
 from impasto.training.state import TrainingState
-from impasto.training.task import Learner
+from impasto.training.task import picture_tensor
 
 MOST_COMPARED = 24  # held-out pictures, the middles of them: seconds for minutes of training
 COMPARED_PX = 256
@@ -33,12 +33,16 @@ SHOWN, SHOWN_PX = 4, 192
 
 
 @dataclass
-class UpscalerLearner(Learner):
+class UpscalerLearner:
     """See `task.Learner`."""
 
     fabric: Fabric
     yardstick: "Yardstick"
     features: FrozenMaps | None  # of the feature loss
+
+    def tensor(self, rows: NDArray[Any], device: torch.device) -> Tensor:
+        """Windows of pictures in [-1, 1]."""
+        return picture_tensor(rows, device)
 
     def step(self, state: TrainingState, config: Config, next_batch: Callable[[], Tensor]) -> StepStats:
         """G learns once, and D if it plays yet."""
@@ -56,16 +60,10 @@ class UpscalerLearner(Learner):
         """Fidelity to the hold-out."""
         return self.yardstick.measure(average(state))
 
-    def weights(self, state: TrainingState) -> Mapping[str, Tensor]:
-        """Those of the deployed form, the same function in fewer numbers."""
-        network = average(state)
-        if isinstance(network, CompactUpscaler):
-            return network.deployed_weights()
-        return network.state_dict()
-
-    def kept_parameters(self, state: TrainingState) -> int:
-        """Fewer than some upscalers train in."""
-        return sum(p.numel() for p in average(state).deployed().parameters())
+    def kept(self, state: TrainingState) -> Upscaler:
+        """The deployed form: the same function in fewer numbers."""
+        with torch.random.fork_rng(devices=[]):  # building draws weights that are thrown away
+            return average(state).deployed()
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The task of enlarging pictures."""
 
 from pathlib import Path
-from typing import cast
+from typing import ClassVar, cast
 
 import torch
 from lightning_fabric import Fabric
@@ -20,27 +20,26 @@ from impasto.nn.vgg import Vgg19
 from impasto.tasks.upscaling.learner import COMPARED_PX, MOST_COMPARED, UpscalerLearner, Yardstick
 from impasto.tasks.upscaling.networks import build_discriminator, build_upscaler, saved_upscaler
 from impasto.tasks.upscaling.upscaler import CompactUpscaler, Upscaler
+from impasto.training.checkpoints import load_weights
 from impasto.training.state import TrainingState
-from impasto.training.task import Progress, Task
+from impasto.training.task import Progress
 
 
-class Upscaling(Task):
+class Upscaling:
     """See `training.task.Task`."""
 
-    name = "upscaling"
-    tries_memory = False  # it learns from small windows
+    name: ClassVar = "upscaling"
+    tries_memory: ClassVar = False  # it learns from small windows
 
     def open_data(
         self, directory: str | Path, low: Path | None, config: Config, progress: Progress | None
-    ) -> Dataset:
+    ) -> tuple[Dataset, Config]:
         """A folder of pictures, from which low-resolution ones are made; or pairs of both."""
-        seed = config.train.seed
+        how, seed = (config.data, config.image), config.train.seed
         if low is None:
-            return open_pictures(directory, config.data, config.image, seed=seed, progress=progress)
+            return open_pictures(directory, *how, seed=seed, progress=progress), config
         scale = cast(UpscalingConfig, config).model.scale
-        return open_pairs(
-            Path(directory), low, config.data, config.image, scale, seed=seed, progress=progress
-        )
+        return open_pairs(Path(directory), low, *how, scale, seed=seed, progress=progress), config
 
     def build(self, config: Config) -> tuple[Upscaler, Discriminator]:
         """An upscaler and a discriminator."""
@@ -58,7 +57,7 @@ class Upscaling(Task):
         if saved and isinstance(average, CompactUpscaler):
             average.hold(weights)
         else:
-            super().take(average, weights, theirs, ours, saved=saved)
+            load_weights(average, weights, Path(ours.train.begin_with or ""))
 
     def start(
         self,
