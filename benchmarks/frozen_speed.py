@@ -19,7 +19,7 @@ from torch import Tensor
 
 from impasto.files import write_bytes_atomically
 from impasto.nn.features import published_network
-from impasto.nn.pyramid import Pyramid
+from impasto.nn.frozen_features import FrozenFeatures
 from kit import machine
 
 
@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("--profile", action="store_true")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
-    arms = {"timm": timms(), "ours": Pyramid(None)}
+    arms = {"timm": timms(), "ours": FrozenFeatures(None)}
     rows = []
     for threads in args.threads:
         torch.set_num_threads(threads)
@@ -60,7 +60,7 @@ def timms() -> torch.nn.Module:
             self.net = published_network("lite1").requires_grad_(False)
 
         def forward(self, images: Tensor) -> list[Tensor]:
-            return Pyramid._maps(self.net, images.mul(127.5).add(0.5).div(128))
+            return FrozenFeatures._maps(self.net, images.mul(127.5).add(0.5).div(128))
 
     return AsItComes()
 

@@ -2,9 +2,9 @@
 
     python benchmarks/health_cost.py --set openmoji-64 --preset default --minutes 5 --threads 2
 
-A run as anyone starts it, with the clock read around what the engine does beside its steps. `vitals` is what
-every step adds; `evaluations` make samples and compare them with the hold-out, which serves the choice of the
-best model as well as health; `verdicts` come from both.
+A run as anyone starts it, with the clock read around what the engine does beside its steps. `running_stats`
+is what every step adds; `evaluations` make samples and compare them with the hold-out, which serves the
+choice of the best model as well as health; `verdicts` come from both.
 """
 
 import argparse
@@ -23,14 +23,14 @@ import torch
 import impasto
 from impasto.files import write_bytes_atomically
 from impasto.training.engine import Engine
-from impasto.training.health.watch import Ward
+from impasto.training.health.monitor import HealthMonitor
 from kit import machine
 from kit.sets import SETS, find_set
 
 WATCHED: dict[str, tuple[type, str]] = {
-    "vitals": (Ward, "after_step"),
-    "verdicts": (Ward, "judge"),
-    "healthy snapshots": (Ward, "keep"),
+    "vitals": (HealthMonitor, "after_step"),
+    "verdicts": (HealthMonitor, "diagnose"),
+    "healthy snapshots": (HealthMonitor, "keep"),
     "evaluations": (Engine, "_evaluate"),
     "sample grids": (Engine, "_snapshot"),
     "checkpoints": (Engine, "_checkpoint"),

@@ -144,7 +144,7 @@ def make_step(config: Config, batches: Callable[[int], Batches]) -> Step:
         with torch.no_grad():
             D.calibrate(D.pyramid(real))
     # Nothing is measured, and no preset here asks for themes.
-    return Step(config, fabric, state, GeneratorLearner(fabric, judge=None, themes=None))  # type: ignore[arg-type]
+    return Step(config, fabric, state, GeneratorLearner(fabric, evaluator=None, themes=None))  # type: ignore[arg-type]
 
 
 def images_per_second(step: Callable[[], int], seconds: float) -> tuple[float, int, float]:

@@ -221,7 +221,7 @@ def test_an_unhealthy_end_is_told_with_exit_code_1(shapes, tmp_path, monkeypatch
     from impasto.training.health import diagnosis
 
     ill = diagnosis.Verdict("collapse", "trouble", "All 16 are alike.", "Raise loss.r1_weight.")
-    monkeypatch.setattr(diagnosis, "judge", lambda *_, **__: [ill])
+    monkeypatch.setattr(diagnosis, "diagnose", lambda *_, **__: [ill])
     out = tmp_path / "run"
     arguments = ["train", shapes, "--out", out, "--images", "80", "--on-trouble", "stop", *FAST]
     code, text, _ = impasto(monkeypatch, capsys, *arguments)

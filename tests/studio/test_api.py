@@ -233,11 +233,11 @@ def test_between_pictures_a_model_heeds_whether_anybody_waits(workspace):
 
     passes = []
 
-    def heed():
+    def check_cancelled():
         passes.append(1)
         if len(passes) == 3:
             raise Left("nobody waits")
 
     with pytest.raises(Left):
-        Catalogue([workspace], heed=heed).generator("tiny").generate(range(10))
+        Catalogue([workspace], check_cancelled=check_cancelled).generator("tiny").generate(range(10))
     assert len(passes) == 3

@@ -60,7 +60,7 @@ def test_work_that_nobody_waits_for_ends(gate):
         try:
             while True:
                 gate.wait(0.01)
-                queue.heed()
+                queue.check_cancelled()
         except Left:
             ended.set()
             raise

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from impasto.config.shared import ImageConfig
 from impasto.nn.onnx_graph import traced
-from impasto.tasks.generation.generator import Generator, GrowingGenerator, ModulatedGenerator, near
+from impasto.tasks.generation.generator import Generator, GrowingGenerator, ModulatedGenerator, mix_noise
 
 
 class GeneratorGraph(nn.Module):
@@ -39,7 +39,7 @@ class GeneratorGraph(nn.Module):
             exemplars = self.generator.exemplars
             places = self._chosen(choice, themes)
             share = (self.generator.noise * truncation[:, None]).clamp(max=1)
-            z = near(exemplars[places], noise, share)
+            z = mix_noise(exemplars[places], noise, share)
         else:
             z = noise * truncation[:, None]
         return self.generator(z).clamp(-1, 1)

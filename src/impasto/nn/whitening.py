@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from impasto.nn.pyramid import CHANNELS, map_sides, thumbnail
+from impasto.nn.frozen_features import CHANNELS, map_sides, thumbnail
 
 THUMBNAIL_PX = 8
 # Sides to which the maps are pooled before batches are compared: what there is, and roughly where.

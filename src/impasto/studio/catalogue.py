@@ -57,15 +57,15 @@ class Catalogue:
     """The models and folders below `roots`, and the few models that are kept in memory.
 
     Looked up anew at every call: what a run writes is there at once. All methods may be called by several
-    threads; a model is loaded once, however many ask for it. `heed` is called before each picture a model
-    makes, and may raise (`Queue.heed`).
+    threads; a model is loaded once, however many ask for it. `check_cancelled` is called before each picture
+    that a model makes, and may raise (`Queue.check_cancelled`).
     """
 
     def __init__(
-        self, roots: Sequence[Path], most_loaded: int = 4, heed: Callable[[], None] = lambda: None
+        self, roots: Sequence[Path], most_loaded: int = 4, check_cancelled: Callable[[], None] = lambda: None
     ) -> None:
         self.roots = tuple(root.resolve() for root in roots)
-        self._most, self._heed = most_loaded, heed
+        self._most, self._check_cancelled = most_loaded, check_cancelled
         self._known: dict[str, Path] = {}  # where the models were when they were last listed
         self._loaded: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
         self._loading: dict[tuple[Any, ...], threading.Lock] = {}  # held while it is loaded
@@ -109,7 +109,7 @@ class Catalogue:
             model = load(entry.folder, threads=AdaptiveThreads(1) if small else for_this_process())
             remember(model.digest, model.folder)
             # Between any two pictures work may end that nobody waits for any more.
-            model.generator.register_forward_pre_hook(lambda *_: self._heed())
+            model.generator.register_forward_pre_hook(lambda *_: self._check_cancelled())
             return model
 
         model: Model = self._kept((entry.folder, entry.changed), load_it)

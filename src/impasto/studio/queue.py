@@ -118,7 +118,7 @@ class Queue:
             self._changed.notify()
             return place
 
-    def heed(self) -> None:
+    def check_cancelled(self) -> None:
         """Raises `Left` if nobody waits for what the calling thread works on; nothing in other threads."""
         place: Place[Any] | None = getattr(self._mine, "place", None)
         if place is not None:

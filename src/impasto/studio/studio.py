@@ -58,6 +58,6 @@ def open_studio(settings: Settings) -> Studio:
     queue = Queue(
         limits.workers, limits.waiting, limits.request_seconds, limits.waiting_of_a_peer, memory.Trimmer()
     )
-    catalogue = Catalogue(settings.folders, limits.models, queue.heed)
+    catalogue = Catalogue(settings.folders, limits.models, queue.check_cancelled)
     jobs = Jobs(settings.workspace, catalogue, limits.trainings)
     return Studio(settings, catalogue, jobs, queue, Uploads(settings.workspace, limits), held)

@@ -90,11 +90,11 @@ def upscale(
     Raises `Refused` (413) where it, or all its frames, would be too large.
     """
     from impasto.errors import ImageError
-    from impasto.tasks.upscaling.inference.pictures import opened
+    from impasto.tasks.upscaling.inference.pictures import open_picture
     from impasto.tasks.upscaling.inference.upscale import wanted_size
 
     try:
-        source = opened(picture, limits.picture_pixels, format_)
+        source = open_picture(picture, limits.picture_pixels, format_)
         if source.frames > limits.frames:
             raise Refused(413, f"the picture has {source.frames:,} frames", f"at most {limits.frames}")
         width, height = wanted_size(source, upscaler.network.scale, scale, None)

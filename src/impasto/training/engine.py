@@ -19,7 +19,7 @@ from impasto.training import state as states
 from impasto.training.checkpoints import ModelInfo, licence_after, save_model, shipped_models
 from impasto.training.distributed import ranks
 from impasto.training.game import StepStats, mean_of_all
-from impasto.training.health.watch import Ward
+from impasto.training.health.monitor import HealthMonitor
 from impasto.training.history import save_history
 from impasto.training.logging import events
 from impasto.training.ranking import better
@@ -52,7 +52,7 @@ class Engine:
         self.threads.on_change = self._threads_changed
         watch(self.state.average, self.threads)
         self.ends = False  # whether it was interrupted, as the first process knows it
-        self.ward = Ward(
+        self.monitor = HealthMonitor(
             self.config,
             self.state,
             self.out / STATE_FILE,
@@ -77,7 +77,7 @@ class Engine:
     def _fit(self) -> Reason:
         cfg, state = self.config.train, self.state
         meter = Meter()
-        self.ward.begin()  # from its first second a run can be resumed, and has somewhere to go back to
+        self.monitor.begin()  # from its first second a run can be resumed, and has somewhere to go back to
         shown_at = clock = time.monotonic()
         save_at = clock + min(FIRST_CHECKPOINT_SECONDS, cfg.checkpoint_every_seconds)
         self.ends = ranks.broadcast(self.interrupted.is_set())
@@ -86,14 +86,14 @@ class Engine:
             with self.threads.unit("step"):
                 stats = self._step()
             measure = due(before, state.images_seen, cfg.evaluate_every_images)
-            trouble = self.ward.after_step(stats, before, look=measure)
-            if state.vitals.finite:
+            trouble = self.monitor.after_step(stats, before, look=measure)
+            if state.running_stats.finite:
                 meter.add(stats)
             if trouble is None and due(before, state.images_seen, cfg.snapshot_every_images):
                 self._snapshot()
             if trouble is None and measure:
                 self._evaluate()
-                trouble = self.ward.judge()
+                trouble = self.monitor.diagnose()
 
             now = time.monotonic()
             # By one clock, and one process's signals, or they would part.
@@ -102,10 +102,10 @@ class Engine:
             state.seconds += passed
             clock = now
             if trouble is not None:
-                if (reason := self.ward.act_on(trouble)) is not None:
+                if (reason := self.monitor.act_on(trouble)) is not None:
                     break
             elif measure:
-                self.ward.keep()
+                self.monitor.keep()
             if meter.steps and now - shown_at >= PROGRESS_EVERY_SECONDS:
                 self._report(meter, now - shown_at)
                 shown_at = now
@@ -115,7 +115,7 @@ class Engine:
         return self._finish(reason)
 
     def _step(self) -> StepStats:
-        config, state = self.ward.treated, self.state
+        config, state = self.monitor.treated, self.state
         self._set_rates()
         size, rounds = config.train.batch_size, config.train.discriminator_steps
         stats = mean_of_all(self.learner.step(state, config, self._next_batch))
@@ -133,7 +133,7 @@ class Engine:
         return self.learner.tensor(self.state.batches.next(), self.fabric.device)
 
     def _set_rates(self) -> None:
-        cfg, state = self.ward.treated.optimizer, self.state
+        cfg, state = self.monitor.treated.optimizer, self.state
         seen = state.images_seen + self.config.train.batch_size
         share = rate_share(cfg, seen, share_done(self.config.stop, self._progressed()))
         for optimizer, lr in (

@@ -58,13 +58,13 @@ def update_discriminator(
     Returns what `StepStats` says of D, but for the spread.
     """
     state.discriminator_optimizer.zero_grad()
-    seen = judge(fabric, state, real, fake, loss)
+    seen = backward_discriminator(fabric, state, real, fake, loss)
     ranks.average_gradients(state.discriminator.parameters())
     state.discriminator_optimizer.step()
     return seen
 
 
-def judge(
+def backward_discriminator(
     fabric: Fabric, state: TrainingState, real: Tensor, fake: Tensor, loss: LossConfig, parts: int = 1
 ) -> dict[str, Tensor]:
     """D's gradients by one of so many parts of a batch, added to those it has."""

@@ -86,7 +86,7 @@ def look_ahead(config: Config, data: Data, fabric: Fabric, task: Task, learner: 
     return Outlook(batch, plain, thrifty, free, recompute, fewest, fits)
 
 
-def settled(config: Config, data: Data, fabric: Fabric, task: Task, learner: Learner) -> Config:
+def settle(config: Config, data: Data, fabric: Fabric, task: Task, learner: Learner) -> Config:
     """The config with `train.recompute` and `train.parts`: as asked for, or as memory asks.
 
     Raises `ConfigError` for a number of parts that does not divide what each process has of a batch.

@@ -126,7 +126,7 @@ def train(request: Request, task_of: Callable[[Config], Task]) -> Run:
         stack.callback(torch.set_num_threads, torch.get_num_threads())
         threads = _threads(config.train, choice.device, state)
         learner = task.start(config, state, fabric, data, first=not resuming, threads=threads)
-        config = memory.settled(config, data, fabric, task, learner)
+        config = memory.settle(config, data, fabric, task, learner)
         states.save_memory(state.generator, config.train)
         ranks.broadcast_tensors(t for _, m in state.modules() for t in (*m.parameters(), *m.buffers()))
         interrupted = stack.enter_context(stopping_on_signals())

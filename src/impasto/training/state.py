@@ -33,7 +33,7 @@ from impasto.training.checkpoints import (
     shipped_models,
 )
 from impasto.training.distributed import ranks, shared_norm
-from impasto.training.health.statistics import Vitals
+from impasto.training.health.statistics import RunningStats
 from impasto.training.muon import Muon
 from impasto.training.ranking import best_of
 
@@ -59,7 +59,7 @@ class TrainingState:
     seconds: float = 0.0
     evaluations: list[dict[str, Any]] = field(default_factory=list)
     balance: dict[str, float] = field(default_factory=dict)  # see stopping.Equilibrium
-    vitals: Vitals = field(default_factory=Vitals)
+    running_stats: RunningStats = field(default_factory=RunningStats)
     standing: dict[str, str] = field(default_factory=dict)  # verdicts that were told and still hold: severity
     repairs: list[dict[str, Any]] = field(default_factory=list)  # see repairs.py, as all that follow
     healthy: list[str] = field(default_factory=list)  # the snapshots to roll back to, oldest first
@@ -172,7 +172,7 @@ def save(state: TrainingState, path: Path, config: Config, fingerprint: str) -> 
         "seconds": state.seconds,
         "evaluations": state.evaluations,
         "balance": state.balance,
-        "vitals": asdict(state.vitals),
+        "vitals": asdict(state.running_stats),
         "standing": state.standing,
         "repairs": state.repairs,
         "healthy": state.healthy,
@@ -265,7 +265,10 @@ def _put(state: TrainingState, tensors: Mapping[str, Tensor], values: Mapping[st
     state.images_seen, state.steps = values["images_seen"], values["steps"]
     state.seconds = values["seconds"]
     state.evaluations, state.balance = values["evaluations"], values["balance"]
-    state.vitals, state.standing = Vitals.of(values.get("vitals", {})), values.get("standing", {})
+    state.running_stats, state.standing = (
+        RunningStats.of(values.get("vitals", {})),
+        values.get("standing", {}),
+    )
     state.repairs, state.healthy = values.get("repairs", []), values.get("healthy", [])
     state.record, state.threads = values.get("record"), values.get("threads")
 

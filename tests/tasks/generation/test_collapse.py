@@ -6,10 +6,10 @@ import torch
 
 from impasto.image.codec import to_tensor
 from impasto.nn.features import thumbnails
+from impasto.tasks.generation.evaluator import GeneratorEvaluator
 from impasto.tasks.generation.generator import Generator
-from impasto.tasks.generation.judge import Judge
-from impasto.training.health.diagnosis import Examined, judge
-from impasto.training.health.statistics import Vitals
+from impasto.training.health.diagnosis import Examined, diagnose
+from impasto.training.health.statistics import RunningStats
 from tests.pictures import FOLDERS, all_cyan, one_shape, smoothed, some_of
 
 COUNT = 48
@@ -46,7 +46,9 @@ def themed():
     """(a judge of four themes, the pictures that trained)."""
     holdout, themes = of_all_themes(1)
     train, _ = of_all_themes(2)
-    return Judge(holdout, train, layouts(train), COUNT, torch.device("cpu"), (THEMES, themes)), train
+    return GeneratorEvaluator(
+        holdout, train, layouts(train), COUNT, torch.device("cpu"), (THEMES, themes)
+    ), train
 
 
 def layouts(pixels):
@@ -60,7 +62,7 @@ def measured(judging, pixels):
 def verdicts(signs, evaluations=7):
     """What a run is told, by kind, whose evaluations have these signs and get no better."""
     found = [Examined(5_000 * (i + 1), 0.5, signs) for i in range(evaluations)]
-    return {v.kind: v for v in judge(Vitals(), found, 5_000 * evaluations)}
+    return {v.kind: v for v in diagnose(RunningStats(), found, 5_000 * evaluations)}
 
 
 def test_new_pictures_are_well(themed):
@@ -125,10 +127,10 @@ def test_one_theme(themed):
 def test_nobody_is_alarmed_while_samples_of_a_folder_become_sharp(kind):
     """Ten healthy courses: from blurs to new pictures of the folder."""
     train = FOLDERS[kind](COUNT, 2)
-    judging = Judge(FOLDERS[kind](COUNT, 1), train, layouts(train), COUNT, torch.device("cpu"))
+    judging = GeneratorEvaluator(FOLDERS[kind](COUNT, 1), train, layouts(train), COUNT, torch.device("cpu"))
     course = [smoothed(FOLDERS[kind](COUNT, 3), side) for side in (6, 8, 8, 12, 16, 24, 32, 32)]
     found = [measured(judging, pixels) for pixels in course]
     seen = [Examined(5_000 * (i + 1), m.distance, m.signs) for i, m in enumerate(found)]
     for count in range(len(seen) + 1):
-        told = judge(Vitals(), seen[:count], 5_000 * count)
+        told = diagnose(RunningStats(), seen[:count], 5_000 * count)
         assert [v for v in told if v.severity == "trouble" or v.kind != "coverage"] == []

@@ -17,7 +17,7 @@ from impasto.config.upscaling import RestorationConfig
 from impasto.errors import CheckpointError, ConfigError, DataError
 from impasto.tasks import load_model
 from impasto.tasks.upscaling.degradations import MARGIN
-from impasto.tasks.upscaling.learner import Yardstick
+from impasto.tasks.upscaling.learner import UpscalerEvaluator
 from impasto.tasks.upscaling.step import phase, turned
 from impasto.training import engine
 from impasto.training.checkpoints import save_model
@@ -225,7 +225,7 @@ def test_the_yardstick_by_hand():
     """To give back what bicubic makes is bicubic's figures; to give back the truth is perfect."""
     cfg = RestorationConfig()
     pictures = np.stack([painting(96, 96, seed=i) for i in range(2)])
-    yardstick = Yardstick(pictures, 4, cfg, torch.device("cpu"))
+    evaluator = UpscalerEvaluator(pictures, 4, cfg, torch.device("cpu"))
 
     class Answer(torch.nn.Module):
         scale = 4
@@ -238,17 +238,17 @@ def test_the_yardstick_by_hand():
             assert images.shape == (1, 3, 24 - 2 * MARGIN, 24 - 2 * MARGIN)
             return next(self.answers)[None]
 
-    perfect = yardstick.measure(Answer(yardstick._sharp))
+    perfect = evaluator.measure(Answer(evaluator._sharp))
     assert perfect.psnr == float("inf")
     assert perfect.ssim == pytest.approx(1)
     assert perfect.feature_distance == pytest.approx(0, abs=1e-6)
-    bicubic = yardstick.measure(Answer(yardstick._bicubic))
+    bicubic = evaluator.measure(Answer(evaluator._bicubic))
     assert bicubic.psnr == pytest.approx(bicubic.bicubic_psnr)
     assert bicubic.feature_distance == pytest.approx(bicubic.bicubic_feature_distance, rel=1e-4)
     assert bicubic.distance > perfect.distance
     assert perfect.against_bicubic == 0
     assert bicubic.against_bicubic == pytest.approx(1)
-    by_features = Yardstick(pictures, 4, RestorationConfig(features=1.0), torch.device("cpu"))
+    by_features = UpscalerEvaluator(pictures, 4, RestorationConfig(features=1.0), torch.device("cpu"))
     assert by_features.measure(Answer(by_features._bicubic)).against_bicubic == pytest.approx(1, rel=1e-4)
     assert bicubic.record()["against_bicubic"] == bicubic.against_bicubic
 

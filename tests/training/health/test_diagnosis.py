@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from impasto.tasks.generation.discriminator import Discriminator
-from impasto.tasks.generation.judge import (
+from impasto.tasks.generation.evaluator import (
     Signs,
     opinions,
     other_distance,
@@ -16,12 +16,12 @@ from impasto.tasks.generation.judge import (
     pair_distance,
 )
 from impasto.training.health import diagnosis
-from impasto.training.health.diagnosis import Examined, judge, vanishing
+from impasto.training.health.diagnosis import Examined, diagnose, vanishing
 from impasto.training.health.statistics import (
     GRACE_IMAGES,
     Level,
-    Pulse,
-    Vitals,
+    RunningStats,
+    StepFigures,
     after_look,
     after_step,
     look_is_due,
@@ -42,7 +42,7 @@ WELL = Signs(
     sourced_chance=0.05,
     train_pull=0.0,
 )
-STEADY = Vitals(
+STEADY = RunningStats(
     spread=0.8,
     most_spread=0.9,
     discriminator_loss=0.5,
@@ -69,24 +69,24 @@ def evaluations(*changes, distances=None, first=20_000):
     ]
 
 
-def verdict(vitals=STEADY, examined=(), seen=LATE):
+def verdict(running_stats=STEADY, examined=(), seen=LATE):
     """(kind, severity) of the only verdict, or None."""
-    found = judge(vitals, examined, seen)
+    found = diagnose(running_stats, examined, seen)
     assert len(found) <= 1
     for v in found:
         assert v.evidence.endswith(".")
-        assert any(c.isdigit() for c in v.evidence) or not vitals.finite
+        assert any(c.isdigit() for c in v.evidence) or not running_stats.finite
         assert v.advice.endswith(".")
     return (found[0].kind, found[0].severity) if found else None
 
 
-def vitals(**changes):
+def running_stats(**changes):
     return dataclasses.replace(STEADY, **changes)
 
 
 def test_a_healthy_run_gets_no_verdict():
     assert verdict(STEADY, evaluations(*[{}] * 12)) is None
-    assert verdict(Vitals(), [], 0) is None
+    assert verdict(RunningStats(), [], 0) is None
 
 
 @pytest.mark.parametrize(
@@ -104,14 +104,17 @@ def test_a_healthy_run_gets_no_verdict():
     ],
 )
 def test_divergence(ill, well):
-    assert verdict(vitals(**ill)) == ("divergence", "trouble")
-    assert verdict(vitals(**ill), seen=100) == ("divergence", "trouble")  # no grace: nothing begins like this
-    assert verdict(vitals(**well)) is None
+    assert verdict(running_stats(**ill)) == ("divergence", "trouble")
+    assert verdict(running_stats(**ill), seen=100) == (
+        "divergence",
+        "trouble",
+    )  # no grace: nothing begins like this
+    assert verdict(running_stats(**well)) is None
 
 
 def test_divergence_silences_everything_else():
     dead = evaluations({}, {"diversity": 0.0, "twins": 1.0})
-    assert [v.kind for v in judge(vitals(finite=False, spread=0.0), dead, LATE)] == ["divergence"]
+    assert [v.kind for v in diagnose(running_stats(finite=False, spread=0.0), dead, LATE)] == ["divergence"]
 
 
 @pytest.mark.parametrize(
@@ -122,10 +125,10 @@ def test_divergence_silences_everything_else():
     ],
 )
 def test_collapse_in_pixels(ill, well):
-    assert verdict(vitals(**ill)) == ("collapse", "trouble")
-    assert verdict(vitals(**ill), seen=GRACE_IMAGES) == ("collapse", "trouble")
-    assert verdict(vitals(**ill), seen=GRACE_IMAGES - 1) is None
-    assert verdict(vitals(**well)) is None
+    assert verdict(running_stats(**ill)) == ("collapse", "trouble")
+    assert verdict(running_stats(**ill), seen=GRACE_IMAGES) == ("collapse", "trouble")
+    assert verdict(running_stats(**ill), seen=GRACE_IMAGES - 1) is None
+    assert verdict(running_stats(**well)) is None
 
 
 @pytest.mark.parametrize(
@@ -156,13 +159,13 @@ def test_a_fall_in_coverage_must_be_more_than_chance():
 
 
 def test_the_evidence_has_the_numbers():
-    (found,) = judge(STEADY, evaluations(*[{"coverage": c} for c in (0.61, 0.63, 0.08, 0.05)]), LATE)
+    (found,) = diagnose(STEADY, evaluations(*[{"coverage": c} for c in (0.61, 0.63, 0.08, 0.05)]), LATE)
     assert "covered 0.61 of the held-out pictures, and now 0.08" in found.evidence
     assert "loss.r1_weight" in found.advice
 
 
 def certain(images, **changes):
-    return vitals(
+    return running_stats(
         certain_since=LATE - images,
         discriminator_loss=5e-3,
         real_accuracy=1.0,
@@ -177,7 +180,9 @@ def test_vanishing():
     faint, fair = Level(0.009, 0.0099, 1), Level(0.009, 0.0101, 1)
     assert verdict(certain(2_500, generator_gradient=faint)) == ("vanishing", "trouble")
     assert verdict(certain(2_500, generator_gradient=fair)) == ("vanishing", "notice")
-    assert verdict(vitals(generator_gradient=faint)) is None  # a small gradient alone may be an equilibrium
+    assert (
+        verdict(running_stats(generator_gradient=faint)) is None
+    )  # a small gradient alone may be an equilibrium
     saturated = dataclasses.replace(certain(2_500), discriminator_loss=9e-5)
     assert verdict(saturated) == ("vanishing", "trouble")
     # In a hinge or Wasserstein game G learns from a D that is certain, unless its gradient really fades.
@@ -227,7 +232,7 @@ def test_redrawing():
     assert verdict(STEADY, drawn((0.7, 0.5), (0.7, 0.5), source_auc_error=0.07)) is None
     assert verdict(STEADY, drawn((0.9, 0.2), (0.9, 0.2), sourced_chance=0.06, holdout=16)) is None
     assert verdict(STEADY, drawn((None, None), (0.9, 0.5))) is None, "not measured by version 0.1"
-    (found,) = judge(STEADY, drawn((0.9, 0.5), (0.9, 0.5)), LATE)
+    (found,) = diagnose(STEADY, drawn((0.9, 0.5), (0.9, 0.5)), LATE)
     assert "Of 100 samples 50 are a training picture drawn again" in found.evidence
 
 
@@ -252,7 +257,7 @@ def test_oscillation_is_a_notice():
 
 def test_trouble_comes_first_and_each_kind_once():
     examined = evaluations(*overfitted(0.9, 0.9), {"twins": 0.9, "diversity": 0.1, **overfitted(0.9)[0]})
-    found = judge(vitals(spread=0.01), examined, LATE)
+    found = diagnose(running_stats(spread=0.01), examined, LATE)
     assert [(v.kind, v.severity) for v in found] == [("collapse", "trouble"), ("overfitting", "notice")]
 
 
@@ -292,7 +297,7 @@ def test_the_run_of_one_shape_in_many_colours_is_told_that_it_gets_worse():
         ("worse", "trouble"),
         ("worse", "trouble"),
     ]
-    (found,) = judge(STEADY, row_40(7), LATE)
+    (found,) = diagnose(STEADY, row_40(7), LATE)
     assert "5,000 images (KID-lite0 0.900, held-out pictures covered 0.54)" in found.evidence
     assert "now KID-lite0 3.900, held-out pictures covered 0.06" in found.evidence
     for what in ("--from RUN/best", "optimizer.generator_lr", "augment.*"):
@@ -301,7 +306,7 @@ def test_the_run_of_one_shape_in_many_colours_is_told_that_it_gets_worse():
 
 def test_and_in_its_shapes_it_is_seen_at_once():
     def told(count):
-        found = judge(STEADY, row_40(count, shape_variety=0.04, colour_variety=1.2), LATE)
+        found = diagnose(STEADY, row_40(count, shape_variety=0.04, colour_variety=1.2), LATE)
         return [(v.kind, v.severity) for v in found]
 
     assert told(2) == [("shape", "notice")]
@@ -352,7 +357,7 @@ def test_little_variety_is_trouble_where_nothing_gets_better(kind, name):
     # A repair gets as many evaluations to show what it does.
     mended = [dataclasses.replace(e, repairs=int(i > 3)) for i, e in enumerate(seen(9))]
     assert [verdict(STEADY, mended[:n]) for n in (9, 10)] == [(kind, "notice"), (kind, "trouble")]
-    found = judge(STEADY, seen(5), LATE) + judge(STEADY, seen(6), LATE)
+    found = diagnose(STEADY, seen(5), LATE) + diagnose(STEADY, seen(6), LATE)
     assert [v.advice.startswith("Early in a run, wait") for v in found] == [True, False]
 
 
@@ -388,14 +393,14 @@ def test_a_textbook_that_takes_long_is_never_in_trouble():
     for i, (distance, *signs) in enumerate(columns):
         found = dataclasses.replace(WELL, **dict(zip(names[1:], signs, strict=True)))
         course.append(Examined(4_000 + 2_000 * i, distance, found))
-    told = [judge(STEADY, course[:n], course[n - 1].images_seen) for n in range(2, len(course) + 1)]
+    told = [diagnose(STEADY, course[:n], course[n - 1].images_seen) for n in range(2, len(course) + 1)]
     assert {v.severity for found in told for v in found} == {"notice"}
     assert told[-1] == []
 
 
 def test_the_share_of_the_theme_is_in_the_evidence():
     ill = {"theme_variety": 0.01, "top_theme": "flags", "top_theme_share": 0.98}
-    (found,) = judge(STEADY, evaluations(ill, ill), LATE)
+    (found,) = diagnose(STEADY, evaluations(ill, ill), LATE)
     assert found.evidence.startswith("98% of the samples look like 'flags'; their themes vary 0.01 times")
 
 
@@ -405,7 +410,7 @@ def test_colours_that_drift_away_are_getting_worse():
     distances = [0.5, 0.49, 0.48, 0.47, 0.46]
     examined = evaluations(*[{"colour_distance": c} for c in colours], distances=distances)
     assert verdict(STEADY, examined) == ("worse", "notice")
-    (found,) = judge(STEADY, examined, LATE)
+    (found,) = diagnose(STEADY, examined, LATE)
     assert "distance of colours 0.050" in found.evidence
     assert "distance of colours 1.000" in found.evidence
     # Evaluations of an older version do not count beside them.
@@ -449,7 +454,7 @@ def test_every_kind_of_verdict_has_a_name_and_a_repair():
 # --- the running statistics
 
 
-PULSE = Pulse(
+PULSE = StepFigures(
     discriminator_loss=0.5,
     generator_loss=1.0,
     real_accuracy=1.0,
@@ -459,7 +464,7 @@ PULSE = Pulse(
     spread=0.5,
 )
 
-NEW = Vitals()
+NEW = RunningStats()
 
 
 def steps(pulse, count, start=NEW, seen=0):
@@ -470,7 +475,7 @@ def steps(pulse, count, start=NEW, seen=0):
 
 
 def test_running_means_have_their_half_life():
-    begun = after_step(Vitals(), PULSE, 50, 50)
+    begun = after_step(RunningStats(), PULSE, 50, 50)
     assert (begun.spread, begun.logit_gap) == (0.5, 3.0)
     later = steps(dataclasses.replace(PULSE, spread=0.0), 10, begun, 50)
     assert later.spread == pytest.approx(0.25)
@@ -478,7 +483,7 @@ def test_running_means_have_their_half_life():
     assert after_step(begun, PULSE, 50, GRACE_IMAGES).most_spread == 0.5
 
 
-@pytest.mark.parametrize("name", [f.name for f in dataclasses.fields(Pulse)])
+@pytest.mark.parametrize("name", [f.name for f in dataclasses.fields(StepFigures)])
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_one_number_that_is_none_is_enough(name, value):
     assert after_step(STEADY, PULSE, 50, 50).finite
@@ -511,7 +516,7 @@ def test_a_level_shows_a_jump_and_a_long_fall():
 def test_a_look_reads_both_networks():
     G, D = torch.nn.Linear(3, 4), torch.nn.Linear(4, 1)
     D(G(torch.ones(2, 3))).sum().backward()
-    seen = after_look(Vitals(), G, D)
+    seen = after_look(RunningStats(), G, D)
     weights = torch.cat([p.detach().flatten() for p in G.parameters()])
     assert seen.generator_weights.now == pytest.approx(float(weights.norm()))
     assert seen.discriminator_gradient.now > 0
@@ -527,7 +532,7 @@ def test_looks_come_at_the_first_step_and_every_500_images():
 
 def test_vitals_survive_json():
     stored = json.loads(json.dumps(dataclasses.asdict(STEADY)))
-    assert Vitals.of(stored) == STEADY
+    assert RunningStats.of(stored) == STEADY
 
 
 # --- upscalers
@@ -547,7 +552,7 @@ def test_vitals_survive_json():
     ],
 )
 def test_an_upscaler_no_better_than_bicubic(ratios, images, severity):
-    verdicts = judge(STEADY, [], images, ratios=ratios)
+    verdicts = diagnose(STEADY, [], images, ratios=ratios)
     assert [v.severity for v in verdicts] == ([severity] if severity else [])
     if severity:
         assert verdicts[0].kind == "useless"

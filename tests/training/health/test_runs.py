@@ -14,7 +14,7 @@ import impasto
 from impasto.config.reading import load_config
 from impasto.errors import TrainingError
 from impasto.tasks.generation import learner
-from impasto.tasks.generation.judge import Signs
+from impasto.tasks.generation.evaluator import Signs
 from impasto.training import state as states
 from impasto.training.engine import Engine
 from impasto.training.health import diagnosis, repairs, statistics
@@ -184,7 +184,7 @@ def test_a_constant_generator_is_a_collapse(shapes, tmp_path, monkeypatch):
 def test_warn_only_tells(shapes, tmp_path, monkeypatch):
     """The same verdict is told once, evaluations go on, and the run reaches its end."""
     ill = diagnosis.Verdict("collapse", "trouble", "All 16 are alike.", "Do something.")
-    monkeypatch.setattr(diagnosis, "judge", lambda *_, **__: [ill])
+    monkeypatch.setattr(diagnosis, "diagnose", lambda *_, **__: [ill])
     settings = {"train.on_trouble": "warn", "train.evaluate_every_images": 160}
     run, seen = train(shapes, tmp_path / "run", images=480, overrides=settings)
     assert run.reason.condition == "images"
@@ -202,7 +202,7 @@ def test_stop_stops_at_the_first_trouble_and_not_at_a_notice(shapes, tmp_path, m
             else []
         )
 
-    monkeypatch.setattr(diagnosis, "judge", verdicts)
+    monkeypatch.setattr(diagnosis, "diagnose", verdicts)
     settings = {"train.on_trouble": "stop", "train.evaluate_every_images": 160}
     run, seen = train(shapes, tmp_path / "run", images=4_800, overrides=settings)
     assert run.reason.condition == "unhealthy"
@@ -212,9 +212,9 @@ def test_stop_stops_at_the_first_trouble_and_not_at_a_notice(shapes, tmp_path, m
 
 def test_the_clock_never_goes_back_and_the_best_is_kept(shapes, tmp_path, monkeypatch):
     """A limit of minutes holds whatever happens, and best/ is not overwritten by something worse."""
-    from impasto.tasks.generation.judge import Judge
+    from impasto.tasks.generation.evaluator import GeneratorEvaluator
 
-    measure, distances = Judge.measure, iter([0.9, 0.1, 0.5, 0.6, 0.7])
+    measure, distances = GeneratorEvaluator.measure, iter([0.9, 0.1, 0.5, 0.6, 0.7])
 
     def measured(self, *a, **k):
         found = measure(self, *a, **k)
@@ -236,8 +236,8 @@ def test_the_clock_never_goes_back_and_the_best_is_kept(shapes, tmp_path, monkey
         return play(fabric, state, pictures, loss, *a)
 
     monkeypatch.setattr(learner, "gan_step", playing)
-    monkeypatch.setattr(Judge, "measure", measured)
-    monkeypatch.setattr(diagnosis, "judge", ill)
+    monkeypatch.setattr(GeneratorEvaluator, "measure", measured)
+    monkeypatch.setattr(diagnosis, "diagnose", ill)
     monkeypatch.setattr(repairs, "roll_back", timed)
     run, seen = train(shapes, tmp_path / "run", images=640, overrides={"train.evaluate_every_images": 160})
     (repaired,) = of(events.Repaired, seen)
@@ -254,9 +254,9 @@ def test_the_clock_never_goes_back_and_the_best_is_kept(shapes, tmp_path, monkey
 
 def test_a_run_that_gets_worse_goes_back_to_its_best(shapes, tmp_path, monkeypatch):
     """States above the noise of the best are not kept, so the repair is not to the middle of the fall."""
-    from impasto.tasks.generation.judge import Judge
+    from impasto.tasks.generation.evaluator import GeneratorEvaluator
 
-    measure, distances = Judge.measure, iter([0.9, 0.5, 1.3, 2.1, 2.9, *[0.5] * 9])
+    measure, distances = GeneratorEvaluator.measure, iter([0.9, 0.5, 1.3, 2.1, 2.9, *[0.5] * 9])
 
     def measured(self, *a, **k):
         found = measure(self, *a, **k)
@@ -266,8 +266,8 @@ def test_a_run_that_gets_worse_goes_back_to_its_best(shapes, tmp_path, monkeypat
     def worse(_, evaluations, *__, **___):
         return list(diagnosis.worse(evaluations))
 
-    monkeypatch.setattr(Judge, "measure", measured)
-    monkeypatch.setattr(diagnosis, "judge", worse)
+    monkeypatch.setattr(GeneratorEvaluator, "measure", measured)
+    monkeypatch.setattr(diagnosis, "diagnose", worse)
     settings = {"train.evaluate_every_images": 160}
     _, seen = train(shapes, tmp_path / "run", "mlp", images=960, overrides=settings)
     (verdict,) = of(events.Verdict, seen)
@@ -485,14 +485,14 @@ def test_twenty_pictures_over_and_over_overfit_the_discriminator(twenty, tmp_pat
 def test_a_generator_of_training_pictures_is_redrawing(shapes):
     """A table of what was learned by heart in place of a generator: every sample is a copy."""
     from impasto.nn.features import thumbnails
+    from impasto.tasks.generation.evaluator import GeneratorEvaluator
     from impasto.tasks.generation.generator import Generator
-    from impasto.tasks.generation.judge import Judge
 
     config = load_config("r3gan", SMALL)
     dataset = impasto.open_folder(shapes, config.data, config.image, seed=0)
     train_pixels, holdout = dataset.train_pixels(64, 0), dataset.holdout_pixels()
     layouts = thumbnails(impasto.image.codec.to_tensor(dataset.train_array()))
-    judge = Judge(holdout, train_pixels, layouts, 32, torch.device("cpu"))
+    judge = GeneratorEvaluator(holdout, train_pixels, layouts, 32, torch.device("cpu"))
 
     class Table(Generator):
         def __init__(self, pixels):

@@ -14,8 +14,8 @@ from torch.nn import functional as F
 from impasto.config.generation import DcganConfig, MlpConfig, ModulatedConfig, ResidualConfig
 from impasto.config.shared import ImageConfig
 from impasto.nn.discriminator import Discriminator
+from impasto.nn.frozen_features import CHANNELS, FrozenFeatures, map_sides
 from impasto.nn.layers import LEAK, ResidualBlock, conv, downsample, leaky, linear
-from impasto.nn.pyramid import CHANNELS, Pyramid, map_sides
 from impasto.nn.whitening import ComparedRows
 from impasto.tasks.generation.generator import stage_widths
 
@@ -96,7 +96,7 @@ class ProjectedDiscriminator(Discriminator):
     def __init__(self, cfg: ModulatedConfig, image: ImageConfig) -> None:
         super().__init__()
         side_px = cfg.pyramid_px or min(max(64, image.size), 128)
-        self._pyramid = (Pyramid(side_px),)  # in a tuple: not a submodule
+        self._pyramid = (FrozenFeatures(side_px),)  # in a tuple: not a submodule
         width, sides = cfg.head_channels, map_sides(side_px)
         self.mix_channels = nn.ModuleList(FixedConv(c, width, 1) for c in CHANNELS)
         self.mix_scales = nn.ModuleList(FixedConv(width, width, 3) for _ in CHANNELS[1:])
@@ -111,10 +111,10 @@ class ProjectedDiscriminator(Discriminator):
         self._shapes.append((image.size, image.size, image.channels))
         # Not judged by the heads: the step compares whole batches by these rows.
         self.compared = ComparedRows(image.channels, side_px, cfg.whitened_directions)
-        self.heeded = 1.0  # how much of what a latent says counts; training sets it
+        self.condition_weight = 1.0  # how much of what a latent says counts; training sets it
 
     @property
-    def pyramid(self) -> Pyramid:
+    def pyramid(self) -> FrozenFeatures:
         """The frozen network whose maps the heads see."""
         return self._pyramid[0]
 
@@ -155,13 +155,13 @@ class ProjectedDiscriminator(Discriminator):
         features = images if images.dim() == 2 else self.features(self.pyramid(images), images)
         *maps, pixels = self._split(features)
         known = latents[:, : self.known_dims] if latents is not None and self.known_dims else None
-        logits = [self.pixel_head(pixels, known, self.heeded)]
+        logits = [self.pixel_head(pixels, known, self.condition_weight)]
         above: Tensor | None = None
         for i in reversed(range(len(self.heads))):
             x = self.mix_channels[i](maps[i]) * self.scales[i]
             if above is not None:
                 x = x + F.interpolate(above, x.shape[2:], mode="bilinear")
-            logits.append(self.heads[i](x, known, self.heeded))
+            logits.append(self.heads[i](x, known, self.condition_weight))
             if i:
                 above = 0.7 * self.mix_scales[i - 1](x)
         return torch.cat(logits, 1)
@@ -207,11 +207,11 @@ class Head(nn.Module):
         if latent_dims:
             self.embed = nn.Linear(latent_dims, width * side * side, bias=False)
 
-    def forward(self, x: Tensor, latents: Tensor | None, heeded: float) -> Tensor:
-        """(B, width, side, side) and (B, latent_dims), which count `heeded` times -> (B, N)."""
+    def forward(self, x: Tensor, latents: Tensor | None, condition_weight: float) -> Tensor:
+        """(B, width, side, side) and (B, latent_dims), which count `condition_weight` times -> (B, N)."""
         features = self.trunk(x)
         logits: Tensor = self.logit(features).flatten(1)
         if latents is not None:
             direction = self.embed(latents / latents.shape[1] ** 0.5)  # latents of about unit length
-            logits = logits + heeded * (features.flatten(1) * direction).sum(1, keepdim=True)
+            logits = logits + condition_weight * (features.flatten(1) * direction).sum(1, keepdim=True)
         return logits

@@ -12,7 +12,7 @@ from impasto.nn.augment import augment
 from impasto.nn.losses.adversarial import generator_compares, generator_loss
 from impasto.tasks.generation.generator import Generator
 from impasto.training.distributed import ranks
-from impasto.training.game import StepStats, judge, means, spread_of
+from impasto.training.game import StepStats, backward_discriminator, means, spread_of
 from impasto.training.state import TrainingState
 
 
@@ -31,7 +31,7 @@ def discriminator_step(
             fake = G(z)
         spread = spread_of(fake, real)  # before augmentation adds its own
         sides = augment(real, changes, state.rng), augment(fake, changes, state.rng)
-        seen.append(judge(fabric, state, *sides, loss, len(parts)) | {"spread": spread})
+        seen.append(backward_discriminator(fabric, state, *sides, loss, len(parts)) | {"spread": spread})
     ranks.average_gradients(D.parameters())
     state.discriminator_optimizer.step()
     return means(seen)

@@ -61,7 +61,7 @@ class Generator(Recomputing):
 
     def vary(self, z: Tensor, rng: torch.Generator, share: float) -> Tensor:
         """Latents (B, latent_dim) with a `share` of the same noise mixed into each: 0 changes nothing."""
-        return near(z, Generator.sample_latents(self, 1, rng).to(z), share)
+        return mix_noise(z, Generator.sample_latents(self, 1, rng).to(z), share)
 
     def at_levels(self, z: Tensor) -> list[Tensor]:
         """(B, latent_dim), or (B, levels, latent_dim), -> (B, latent_dim) for each level."""
@@ -258,7 +258,7 @@ class GrowingGenerator(Generator):
                 raise ValueError("no exemplar has all of these themes")
         chosen = draws.randint(0, len(exemplars), count, rng=rng)
         share = (self.noise.cpu() * truncation).clamp(max=1)
-        return near(exemplars[chosen], noise, share)
+        return mix_noise(exemplars[chosen], noise, share)
 
     def having(self, themes: Sequence[int]) -> Tensor:
         """(exemplars,) bool: which have all of the themes, given by their places in the config."""
@@ -370,7 +370,7 @@ class ModulatedGenerator(Generator):
     def vary(self, z: Tensor, rng: torch.Generator, share: float) -> Tensor:
         """As `Generator.vary`; themes stay."""
         noise = draws.randn(1, self.latent_dim - self.kinds, rng=rng).to(z)
-        return torch.cat((z[:, : self.kinds], near(z[:, self.kinds :], noise, share)), 1)
+        return torch.cat((z[:, : self.kinds], mix_noise(z[:, self.kinds :], noise, share)), 1)
 
     def _told(self, z: Tensor) -> Tensor:
         """(B, latent_dim) as the blocks are told it: themes embedded, noise as it is."""
@@ -390,7 +390,7 @@ class ModulatedGenerator(Generator):
         return near_range(images)
 
 
-def near(latents: Tensor, noise: Tensor, share: Tensor | float) -> Tensor:
+def mix_noise(latents: Tensor, noise: Tensor, share: Tensor | float) -> Tensor:
     """Latents (B, d) with a `share` of N(0, 1) noise (B, d) mixed in; unit variance stays unit variance."""
     return (1 - share**2) ** 0.5 * latents + share * noise
 

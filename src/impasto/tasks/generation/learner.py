@@ -15,9 +15,9 @@ from impasto.config.shared import Config
 from impasto.data.cache import Indices
 from impasto.data.themes import Floats
 from impasto.image.files import grid, save
+from impasto.tasks.generation.evaluator import GeneratorEvaluator, Measurement
 from impasto.tasks.generation.gan_step import gan_step
 from impasto.tasks.generation.generator import Generator
-from impasto.tasks.generation.judge import Judge, Measurement
 from impasto.tasks.generation.modulated_step import ModulatedStep
 from impasto.tasks.generation.rendering import render
 from impasto.training.game import StepStats
@@ -35,7 +35,7 @@ class GeneratorLearner:
     """
 
     fabric: Fabric
-    judge: Judge
+    evaluator: GeneratorEvaluator
     themes: Callable[[Indices], Floats]
 
     def tensor(self, rows: NDArray[Any], device: torch.device) -> Tensor:
@@ -66,7 +66,7 @@ class GeneratorLearner:
 
     def measure(self, state: TrainingState) -> Measurement:
         """The distance to the hold-out, and the signs of health."""
-        return self.judge.measure(average(state), state.discriminator)
+        return self.evaluator.measure(average(state), state.discriminator)
 
     def kept(self, state: TrainingState) -> Generator:
         """The averaged generator."""

@@ -70,7 +70,7 @@ class ModulatedStep:
         `themes` (B, T) are those of the real pictures, and asked of the generated ones. In several `parts`,
         where memory is short, pictures are made twice, and what compares pictures sees a part.
         """
-        self.D.heeded = heeded(self.state.images_seen, self.distribution.heed_by_images)
+        self.D.condition_weight = condition_weight(self.state.images_seen, self.distribution.heed_by_images)
         batch = list(zip(real.chunk(parts), self.latents(themes).to(real).chunk(parts), strict=True))
         seen, kept = [], []
         self.state.discriminator_optimizer.zero_grad()
@@ -187,7 +187,7 @@ class ModulatedStep:
         return known
 
 
-def heeded(images_seen: int, by_images: int) -> float:
+def condition_weight(images_seen: int, by_images: int) -> float:
     """How much D heeds themes: not at all at first, fully after `by_images`.
 
     An early G cannot put into its pictures what they are told. D would see that at once, be right on every

@@ -17,8 +17,8 @@ from impasto.errors import InputError
 from impasto.image.codec import to_tensor
 from impasto.nn.discriminator import Discriminator
 from impasto.nn.features import thumbnails
+from impasto.tasks.generation.evaluator import MOST_SOURCES, MOST_TRAINING, GeneratorEvaluator
 from impasto.tasks.generation.generator import KEPT_THEMES, Generator, ModulatedGenerator
-from impasto.tasks.generation.judge import MOST_SOURCES, MOST_TRAINING, Judge
 from impasto.tasks.generation.learner import GeneratorLearner
 from impasto.tasks.generation.modulated_step import players
 from impasto.tasks.generation.networks import (
@@ -94,7 +94,7 @@ class Generation:
         threads: AdaptiveThreads | None = None,
     ) -> GeneratorLearner:
         """The game; before its first step D's scales and G's themes are found by some of the pictures."""
-        judge = Judge(
+        evaluator = GeneratorEvaluator(
             data.holdout_pixels(MOST_HOLDOUT),
             data.train_pixels(MOST_TRAINING, config.train.seed),
             _sources(data, config.train.seed),
@@ -105,7 +105,7 @@ class Generation:
         )
         if first and isinstance(config.model, ModulatedConfig):
             _prepare(config, state, data)
-        return GeneratorLearner(fabric, judge, data.themes_of)
+        return GeneratorLearner(fabric, evaluator, data.themes_of)
 
     def follows(self, model: Path) -> tuple[str, ...]:
         """New pictures."""

@@ -37,7 +37,7 @@ class UpscalerLearner:
     """See `task.Learner`."""
 
     fabric: Fabric
-    yardstick: "Yardstick"
+    evaluator: "UpscalerEvaluator"
     features: FrozenMaps | None  # of the feature loss
 
     def tensor(self, rows: NDArray[Any], device: torch.device) -> Tensor:
@@ -53,12 +53,12 @@ class UpscalerLearner:
     def show(self, state: TrainingState, folder: Path) -> Path:
         """Held-out windows: as given, bicubic, enlarged by the network, and as they were."""
         path = folder / f"{state.images_seen:010}.png"
-        save(self.yardstick.sheet(average(state)), path, metadata={"images_seen": str(state.images_seen)})
+        save(self.evaluator.sheet(average(state)), path, metadata={"images_seen": str(state.images_seen)})
         return path
 
     def measure(self, state: TrainingState) -> "Comparison":
         """Fidelity to the hold-out."""
-        return self.yardstick.measure(average(state))
+        return self.evaluator.measure(average(state))
 
     def kept(self, state: TrainingState) -> Upscaler:
         """The deployed form: the same function in fewer numbers."""
@@ -102,7 +102,7 @@ class Comparison:
         return Compared(images_seen, **asdict(self), best=best)
 
 
-class Yardstick:
+class UpscalerEvaluator:
     """Holds held-out windows, sharp and made small; compares what a network makes of these with those.
 
     The same degradations every time, so that a figure moves because the network does.

@@ -52,7 +52,7 @@ def upscale_step(
         stats |= update_discriminator(fabric, state, sharp[at].detach(), made[at].detach(), loss)
 
     with fabric.autocast():
-        reconstruction = unlikeness(made, sharp, at, cfg, features, G.scale)
+        reconstruction = restoration_loss(made, sharp, at, cfg, features, G.scale)
     total, g_loss = reconstruction, torch.zeros_like(reconstruction)
     if plays:
         D.requires_grad_(False)
@@ -84,7 +84,7 @@ def phase(side: int, phases: int, rng: torch.Generator) -> Window:
     return (..., slice(top, top + side - phases), slice(left, left + side - phases))
 
 
-def unlikeness(
+def restoration_loss(
     made: Tensor,
     sharp: Tensor,
     at: Window,

@@ -15,9 +15,9 @@ from impasto.data.opening import open_pictures
 from impasto.data.pairs import open_pairs
 from impasto.nn.discriminator import Discriminator
 from impasto.nn.frozen import FrozenMaps
-from impasto.nn.pyramid import Pyramid
+from impasto.nn.frozen_features import FrozenFeatures
 from impasto.nn.vgg import Vgg19
-from impasto.tasks.upscaling.learner import COMPARED_PX, MOST_COMPARED, UpscalerLearner, Yardstick
+from impasto.tasks.upscaling.learner import COMPARED_PX, MOST_COMPARED, UpscalerEvaluator, UpscalerLearner
 from impasto.tasks.upscaling.networks import build_discriminator, build_upscaler, saved_upscaler
 from impasto.tasks.upscaling.upscaler import CompactUpscaler, Upscaler
 from impasto.training.checkpoints import load_weights
@@ -72,8 +72,8 @@ class Upscaling:
         """Fidelity to held-out windows is what is measured."""
         holdout = data.holdout_windows(MOST_COMPARED, COMPARED_PX)
         model, restoration = cast(UpscalingConfig, config).model, cast(UpscalingConfig, config).restoration
-        yardstick = Yardstick(holdout, model.scale, restoration, fabric.device)
-        return UpscalerLearner(fabric, yardstick, _feature_network(restoration, fabric))
+        evaluator = UpscalerEvaluator(holdout, model.scale, restoration, fabric.device)
+        return UpscalerLearner(fabric, evaluator, _feature_network(restoration, fabric))
 
     def follows(self, model: Path) -> tuple[str, ...]:
         """Larger pictures."""
@@ -84,5 +84,5 @@ def _feature_network(cfg: RestorationConfig, fabric: Fabric) -> FrozenMaps | Non
     """The network of the feature loss, where that has any weight."""
     if not cfg.features:
         return None
-    network = Vgg19() if cfg.feature_network == "vgg19" else Pyramid(None)
+    network = Vgg19() if cfg.feature_network == "vgg19" else FrozenFeatures(None)
     return network.to(device=fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]

@@ -17,7 +17,7 @@ from impasto.metrics.novelty import is_redrawn
 from impasto.training import ranking
 from impasto.training.health.report import LITTLE_COVERAGE
 from impasto.training.health.signs import Signs
-from impasto.training.health.statistics import GRACE_IMAGES, Vitals
+from impasto.training.health.statistics import GRACE_IMAGES, RunningStats
 
 Kind = Literal[
     "collapse",
@@ -121,8 +121,8 @@ def against_bicubic(evaluations: Sequence[Mapping[str, Any]]) -> list[float]:
     ]
 
 
-def judge(
-    vitals: Vitals,
+def diagnose(
+    stats: RunningStats,
     evaluations: Sequence[Examined],
     images_seen: int,
     *,
@@ -136,15 +136,15 @@ def judge(
 
     Where the numbers themselves have gone there is nothing else to say.
     """
-    diverged = list(divergence(vitals))
+    diverged = list(divergence(stats))
     if diverged:
         return diverged[:1]
     late = [e for e in evaluations if e.images_seen >= GRACE_IMAGES]
     found = [
-        *collapse(vitals, late, images_seen),
+        *collapse(stats, late, images_seen),
         *narrowed(late),
         *worse(late),
-        *vanishing(vitals, images_seen, linear),
+        *vanishing(stats, images_seen, linear),
         *redrawing(late),
         *overfitting(late),
         *oscillation(late),
@@ -159,7 +159,7 @@ def judge(
     return [v for i, v in enumerate(found) if v.kind not in {w.kind for w in found[:i]}]
 
 
-def divergence(vitals: Vitals) -> Iterator[Verdict]:
+def divergence(stats: RunningStats) -> Iterator[Verdict]:
     """Numbers that are none, or that run away."""
     advice = (
         "Lower optimizer.generator_lr and optimizer.discriminator_lr, or raise loss.r1_weight and r2_weight."
@@ -168,27 +168,30 @@ def divergence(vitals: Vitals) -> Iterator[Verdict]:
     def trouble(evidence: str) -> Verdict:
         return Verdict("divergence", "trouble", evidence, advice)
 
-    if not vitals.finite:
+    if not stats.finite:
         yield trouble("The losses or the weights are no longer finite numbers.")
-    if abs(vitals.logit_gap or 0.0) > WILD_LOGIT or (vitals.discriminator_loss or 0.0) > WILD_LOSS:
+    if abs(stats.logit_gap or 0.0) > WILD_LOGIT or (stats.discriminator_loss or 0.0) > WILD_LOSS:
         yield trouble(
-            f"D's logits of real and generated pictures lie {vitals.logit_gap or 0:,.0f} apart and its loss "
-            f"is {vitals.discriminator_loss or 0:,.3g}; below {WILD_LOGIT:g} is usual."
+            f"D's logits of real and generated pictures lie {stats.logit_gap or 0:,.0f} apart and its loss "
+            f"is {stats.discriminator_loss or 0:,.3g}; below {WILD_LOGIT:g} is usual."
         )
-    if (vitals.spread or 0.0) > WILD_SPREAD:
+    if (stats.spread or 0.0) > WILD_SPREAD:
         yield trouble(
-            f"The generated pictures are {vitals.spread:,.0f} times as far apart as the real ones: they have "
+            f"The generated pictures are {stats.spread:,.0f} times as far apart as the real ones: they have "
             "left the range of colours."
         )
     for name in ("generator", "discriminator"):
-        weights, gradient = getattr(vitals, f"{name}_weights"), getattr(vitals, f"{name}_gradient")
+        weights, gradient = (
+            getattr(stats, f"{name}_weights"),
+            getattr(stats, f"{name}_gradient"),
+        )
         if weights.rise > WILD_WEIGHTS:
             yield trouble(f"The {name}'s weights have grown to {weights.rise:,.1f} times their usual norm.")
         if gradient.rise > WILD_GRADIENT:
             yield trouble(f"The {name}'s gradient is {gradient.rise:,.0f} times its usual norm.")
 
 
-def collapse(vitals: Vitals, evaluations: Sequence[Examined], images_seen: int) -> Iterator[Verdict]:
+def collapse(stats: RunningStats, evaluations: Sequence[Examined], images_seen: int) -> Iterator[Verdict]:
     """Samples that are all alike, or much less varied than they were."""
     advice = (
         "Go back to an earlier model. Raise loss.r1_weight and r2_weight or lower the learning rates; a "
@@ -198,15 +201,15 @@ def collapse(vitals: Vitals, evaluations: Sequence[Examined], images_seen: int) 
     def trouble(evidence: str) -> Verdict:
         return Verdict("collapse", "trouble", evidence, advice)
 
-    spread = vitals.spread
+    spread = stats.spread
     if spread is not None and images_seen >= GRACE_IMAGES:
         if spread < LITTLE_SPREAD:
             yield trouble(
                 f"In pixels the generated pictures vary {spread:.3f} times as much as the real ones."
             )
-        elif spread < LOST_SHARE * vitals.most_spread:
+        elif spread < LOST_SHARE * stats.most_spread:
             yield trouble(
-                f"In pixels the variety of the generated pictures fell from {vitals.most_spread:.2f} to "
+                f"In pixels the variety of the generated pictures fell from {stats.most_spread:.2f} to "
                 f"{spread:.2f} of the real ones'."
             )
     if not evaluations:
@@ -349,18 +352,18 @@ def uncovered(evaluations: Sequence[Examined]) -> Iterator[Verdict]:
         yield Verdict("coverage", "notice", evidence, advice)
 
 
-def vanishing(vitals: Vitals, images_seen: int, linear: bool = False) -> Iterator[Verdict]:
+def vanishing(stats: RunningStats, images_seen: int, linear: bool = False) -> Iterator[Verdict]:
     """A discriminator that is certain of everything, or a generator that is told nothing any more."""
     advice = (
         "Raise loss.r1_weight and r2_weight, lower optimizer.discriminator_lr, or set "
         'loss.adversarial = "non-saturating" in place of "minimax".'
     )
-    certain = images_seen - vitals.certain_since if vitals.certain_since is not None else 0
+    certain = images_seen - stats.certain_since if stats.certain_since is not None else 0
     long = certain >= CERTAIN_IMAGES
-    gradient, loss = vitals.generator_gradient, vitals.discriminator_loss or 0.0
+    gradient, loss = stats.generator_gradient, stats.discriminator_loss or 0.0
     words = (
-        f"For {certain:,} images D has been right on {vitals.real_accuracy or 0:.1%} of real and "
-        f"{vitals.fake_accuracy or 0:.1%} of generated pictures (loss {loss:.2g})"
+        f"For {certain:,} images D has been right on {stats.real_accuracy or 0:.1%} of real and "
+        f"{stats.fake_accuracy or 0:.1%} of generated pictures (loss {loss:.2g})"
     )
     faint = gradient.rest < LITTLE_GRADIENT
     saturated = loss < SATURATED_LOSS and not linear

@@ -1,7 +1,7 @@
 """The running statistics that a run's health is judged by: pure functions, and one look at the networks.
 
-Everything is counted in images seen, never in seconds, and `Vitals` is part of the training state: a resumed
-run comes to the same verdicts at the same images.
+Everything is counted in images seen, never in seconds, and `RunningStats` is part of the training state: a
+resumed run comes to the same verdicts at the same images.
 """
 
 import math
@@ -58,7 +58,7 @@ class Level:
 
 
 @dataclass(frozen=True)
-class Vitals:
+class RunningStats:
     """What the steps so far say. Running means are None before the first step."""
 
     finite: bool = True  # losses, and at the last look weights and gradients
@@ -75,14 +75,14 @@ class Vitals:
     discriminator_gradient: Level = Level()
 
     @classmethod
-    def of(cls, values: dict[str, object]) -> "Vitals":
+    def of(cls, values: dict[str, object]) -> "RunningStats":
         """From what `dataclasses.asdict` gave, JSON in between."""
         levels = {k: Level(**v) for k, v in values.items() if isinstance(v, dict)}
         return cls(**{**values, **levels})  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
-class Pulse:
+class StepFigures:
     """One step in numbers."""
 
     discriminator_loss: float
@@ -94,49 +94,49 @@ class Pulse:
     spread: float
 
 
-PULSE = tuple(Pulse.__dataclass_fields__)
+STEP_FIGURES = tuple(StepFigures.__dataclass_fields__)
 
 
-def after_step(vitals: Vitals, pulse: Pulse, images: int, images_seen: int) -> Vitals:
-    """The vitals after one step of `images` more pictures."""
-    if not all(math.isfinite(value) for value in vars(pulse).values()):
-        return replace(vitals, finite=False)
+def after_step(stats: RunningStats, figures: StepFigures, images: int, images_seen: int) -> RunningStats:
+    """The stats after one step of `images` more pictures."""
+    if not all(math.isfinite(value) for value in vars(figures).values()):
+        return replace(stats, finite=False)
     keep = 0.5 ** (images / HALFLIFE_IMAGES)
 
     def mean(before: float | None, value: float) -> float:
         return value if before is None else keep * before + (1 - keep) * value
 
-    spread = mean(vitals.spread, pulse.spread)
-    loss = mean(vitals.discriminator_loss, pulse.discriminator_loss)
+    spread = mean(stats.spread, figures.spread)
+    loss = mean(stats.discriminator_loss, figures.discriminator_loss)
     real, fake = (
-        mean(vitals.real_accuracy, pulse.real_accuracy),
-        mean(vitals.fake_accuracy, pulse.fake_accuracy),
+        mean(stats.real_accuracy, figures.real_accuracy),
+        mean(stats.fake_accuracy, figures.fake_accuracy),
     )
     certain = min(real, fake) >= CERTAIN_ACCURACY and loss <= CERTAIN_LOSS
-    since = vitals.certain_since if vitals.certain_since is not None else images_seen
+    since = stats.certain_since if stats.certain_since is not None else images_seen
     return replace(
-        vitals,
+        stats,
         spread=spread,
-        most_spread=max(vitals.most_spread, spread if images_seen >= GRACE_IMAGES else 0.0),
+        most_spread=max(stats.most_spread, spread if images_seen >= GRACE_IMAGES else 0.0),
         discriminator_loss=loss,
         real_accuracy=real,
         fake_accuracy=fake,
-        logit_gap=mean(vitals.logit_gap, pulse.real_logit - pulse.fake_logit),
+        logit_gap=mean(stats.logit_gap, figures.real_logit - figures.fake_logit),
         certain_since=since if certain else None,
     )
 
 
-def after_look(vitals: Vitals, generator: nn.Module, discriminator: nn.Module) -> Vitals:
-    """The vitals after reading the norms of both networks' weights and of the gradients they last took."""
+def after_look(stats: RunningStats, generator: nn.Module, discriminator: nn.Module) -> RunningStats:
+    """The stats after reading the norms of both networks' weights and of the gradients they last took."""
     norms = {
         "generator_weights": norm(p.detach() for p in generator.parameters()),
         "discriminator_weights": norm(p.detach() for p in discriminator.parameters() if p.requires_grad),
         "generator_gradient": norm(p.grad for p in generator.parameters() if p.grad is not None),
         "discriminator_gradient": norm(p.grad for p in discriminator.parameters() if p.grad is not None),
     }
-    levels = {name: getattr(vitals, name).seen(value) for name, value in norms.items()}
-    finite = vitals.finite and all(math.isfinite(value) for value in norms.values())
-    return replace(vitals, finite=finite, **levels)
+    levels = {name: getattr(stats, name).seen(value) for name, value in norms.items()}
+    finite = stats.finite and all(math.isfinite(value) for value in norms.values())
+    return replace(stats, finite=finite, **levels)
 
 
 def look_is_due(before: int, after: int) -> bool:

@@ -13,8 +13,8 @@ from torch.nn import functional as F
 
 from impasto.adaptive_threads import for_this_process
 from impasto.errors import InputError
+from impasto.nn.frozen_features import FrozenFeatures, content, thumbnail
 from impasto.nn.losses.matching import map_difference
-from impasto.nn.pyramid import Pyramid, content, thumbnail
 from impasto.tasks.generation.generator import Generator
 
 CANDIDATES, STEPS, STARTS = 1_024, 300, 4
@@ -43,7 +43,7 @@ def project(
 
     `rng` draws the candidates. `progress` is told of steps done and to do.
     """
-    pyramid = Pyramid(SEEN_PX).to(next(generator.parameters()).device)
+    pyramid = FrozenFeatures(SEEN_PX).to(next(generator.parameters()).device)
     target = Target(pyramid, photo.to(next(generator.parameters()).device))
     z = find_starts(generator, target, rng, candidates)
     starts = z[:, None].repeat(1, len(generator.levels), 1)
@@ -106,7 +106,7 @@ def descend(
 class Target:
     """A photo, and how far pictures are from it."""
 
-    def __init__(self, pyramid: Pyramid, photo: Tensor) -> None:
+    def __init__(self, pyramid: FrozenFeatures, photo: Tensor) -> None:
         self.pyramid, self.photo = pyramid, photo
         with torch.no_grad():
             self.maps = pyramid(photo)

@@ -23,7 +23,7 @@ from impasto.errors import InputError
 from impasto.files import replacing
 from impasto.image.codec import Source, to_tensor, to_uint8
 from impasto.image.files import encode, from_pil, to_pil
-from impasto.nn.pyramid import Pyramid, content
+from impasto.nn.frozen_features import FrozenFeatures, content
 from impasto.tasks.generation.generator import Generator
 from impasto.tasks.generation.networks import saved_generator
 from impasto.tasks.generation.sampling.directions import Directions, directions_of, known_directions
@@ -357,8 +357,8 @@ class Model:
         return about
 
     @cached_property
-    def _pyramid(self) -> Pyramid:
-        return Pyramid(SEEN_PX).to(next(self.generator.parameters()).device)
+    def _pyramid(self) -> FrozenFeatures:
+        return FrozenFeatures(SEEN_PX).to(next(self.generator.parameters()).device)
 
     def latent(self, point: Point) -> Tensor:
         """(levels, latent_dim) float32 on the CPU. Raises `InputError` for what this model cannot do."""

@@ -80,7 +80,7 @@ class Picture:
         return int(self.image.height) // self.frames
 
 
-def opened(source: Source, max_pixels: int = MAX_PIXELS, target: str | None = None) -> Picture:
+def open_picture(source: Source, max_pixels: int = MAX_PIXELS, target: str | None = None) -> Picture:
     """A picture to read from, upright; only the first of several frames where `target` holds but one.
 
     `target` is the format that it will be written in. Raises `ImageError`, here or while rows are read.
@@ -198,7 +198,7 @@ def collected(
         yield image.copy(interpretation=like.interpretation)
 
 
-def piped(
+def write_rows(
     rows: Iterator[NDArray[Any]], width: int, height: int, like: Any, save: Callable[[Any], None]
 ) -> None:
     """Have `save` write a libvips image of `rows`, (n, width, bands) each, while they are made.

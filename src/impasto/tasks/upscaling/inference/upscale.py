@@ -27,9 +27,9 @@ from impasto.tasks.upscaling.inference.pictures import (
     RowReader,
     collected,
     fits_in_memory,
-    opened,
-    piped,
+    open_picture,
     resized,
+    write_rows,
 )
 from impasto.tasks.upscaling.inference.saving import losses, write
 from impasto.tasks.upscaling.inference.strips import Strip, as_levels
@@ -106,7 +106,7 @@ class PictureUpscaler:
         kind = FORMATS.get(format_ or target.suffix.lower().removeprefix("."))
         if kind is None:
             raise InputError(f"'{target.name}' cannot be written", f"end it in one of: {', '.join(FORMATS)}")
-        picture = opened(source, max_pixels, kind)
+        picture = open_picture(source, max_pixels, kind)
         width, height = wanted_size(picture, self.network.scale, scale, fit)
         for words in (*picture.notes, *losses(picture, kind)):
             (note or self.warn)(words)
@@ -125,7 +125,7 @@ class PictureUpscaler:
                 rows = self._rows(RowReader(image, picture.data), picture.frames, told, check)
                 size = image.width * self.network.scale, image.height * self.network.scale
                 if last and picture.frames == 1:  # written while the next tiles are enlarged
-                    piped(rows, *size, image, save)
+                    write_rows(rows, *size, image, save)
                     return width, height
                 image = stack.enter_context(collected(rows, *size, image, target.parent))
             if picture.frames > 1 and image.width != width:
@@ -198,7 +198,7 @@ class PictureUpscaler:
         for _ in zip(first, tiles, strict=False):
             pass
         if self.engine.at_once == 1:  # it has all threads: another beside it takes more than it gives
-            yield from chain(emptied(first), map(self._tile, tiles))
+            yield from chain(take_all(first), map(self._tile, tiles))
             return
         begun: deque[tuple[NDArray[Any], Future[NDArray[Any]]]] = deque()
 
@@ -208,7 +208,7 @@ class PictureUpscaler:
                 begun.append((pixels, pool.submit(self._tile, pixels)))
 
         go_on()
-        yield from emptied(first)
+        yield from take_all(first)
         while begun:
             made = self._finished(begun)
             go_on()
@@ -275,7 +275,7 @@ def saved(picture: Image.Image, folder: Path) -> Path:
     return path
 
 
-def emptied(made: list[NDArray[Any]]) -> Iterator[NDArray[Any]]:
+def take_all(made: list[NDArray[Any]]) -> Iterator[NDArray[Any]]:
     """What a list holds, from the first on; it holds nothing for longer."""
     while made:
         yield made.pop(0)

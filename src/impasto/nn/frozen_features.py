@@ -19,7 +19,7 @@ CHANNELS = (24, 40, 112, 320)  # of the maps at strides 4, 8, 16 and 32
 STAGES = (1, 2, 4, 6)  # the last block of the network at each of these strides
 
 
-class Pyramid(FrozenMaps):
+class FrozenFeatures(FrozenMaps):
     """Pictures (B, C, H, W) in [-1, 1] -> maps (B, 24, s/4, s/4) ... (B, 320, s/32, s/32), s = `side_px`.
 
     With `side_px` of None pictures keep their size.
@@ -56,7 +56,7 @@ class Pyramid(FrozenMaps):
                 maps.append(x)
         return maps
 
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Pyramid":
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "FrozenFeatures":
         self._low = ()
         return super()._apply(fn, recurse)  # type: ignore[no-any-return, no-untyped-call]
 

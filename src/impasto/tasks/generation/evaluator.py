@@ -85,7 +85,7 @@ class Measurement:
         )
 
 
-class Judge:
+class GeneratorEvaluator:
     """Holds the hold-out's features and compares samples with them. It never trains, nor helps to.
 
     The same seeds every time, so that the distance moves because the generator does. `train` are some of the

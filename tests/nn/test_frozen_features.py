@@ -5,12 +5,12 @@ import torch
 from torch.nn.functional import interpolate
 
 from impasto.errors import InputError
-from impasto.nn.pyramid import CHANNELS, STAGES, Pyramid, map_sides, thumbnail
+from impasto.nn.frozen_features import CHANNELS, STAGES, FrozenFeatures, map_sides, thumbnail
 
 
 @pytest.fixture(scope="module")
 def pyramid():
-    return Pyramid(64)
+    return FrozenFeatures(64)
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def pictures():
 )
 def test_shapes_whatever_the_size_of_the_pictures(pyramid, pictures, side, sides):
     assert map_sides(side) == sides
-    other = Pyramid.__new__(Pyramid)  # the same weights at another side
+    other = FrozenFeatures.__new__(FrozenFeatures)  # the same weights at another side
     torch.nn.Module.__init__(other)
     other.net, other.side_px = pyramid.net, side
     for images in (pictures[:1], pictures[:1, :1, :16, :16]):
@@ -102,7 +102,7 @@ def test_in_bfloat16_maps_and_gradients_are_nearly_those_of_float32(pyramid, pic
 
 
 def test_what_changes_the_network_changes_its_copy_in_bfloat16():
-    net, image = Pyramid(64), torch.zeros(1, 3, 64, 64)
+    net, image = FrozenFeatures(64), torch.zeros(1, 3, 64, 64)
     with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
         before = net(image)[0]
         assert torch.equal(net(image)[0], before)

@@ -19,7 +19,7 @@ from impasto.training.stopping import Reason
 
 
 @dataclass
-class Ward:
+class HealthMonitor:
     """The engine asks it after every step and every evaluation; only `act_on` and `keep` change the run."""
 
     config: Config
@@ -58,17 +58,21 @@ class Ward:
     def after_step(self, stats: StepStats, before: int, *, look: bool) -> Verdict | None:
         """Note what a step from `before` images on says; now and then judge it. Returns what to act on."""
         state = self.state
-        pulse = statistics.Pulse(**{name: float(getattr(stats, name)) for name in statistics.PULSE})
-        state.vitals = statistics.after_step(
-            state.vitals, pulse, state.images_seen - before, state.images_seen
+        figures = statistics.StepFigures(
+            **{name: float(getattr(stats, name)) for name in statistics.STEP_FIGURES}
+        )
+        state.running_stats = statistics.after_step(
+            state.running_stats, figures, state.images_seen - before, state.images_seen
         )
         if look or statistics.look_is_due(before, state.images_seen):
-            state.vitals = statistics.after_look(state.vitals, state.generator, state.discriminator)
-        elif state.vitals.finite:
+            state.running_stats = statistics.after_look(
+                state.running_stats, state.generator, state.discriminator
+            )
+        elif state.running_stats.finite:
             return None
-        return self.judge()
+        return self.diagnose()
 
-    def judge(self) -> Verdict | None:
+    def diagnose(self) -> Verdict | None:
         """Tell every verdict that is new. Returns the first that is trouble, if trouble is to be acted on.
 
         Numbers that are not finite are acted on whatever the policy: they cannot be gone on with.
@@ -77,14 +81,14 @@ class Ward:
         linear = generator_is_linear(self.config.loss.adversarial)
         examined = diagnosis.examined(state.evaluations)
         ratios = diagnosis.against_bicubic(state.evaluations)
-        verdicts = diagnosis.judge(state.vitals, examined, seen, linear=linear, ratios=ratios)
+        verdicts = diagnosis.diagnose(state.running_stats, examined, seen, linear=linear, ratios=ratios)
         for verdict in verdicts:
             if state.standing.get(verdict.kind) != verdict.severity:
                 self.emit(events.Verdict(seen, **vars(verdict)))
         for kind in sorted(state.standing.keys() - {v.kind for v in verdicts}):
             self.emit(events.Recovered(seen, kind))
         state.standing = {v.kind: v.severity for v in verdicts}
-        if self.config.train.on_trouble == "warn" and state.vitals.finite:
+        if self.config.train.on_trouble == "warn" and state.running_stats.finite:
             return None
         return next((v for v in verdicts if v.severity == "trouble"), None)
 
@@ -98,6 +102,6 @@ class Ward:
             self.emit(events.Repaired(state.images_seen, **state.repairs[-1], number=len(state.repairs)))
             self.checkpoint()
             return None
-        condition = "unhealthy" if state.vitals.finite else "diverged"
+        condition = "unhealthy" if state.running_stats.finite else "diverged"
         tried = f" after {len(state.repairs)} repairs" if state.repairs else ""
         return Reason(condition, f"{NAMES[trouble.kind]}{tried}: {trouble.evidence.removesuffix('.')}")
