@@ -68,8 +68,16 @@ def read(
 ) -> Pixels:
     """The whole picture at its own size: (H, W, channels) uint8 sRGB.
 
-    One channel is luma; alpha is flattened on `background` unless `channels` is 4. Of an animation, the
-    first frame. Raises `ImageError`.
+    Of an animation, this is the first frame.
+
+    Args:
+        source: The file, or its bytes.
+        channels: 1 for luma, 3 for colour, 4 for colour and alpha. Alpha is flattened unless it is 4.
+        background: The colour that alpha is flattened on, as "#rrggbb".
+        max_pixels: Refuse pictures of more pixels.
+
+    Raises:
+        ImageError: The picture is too large, or it cannot be read.
     """
     data = read_bytes(source)
     with explaining(data):
@@ -92,8 +100,20 @@ def fit_square(
 ) -> Pixels:
     """The picture in a square: (size, size, channels) uint8 sRGB.
 
-    "crop" keeps the centre, "letterbox" pads with `background` (transparent when `channels` is 4), "stretch"
-    squeezes. Small pictures are enlarged. Raises `ImageError`.
+    Small pictures are enlarged.
+
+    Args:
+        source: The file, or its bytes.
+        size: The side of the square in pixels.
+        channels: 1 for luma, 3 for colour, 4 for colour and alpha. Alpha is flattened unless it is 4.
+        fit: "crop" keeps the centre, "letterbox" pads, "stretch" squeezes.
+        background: The colour that alpha is flattened on and "letterbox" pads with, as "#rrggbb". With 4
+            channels the padding is transparent.
+        max_pixels: Refuse pictures of more pixels. An SVG counts at the size at which it is rendered.
+        min_side_px: Refuse pictures with a shorter side, except SVG.
+
+    Raises:
+        ImageError: The picture is too large or too small, or it cannot be read.
     """
     data = read_bytes(source)
     with explaining(data):
@@ -123,7 +143,18 @@ def fit_cover(
 ) -> Pixels:
     """The picture with its short side scaled to `size`: (h, w, channels) uint8 sRGB, min(h, w) == size.
 
-    Of a picture longer than 4:1 the centre is kept. Raises `ImageError`.
+    Of a picture longer than 4:1 the centre is kept.
+
+    Args:
+        source: The file, or its bytes.
+        size: The short side of the result in pixels.
+        channels: 1 for luma, 3 for colour, 4 for colour and alpha. Alpha is flattened unless it is 4.
+        background: The colour that alpha is flattened on, as "#rrggbb".
+        max_pixels: Refuse pictures of more pixels. An SVG counts at the size at which it is rendered.
+        min_side_px: Refuse pictures with a shorter side, except SVG.
+
+    Raises:
+        ImageError: The picture is too large or too small, or it cannot be read.
     """
     data = read_bytes(source)
     with explaining(data):

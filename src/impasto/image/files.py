@@ -24,10 +24,20 @@ _ASCII = b"ASCII\0\0\0"
 
 
 def save(pixels: Pixels, path: Path, *, metadata: Mapping[str, str] | None = None, quality: int = 95) -> None:
-    """Write (H, W, C) uint8 as PNG, JPEG or WebP, by the suffix; the file is complete or absent.
+    """Write a picture as PNG, JPEG or WebP; the file is complete or absent.
 
-    `metadata` goes inside the file and `read_metadata` gives it back. A JPEG has no alpha: it is flattened
-    on white. `quality` is for JPEG and WebP. Raises `InputError` for another suffix, and `OSError`.
+    A JPEG has no alpha: it is flattened on white.
+
+    Args:
+        pixels: The picture, (H, W, C) uint8, C of 1, 3 or 4.
+        path: Where to write. The suffix is the format.
+        metadata: Texts that go inside the file; `read_metadata` gives them back. None writes nothing.
+        quality: Of JPEG and WebP, from 0 to 100. PNG ignores it.
+
+    Raises:
+        InputError: The suffix is another one, or the format cannot hold the picture or its metadata.
+        OSError: The file cannot be written.
+        ValueError: `pixels` has another shape or type.
     """
     write_bytes_atomically(path, encode(pixels, path.name, metadata=metadata, quality=quality))
 
@@ -35,7 +45,18 @@ def save(pixels: Pixels, path: Path, *, metadata: Mapping[str, str] | None = Non
 def encode(
     pixels: Pixels, name: str, *, metadata: Mapping[str, str] | None = None, quality: int = 95
 ) -> bytes:
-    """What `save` writes to a file of this name."""
+    """What `save` writes to a file of this name.
+
+    Args:
+        pixels: The picture, (H, W, C) uint8, C of 1, 3 or 4.
+        name: The name of the file. Its suffix is the format: PNG, JPEG or WebP.
+        metadata: Texts that go inside the file. None writes nothing.
+        quality: Of JPEG and WebP, from 0 to 100. PNG ignores it.
+
+    Raises:
+        InputError: The suffix is another one, or the format cannot hold the picture or its metadata.
+        ValueError: `pixels` has another shape or type.
+    """
     kind = _kind(name, _FORMATS)
     picture = to_pil(pixels)
     buffer = io.BytesIO()
@@ -101,9 +122,19 @@ def save_animation(
     hold_last_seconds: float = 1.0,
     metadata: Mapping[str, str] | None = None,
 ) -> None:
-    """Write (N, H, W, C) uint8 as an endless .webp or .gif. Raises `InputError` for another suffix.
+    """Write an endless animation as .webp or .gif; the file is complete or absent.
 
-    `metadata` goes inside a WebP; a GIF has no place for it.
+    Args:
+        frames: The pictures, (N, H, W, C) uint8, C of 1, 3 or 4.
+        path: Where to write. The suffix is the format.
+        fps: Frames per second.
+        hold_last_seconds: How long the last frame is shown.
+        metadata: Texts that go inside a WebP; a GIF has no place for them. None writes nothing.
+
+    Raises:
+        InputError: The suffix is another one.
+        OSError: The file cannot be written.
+        ValueError: There is no frame, or `frames` has another shape or type.
     """
     kind = _kind(path.name, _ANIMATIONS)
     pictures = [to_pil(frame) for frame in frames]

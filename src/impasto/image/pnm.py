@@ -23,7 +23,16 @@ _HEADER_BYTES = 4096  # with its comments
 
 @dataclass(frozen=True)
 class PnmHeader:
-    """What stands before the pixels. `most` is the value of white; `start` is where the pixels begin."""
+    """What stands before the pixels.
+
+    Args:
+        kind: The format, which is the sign after the "P": "1" to "6", "f" or "F".
+        width: In pixels.
+        height: In pixels.
+        most: The value of white; 1 for bits and floats.
+        little: Whether floats are little-endian.
+        start: The offset in bytes at which the pixels begin.
+    """
 
     kind: str
     width: int

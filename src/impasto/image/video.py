@@ -15,10 +15,19 @@ QUALITY = "16"  # x264's constant rate factor: hardly to be told from lossless
 
 
 def save_mp4(frames: NDArray[np.uint8], path: Path, *, fps: float, comment: str = "") -> None:
-    """Write (N, H, W, C) uint8 as H.264, whole or not at all; alpha is composited on white.
+    """Write a film as H.264, whole or not at all.
 
-    Small pictures are repeated pixel by pixel up to 256 px, so that they stay as they are. `comment` goes
-    inside. Raises `MissingDependencyError` without PyAV.
+    Frames whose short side is under 256 px are repeated pixel by pixel to at least that, so that they stay
+    as they are. Of an odd side the last row or column is left out.
+
+    Args:
+        frames: The pictures, (N, H, W, C) uint8, C of 1, 3 or 4. Alpha is composited on white.
+        path: Where to write. The format is MP4 whatever the suffix.
+        fps: Frames per second.
+        comment: A text that goes inside the file.
+
+    Raises:
+        MissingDependencyError: PyAV is not installed.
     """
     av = need_av()
     enlarge = -(-SMALLEST_PX // min(frames.shape[1:3]))
