@@ -14,11 +14,22 @@ _MIRROR, _DOWN, _ACROSS = 1, 2, 3  # independent streams of numbers
 
 
 def split(names: Sequence[str], share: float, minimum: int, seed: int) -> tuple[Indices, Indices]:
-    """Divide pictures into those to learn from and those to measure with: two sorted arrays of indices.
+    """Divide pictures into those to learn from and those to measure with.
 
-    About max(minimum, share x N) are held out. Pictures of one name, their content's hash or that of a group
-    of copies, are always on the same side. Lots are drawn from the names, so adding pictures moves few.
-    Raises `DataError` when too few different pictures would be left.
+    About max(minimum, share x N) are held out. Lots are drawn from the names, so adding pictures moves few.
+
+    Args:
+        names: A name for each of the N pictures: the hash of its content, or of its group of copies. Pictures
+            of one name are always on the same side.
+        share: The share of the pictures to hold out, in (0, 1).
+        minimum: How many pictures to hold out at least.
+        seed: Decides the lots.
+
+    Returns:
+        The indices of the pictures to learn from, and of those held out. Both are sorted.
+
+    Raises:
+        DataError: There are fewer than minimum + 8 different names, or too few pictures can be held out.
     """
     groups: dict[str, list[int]] = {}
     for index, name in enumerate(names):
@@ -93,11 +104,24 @@ class Shuffled:
 
 
 class Batches:
-    """Endless batches over some pictures, in a new order each epoch: `Shuffled`, or as `order` says.
+    """Endless batches over some pictures, in a new order each epoch.
 
     Everything follows from the seed and the count of pictures seen, whatever the batch size: that is all
     there is to save, and picture number 1,000 is the same picture in the same window however it is reached.
-    Of `world` processes each serves every `world`-th picture of a batch, from its rank on.
+
+    Args:
+        pixels: The pictures of a data set.
+        indices: Which of them to serve, (n,), n of at least 1.
+        batch_size: Pictures in a batch, over all processes; a multiple of `world`.
+        seed: Decides the order, the windows and which pictures are mirrored.
+        mirror: Whether half of the pictures, by chance, are mirrored left to right.
+        order: In which order pictures come. None means `Shuffled`.
+        rank: Which process this is, from 0 to world - 1. It serves every `world`-th picture of a batch, from
+            its rank on.
+        world: How many processes share a batch.
+
+    Raises:
+        ValueError: There is no picture, or `batch_size`, `rank` and `world` do not go together.
     """
 
     def __init__(

@@ -34,7 +34,13 @@ Flags = npt.NDArray[np.bool_]
 class Pixels:
     """Decoded pictures in order; each has square windows of `size` px, movable if `shapes` is given.
 
-    `array` is (N, S, S, C) uint8, or flat when pictures differ in `shapes`, (N, 2) of height and width.
+    Args:
+        array: The pictures: (N, S, S, C) uint8, or flat where `shapes` is given.
+        size: The side S of a window in pixels.
+        channels: C: 1, 3 or 4.
+        shapes: Height and width of each picture, (N, 2). None means that all are squares of `size`.
+        starts: Where each picture begins in the flat `array`, (N,). None where `shapes` is.
+        folder: Where they are kept, and what else is made from them. None means in memory alone.
     """
 
     array: Bytes
@@ -76,7 +82,14 @@ class Pixels:
 def open_pixels(scan: Scan, data: DataConfig, image: ImageConfig, progress: Progress | None = None) -> Pixels:
     """The pictures of a scan at training size, decoded now or, where that was done before, mapped at once.
 
-    Raises `DataError` when a picture has changed since the scan, or when the disk is full.
+    Args:
+        scan: The pictures.
+        data: How a picture becomes one of the training size: `fit`, `background` and `max_pixels`.
+        image: The training size and the channels.
+        progress: Told how many pictures are decoded; see `scan.Progress`. None tells nobody.
+
+    Raises:
+        DataError: A picture has changed since the scan, the disk is full, or the cache cannot be read back.
     """
     folder = cache_folder() / "pixels" / _key(scan, data, image)
     found = load(folder, len(scan.pictures), data, image)
@@ -126,7 +139,14 @@ def key_of(contents: Sequence[str], data: DataConfig, image: ImageConfig) -> str
 
 
 def load(folder: Path, count: int, data: DataConfig, image: ImageConfig) -> Pixels | None:
-    """The cache of `count` pictures in `folder`, or None where it is absent or not what it must be."""
+    """The decoded pictures in a cache folder, or None where they are absent or not what they must be.
+
+    Args:
+        folder: The cache.
+        count: How many pictures it must hold.
+        data: How they were decoded: `fit` says whether they are squares or have shapes of their own.
+        image: Their size and channels.
+    """
     size, channels = image.size, image.channels
     try:
         shapes = np.load(folder / "shapes.npy")

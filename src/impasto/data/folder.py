@@ -24,7 +24,17 @@ ALL_ALIKE = (
 
 @dataclass(frozen=True)
 class Dataset:
-    """The pictures of a folder at training size, some of them held out to measure with."""
+    """The pictures of a folder at training size, some of them held out to measure with.
+
+    Args:
+        scan: What the folder holds, N pictures among it.
+        pixels: The same N pictures, decoded.
+        train_indices: Which of them to learn from, sorted.
+        holdout_indices: Which of them to measure with, sorted.
+        labels: The themes of all N pictures.
+        data: The settings by which the folder was read.
+        split_note: What a person should know of the split; empty where there is nothing.
+    """
 
     scan: Scan
     pixels: Pixels
@@ -104,7 +114,17 @@ class Dataset:
         }
 
     def batches(self, batch_size: int, seed: int, rank: int = 0, world: int = 1) -> Batches:
-        """Endless batches of the pictures to learn from, balanced as `data.balance` says; or a part."""
+        """Endless batches of the pictures to learn from, balanced as `data.balance` says.
+
+        Args:
+            batch_size: Pictures in a batch, over all processes; a multiple of `world`.
+            seed: Decides the order, the windows and which pictures are mirrored.
+            rank: Which process this is, from 0 to world - 1. It serves its part of each batch.
+            world: How many processes share a batch.
+
+        Raises:
+            ValueError: `batch_size`, `rank` and `world` do not go together.
+        """
         return Batches(
             self.pixels,
             self.train_indices,
@@ -173,7 +193,17 @@ class Dataset:
 
 
 def scan_pictures(root: Path, data: DataConfig, image: ImageConfig, progress: Progress | None = None) -> Scan:
-    """The pictures of a folder that training would use, held-out ones included. Raises `DataError`."""
+    """The pictures of a folder that training would use, held-out ones included.
+
+    Args:
+        root: The folder.
+        data: What can be used: `min_side_px`, `max_pixels`, and whether `dedupe` leaves out copies.
+        image: Its `size` is the least side where `data.fit` is "windows".
+        progress: Told how many pictures are read; see `scan.Progress`. None tells nobody.
+
+    Raises:
+        DataError: There is no such folder, or nothing in it that can be used.
+    """
     shortest = max(data.min_side_px, image.size) if data.fit == "windows" else data.min_side_px
     scan = scan_folder(root, min_side_px=shortest, max_pixels=data.max_pixels, progress=progress)
     if data.fit == "windows":
@@ -196,8 +226,16 @@ def open_folder(
 ) -> Dataset:
     """Read a folder of pictures; everything slow is done once and remembered.
 
-    `progress(stage, done, total)` is told how far each stage is. Raises `DataError` when the folder is
-    absent, holds nothing usable or too little to train on, or when the cache cannot be written.
+    Args:
+        root: The folder.
+        data: How it is read, split and decoded.
+        image: The training size and the channels.
+        seed: Decides which pictures are held out.
+        progress: Told how far each stage is; see `scan.Progress`. None tells nobody.
+
+    Raises:
+        DataError: The folder is absent, holds nothing usable or too little to train on, its themes cannot be
+            read, or the cache cannot be written.
     """
     scan = scan_pictures(root, data, image, progress)
     # Themes and split first: they are quick, and a folder that is refused need not be decoded.

@@ -93,7 +93,18 @@ class Inspection:
 def inspect_folder(
     root: Path, data: DataConfig, image: ImageConfig, *, seed: int = 0, progress: Progress | None = None
 ) -> Inspection:
-    """Look at every picture of a folder. Raises `DataError` when there is no usable picture in it."""
+    """Look at every picture of a folder.
+
+    Args:
+        root: The folder.
+        data: The settings that training would have.
+        image: The size that training would have. Advice is given for it.
+        seed: The seed of the split into pictures to learn from and held-out ones.
+        progress: Told how many pictures are read; see `scan.Progress`. None tells nobody.
+
+    Raises:
+        DataError: There is no usable picture in the folder, or its themes cannot be read.
+    """
     scan = scan_folder(root, min_side_px=data.min_side_px, max_pixels=data.max_pixels, progress=progress)
     copies = find_duplicates(scan)
     sides = np.array([sorted((p.width, p.height)) for p in scan.pictures])

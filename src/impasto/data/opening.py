@@ -14,7 +14,19 @@ from impasto.errors import DataError
 def open_pictures(
     place: str | Path, data: DataConfig, image: ImageConfig, *, seed: int, progress: Progress | None = None
 ) -> Dataset:
-    """The pictures of a folder, of shards, or of a set that a library knows by name. Raises `DataError`."""
+    """The pictures of a folder, of shards, or of a set that a library knows by name.
+
+    Args:
+        place: A folder, whatever `shards.find_shards` takes, `hf:NAME` or `torchvision:NAME`.
+        data: How the pictures are read, split and decoded.
+        image: The training size and the channels.
+        seed: Decides which pictures are held out. Packed shards do not need it.
+        progress: Told how far each stage is; see `scan.Progress`. None tells nobody.
+
+    Raises:
+        DataError: There is nothing there that can be used, or too little to train on.
+        MissingDependencyError: The library of a named set is not installed.
+    """
     place = prepared(str(place), data, progress)
     found = find_shards(place)
     if found is None:
@@ -25,7 +37,19 @@ def open_pictures(
 def pictures_in(
     place: str | Path, data: DataConfig, image: ImageConfig, *, seed: int, progress: Progress | None = None
 ) -> int:
-    """How many pictures training would use, held-out ones included. Raises `DataError`."""
+    """How many pictures training would use, held-out ones included.
+
+    Args:
+        place: A folder, whatever `shards.find_shards` takes, `hf:NAME` or `torchvision:NAME`.
+        data: Which pictures can be used. Shards without an index are also split and decoded by it.
+        image: The training size and the channels.
+        seed: The seed of the split of shards without an index. The count does not depend on it.
+        progress: Told how far each stage is; see `scan.Progress`. None tells nobody.
+
+    Raises:
+        DataError: There is nothing there that can be used.
+        MissingDependencyError: The library of a named set is not installed.
+    """
     place = prepared(str(place), data, progress)
     found = find_shards(place)
     if found is None:
@@ -41,6 +65,17 @@ def open_to_compare(
 
     What the model learned themes from, tags or a table, another folder need not have: it is opened without
     themes then, and is known by that not to be the model's own.
+
+    Args:
+        place: As for `open_pictures`.
+        data: The settings that the model was trained with.
+        image: The model's size and channels.
+        seed: The seed that the model was trained with, so that the same pictures are held out.
+        progress: Told how far each stage is; see `scan.Progress`. None tells nobody.
+
+    Raises:
+        DataError: There is nothing there that can be used, even without themes.
+        MissingDependencyError: The library of a named set is not installed.
     """
     try:
         return open_pictures(place, data, image, seed=seed, progress=progress)

@@ -63,11 +63,23 @@ def pack_folder(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Packed:
-    """Write the pictures of a folder, as they are, to tar files of `per_shard` each, with an index.
+    """Write the pictures of a folder, as they are, to tar files with an index.
 
     What cannot be used is left out and named in `rejected`. Shards that are there already are kept, so a pack
-    that was interrupted goes on; with `overwrite` those of other pictures are removed first. Raises
-    `DataError` for a folder that cannot be used, or where `out` holds something else.
+    that was interrupted goes on.
+
+    Args:
+        root: The folder of pictures.
+        out: The folder of the shards. It is made when it is missing.
+        data: Which pictures can be used, their themes, and the background for their palettes.
+        image: Its `size` is the least side where `data.fit` is "windows".
+        per_shard: Pictures in a tar file. The last one may have fewer.
+        overwrite: Whether shards of other pictures in `out` are removed first.
+        progress: Told how far each stage is; see `scan.Progress`. None tells nobody.
+
+    Raises:
+        DataError: The folder cannot be used, a picture changed meanwhile, `out` holds something else or
+            cannot be written to, or another process is packing into it.
     """
     scan = scan_pictures(root, data, image, progress)
     labels, survey = find_themes(scan, data), _Survey()
@@ -97,9 +109,22 @@ def pack_stream(
 ) -> Packed:
     """Write pictures that come one by one to shards, with an index.
 
-    What cannot be used is left out and named. What was interrupted begins anew, and leaves nothing in `out`
-    before all pictures have come. With `overwrite` they take the place of other shards. Raises `DataError`
-    where `out` holds something else, or where no picture came.
+    What cannot be used is left out and named in `rejected`. What was interrupted begins anew, and leaves
+    nothing in `out` before all pictures have come.
+
+    Args:
+        arriving: The pictures, as files.
+        out: The folder of the shards. It is made when it is missing.
+        data: Which pictures can be used, by `min_side_px` and `max_pixels`, and the background for their
+            palettes.
+        per_shard: Pictures in a tar file. The last one may have fewer.
+        overwrite: Whether the pictures take the place of other shards in `out`.
+        progress: Told how many pictures have come, then how many shards are written, with a total of 0: it is
+            not known. See `scan.Progress`. None tells nobody.
+
+    Raises:
+        DataError: No picture that can be used came, `out` holds something else or cannot be written to, or
+            another process is packing into it.
     """
     _already_there(out, None, overwrite=overwrite)
     rejected, survey = list[Rejected](), _Survey()

@@ -63,7 +63,18 @@ def open_pairs(
     """The pairs of two folders. What has no partner, or not one of the right size, is left out with a reason.
 
     A partner has the same path below its folder, but for the suffix, and is exactly `scale` times smaller.
-    Raises `DataError` when a folder is absent, no pair is left, or too few to train on.
+
+    Args:
+        high: The folder of sharp pictures.
+        low: The folder of low-resolution pictures.
+        data: How the folders are read, split and decoded.
+        image: The size of the sharp windows, a multiple of `scale`, and the channels.
+        scale: How many times larger a sharp picture is.
+        seed: Decides which pairs are held out.
+        progress: Told how far each stage is; see `scan.Progress`. None tells nobody.
+
+    Raises:
+        DataError: A folder is absent, no pair is left, or too few to train on.
     """
     sharp = scan_pictures(high, data, image, progress)
     small = scan_folder(low, min_side_px=1, max_pixels=data.max_pixels, progress=progress)

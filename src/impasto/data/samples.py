@@ -36,12 +36,20 @@ def make_openmoji(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Path:
-    """Render OpenMoji's colour drawings as `out`/THEME/CODE.png, `size` px on white, and return `out`.
+    """Render OpenMoji's colour drawings as `out`/THEME/CODE.png on white, and return `out`.
 
-    Skin tones and hair are left out unless `variants`. A second call finishes what a first one began. With
-    `overwrite` it makes a set of another size anew: drawings are replaced, other files stay. Raises
-    `InputError` when `out` holds anything else, and `MissingDependencyError` without the packages that carry
-    the drawings.
+    A second call finishes what a first one began.
+
+    Args:
+        out: The folder: a new one, an empty one, or one of such drawings.
+        size: The side of a drawing in pixels, from 8 to 1024.
+        variants: Whether skin tones and hair are drawn too.
+        overwrite: Whether drawings of another size, or with other variants, are replaced. Other files stay.
+        progress: Told how many are drawn; see `scan.Progress`. None tells nobody.
+
+    Raises:
+        InputError: `out` holds anything else, or `size` is out of range.
+        MissingDependencyError: The packages that carry the drawings are not installed.
     """
     if size < 8 or size > 1024:
         raise InputError(f"{size} px is no size for an emoji", "give a size from 8 to 1024, such as 64")

@@ -70,9 +70,14 @@ class Rejected:
 
 @dataclass(frozen=True)
 class Scan:
-    """What a folder holds, in the order of the paths. `ignored` counts files of other kinds.
+    """What a folder holds, in the order of the paths.
 
-    `left_out` is what was not even looked at, by the rules of `walk.walk`.
+    Args:
+        root: The folder.
+        pictures: What can be used.
+        rejected: What looks like a picture and cannot be used.
+        ignored: How many files are of other kinds.
+        left_out: What was not even looked at, by the rules of `walk.walk`.
     """
 
     root: Path
@@ -104,9 +109,16 @@ def scan_folder(
     max_pixels: int = codec.MAX_PIXELS,
     progress: Progress | None = None,
 ) -> Scan:
-    """Examine every picture under `root`, subfolders and all, but for what `walk.walk` leaves out.
+    """Examine every picture under a folder, subfolders and all, but for what `walk.walk` leaves out.
 
-    Raises `DataError` when there is no such folder, or nothing in it that can be used.
+    Args:
+        root: The folder.
+        min_side_px: Reject pictures with a shorter side, except SVG.
+        max_pixels: Reject pictures of more pixels.
+        progress: Told how many pictures are read; see `Progress`. None tells nobody.
+
+    Raises:
+        DataError: There is no such folder, nothing in it can be used, or the cache cannot be written.
     """
     found = walk(root)
     if not found.pictures:
@@ -186,9 +198,16 @@ def _examine(root: Path, min_side_px: int, max_pixels: int, path: str) -> tuple[
 
 
 def examine(data: bytes, path: str, min_side_px: int, max_pixels: int = codec.MAX_PIXELS) -> Picture:
-    """What a file's bytes say of the picture, which is called `path`; its theme is left open.
+    """What a file's bytes say of the picture; its theme is left open.
 
-    Raises `ImageError`.
+    Args:
+        data: The bytes of the file.
+        path: What the picture is called.
+        min_side_px: Refuse pictures with a shorter side, except SVG.
+        max_pixels: Refuse pictures of more pixels.
+
+    Raises:
+        ImageError: The picture is too large or too small, or it cannot be read.
     """
     header = codec.header(data)
     thumb = averaged(data, THUMB_PX, max_pixels, min_side_px).tobytes()
@@ -201,6 +220,15 @@ def averaged(
     """The whole picture squeezed to (size, size, 3) uint8, each pixel a plain mean of 4 x 4.
 
     Without the mean, copies of a picture at two resolutions would differ by how each was reduced.
+
+    Args:
+        source: The file, or its bytes. Alpha is flattened on white.
+        size: The side of the result in pixels.
+        max_pixels: Refuse pictures of more pixels.
+        min_side_px: Refuse pictures with a shorter side, except SVG.
+
+    Raises:
+        ImageError: The picture is too large or too small, or it cannot be read.
     """
     large = codec.fit_square(source, 4 * size, fit="stretch", max_pixels=max_pixels, min_side_px=min_side_px)
     small: codec.Pixels = np.rint(large.reshape(size, 4, size, 4, 3).mean(axis=(1, 3))).astype(np.uint8)

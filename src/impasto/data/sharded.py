@@ -319,10 +319,22 @@ class ShardedDataset(Dataset):
 def open_shards(
     found: ShardSet, place: str, data: DataConfig, image: ImageConfig, seed: int, progress: Progress | None
 ) -> ShardedDataset:
-    """Open the shards that `place` means. With an index a million pictures take as long as a thousand.
+    """Open shards as a data set. With an index a million pictures take as long as a thousand.
 
-    The first pictures of packed shards are held out, a tenth or `MOST_HELD_OUT`. Shards without an index are
-    read through at the first start. Raises `DataError` for what cannot be used.
+    The first pictures of packed shards are held out: the share that `data` says, at most
+    `MOST_HELD_OUT`. Shards without an index are read through at the first start, and split like a folder.
+
+    Args:
+        found: The shards, from `shards.find_shards`.
+        place: What the user called them. Messages name it.
+        data: How they are split and decoded. `themes` must be "folders" or "none", `dedupe` false.
+        image: The training size and the channels.
+        seed: Decides which pictures of shards without an index are held out.
+        progress: Told how many shards without an index are read; see `scan.Progress`. None tells nobody.
+
+    Raises:
+        DataError: `data` asks for what shards cannot do, their pictures are too small or too few, or a shard
+            is absent or damaged.
     """
     if data.themes not in ("folders", "none"):
         raise DataError(
