@@ -43,9 +43,18 @@ def change_colour(images: Tensor, probability: float, rng: torch.Generator) -> T
 
 
 def translate(images: Tensor, probability: float, rng: torch.Generator, reach: float = 0.125) -> Tensor:
-    """Shift by up to `reach` of the side, in whole pixels; what comes in repeats the border.
+    """Shift pictures by whole pixels; what comes in repeats the border.
 
     The paper pads with zeros, which is mid-grey here; on white pages that teaches D to look for frames.
+
+    Args:
+        images: Pictures, (B, C, H, W).
+        probability: How likely each picture is shifted, in [0, 1].
+        rng: Draws which pictures are shifted, and how far; on the CPU.
+        reach: How far at most, as a share of the side.
+
+    Returns:
+        (B, C, H, W), differentiable.
     """  # fmt: skip
     count, _, height, width = images.shape
     chosen = _chosen(count, probability, rng).view(-1)
@@ -64,7 +73,17 @@ def translate(images: Tensor, probability: float, rng: torch.Generator, reach: f
 
 
 def cut_out(images: Tensor, probability: float, rng: torch.Generator, share: float = 0.5) -> Tensor:
-    """Replace a square of `share` of the side by mid-grey."""
+    """Replace a square by mid-grey. Its centre is anywhere, so it may be cut off by the border.
+
+    Args:
+        images: Pictures, (B, C, H, W) in [-1, 1].
+        probability: How likely a square is cut out of each picture, in [0, 1].
+        rng: Draws which pictures lose a square, and where; on the CPU.
+        share: The side of the square, as a share of the picture's.
+
+    Returns:
+        (B, C, H, W), differentiable.
+    """
     count, _, height, width = images.shape
     chosen = _chosen(count, probability, rng).view(-1, 1).bool()
     masks = []

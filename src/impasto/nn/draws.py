@@ -49,5 +49,13 @@ def randn(count: int, *shape: int, rng: torch.Generator) -> Tensor:
 
 
 def randint(low: int, high: int, count: int, *shape: int, rng: torch.Generator) -> Tensor:
-    """(count, *shape) from low, ..., high - 1."""
+    """(count, *shape) whole numbers, each from low to high - 1 with the same probability.
+
+    Args:
+        low: The least.
+        high: One more than the greatest.
+        count: Pictures in this process's part of the batch.
+        *shape: The shape of what is drawn for each picture.
+        rng: Draws the numbers of the whole batch; of these, the part of this process is returned.
+    """
     return mine(torch.randint(low, high, (whole(count, rng), *shape), generator=rng), rng)

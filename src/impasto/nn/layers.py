@@ -24,7 +24,14 @@ def leaky(x: Tensor) -> Tensor:
 
 
 def conv(channels_in: int, channels_out: int, kernel: int = 3, *, gain: float = 1.0) -> nn.Conv2d:
-    """A convolution initialised after He et al. 2015 for `leaky`, times `gain`; `gain=0` starts silent."""
+    """A convolution initialised after He et al. 2015 for `leaky`. It keeps height and width.
+
+    Args:
+        channels_in: Channels of its input.
+        channels_out: Channels of its output.
+        kernel: The side of the kernel in pixels, an odd number.
+        gain: Factor of the initial weights; with 0 the layer starts silent.
+    """
     layer = nn.Conv2d(channels_in, channels_out, kernel, padding=(kernel - 1) // 2)
     initialise(layer, gain)
     return layer
@@ -101,7 +108,12 @@ class UpsamplingBlock(nn.Module):
     droplets of Karras et al. 2020, section 2). Networks without normalisation were faster and collapsed
     against a projected discriminator; see docs/research.md.
 
-    With `map_px`, the side of its output, the latent also says what is different from place to place.
+    Args:
+        wide: Channels of its input.
+        narrow: Channels of its output.
+        latent_dim: How many numbers a latent has.
+        map_px: The side of its output in pixels, where the latent also says what is different from place to
+            place; see `LatentMap`. With 0 it does not.
     """
 
     def __init__(self, wide: int, narrow: int, latent_dim: int, map_px: int = 0) -> None:

@@ -23,7 +23,20 @@ def traced(
     output: str,
     properties: Mapping[str, str] | None = None,
 ) -> bytes:
-    """A network as ONNX: inputs by their names, in the order of its arguments, one output, and properties."""
+    """A network as the bytes of an ONNX model with one output.
+
+    The network itself moves to the CPU and stays in evaluation mode.
+
+    Args:
+        network: The network.
+        examples: An example of each input by its name, in the order of the network's arguments.
+        shapes: Which sides of each input are free, in the same order: `torch.onnx.export`'s `dynamic_shapes`.
+        output: The name of the output.
+        properties: Texts that go inside the model. None writes nothing.
+
+    Raises:
+        MissingDependencyError: The packages onnx and onnxscript are not installed.
+    """
     try:
         with without_telemetry():
             import onnxscript  # noqa: F401 - torch needs it, and names it only in a long trace

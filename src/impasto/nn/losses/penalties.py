@@ -26,20 +26,41 @@ def squared_gradient_norm(logits: Tensor, images: Tensor) -> Tensor:
 def squared_gradient_norm_estimate(
     D: Critic, images: Tensor, logits: Tensor, noise: Tensor, step: float
 ) -> Tensor:
-    """((D(x + step * noise) - D(x)) / step)^2 per sample: the same by one more forward pass instead of a
-    second backward pass.
+    """((D(x + step * noise) - D(x)) / step)^2 per sample: an estimate of `squared_gradient_norm`.
 
-    With noise from N(0, I) its expectation is |dD/dx|^2 up to O(step^2), because E (g . v)^2 = |g|^2
-    (Hutchinson 1990); it is exact for a linear D. Without the division it is the approximated R1 of Lin et
-    al. 2025 (Seaweed-APT). One direction a sample: its deviation is sqrt(2) times its mean.
+    It takes one more forward pass instead of a second backward pass. With noise from N(0, I) its expectation
+    is |dD/dx|^2 up to O(step^2), because E (g . v)^2 = |g|^2 (Hutchinson 1990); it is exact for a linear D.
+    Without the division it is the approximated R1 of Lin et al. 2025 (Seaweed-APT). One direction a sample:
+    its deviation is sqrt(2) times its mean.
+
+    Args:
+        D: The discriminator.
+        images: Pictures x, (B, ...).
+        logits: D(x), (B,) or (B, N); of several heads the mean counts.
+        noise: A direction for each picture, (B, ...), from N(0, I).
+        step: How far to go along it, above 0.
+
+    Returns:
+        (B,), differentiable in the weights of D.
     """  # fmt: skip
     difference = (D(images + step * noise) - logits) / step
     return _one_each(difference).square()
 
 
 def interpolate_penalty(D: Critic, real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:
-    """(|dD/dx| - 1)^2 at x = mix * real + (1 - mix) * fake (WGAN-GP, Gulrajani et al. 2017, eq. 3; lambda is
-    the caller's). `mix` is (B,) in [0, 1]; two-sided, as in the paper."""  # fmt: skip
+    """(|dD/dx| - 1)^2 per sample, at x = mix * real + (1 - mix) * fake.
+
+    WGAN-GP's (Gulrajani et al. 2017, eq. 3), two-sided, as in the paper. Lambda is the caller's.
+
+    Args:
+        D: The discriminator. Of several heads it is the mean's gradient.
+        real: Real pictures, (B, ...).
+        fake: Generated pictures, (B, ...).
+        mix: How much of the real picture is in x, (B,) in [0, 1].
+
+    Returns:
+        (B,), differentiable in the weights of D.
+    """  # fmt: skip
     weights = mix.view(-1, *[1] * (real.dim() - 1))
     between = torch.lerp(fake.detach(), real.detach(), weights).requires_grad_()
     (gradient,) = torch.autograd.grad(_one_each(D(between)).sum(), between, create_graph=True)
@@ -74,9 +95,17 @@ def penalties(
     loss: LossConfig,
     rng: torch.Generator,
 ) -> Penalties:
-    """Every penalty that `loss` gives a weight, at pictures (B, ...) and their logits (B,).
+    """Every penalty that `loss` gives a weight; 0 for the others.
 
-    By the analytic method the logits must come from pictures that require a gradient: see `differentiates`.
+    Args:
+        D: The discriminator.
+        real: Real pictures, (B, ...).
+        fake: Generated pictures, (B, ...).
+        real_logits: D(real), (B,) or (B, N).
+        fake_logits: D(fake), (B,) or (B, N).
+        loss: The weights, and the method for R1 and R2. By the analytic method the logits must come from
+            pictures that require a gradient: see `differentiates`.
+        rng: Draws the directions of the estimate and the mix of the interpolates; on the CPU.
     """
 
     nothing = real_logits.new_zeros(())
@@ -91,8 +120,17 @@ def penalties(
 def penalties_of_halves(
     D: Critic, on_real: Critic, both: Tensor, logits: Tensor, loss: LossConfig, rng: torch.Generator
 ) -> Penalties:
-    """The same where D judged real and generated pictures in one batch, `both` (2 B, ...): the first half is
-    real. One pass back instead of two. `on_real` judges the interpolates of the halves."""  # fmt: skip
+    """`penalties` where D judged real and generated pictures in one batch: one pass back instead of two.
+
+    Args:
+        D: The discriminator, for a batch of `both`.
+        on_real: The discriminator, for a batch of half that size. It judges the interpolates.
+        both: The pictures, (2 B, ...); the first half is real.
+        logits: D(both), (2 B,) or (2 B, N).
+        loss: The weights, and the method for R1 and R2. By the analytic method `both` must require a
+            gradient: see `differentiates`.
+        rng: Draws the directions of the estimate and the mix of the interpolates; on the CPU.
+    """  # fmt: skip
     nothing = logits.new_zeros(())
     r1 = r2 = between = nothing
     if loss.r1_weight or loss.r2_weight:
