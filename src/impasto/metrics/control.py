@@ -117,7 +117,18 @@ def theme_accuracy(seen: Tensor, asked: Tensor) -> Accuracy:
 
 @dataclass(frozen=True)
 class ThemeReport:
-    """How well themes are obeyed: 0 of the way is chance, 1 is as good as real pictures."""
+    """How well themes are obeyed: 0 of the way is chance, 1 is as good as real pictures.
+
+    Args:
+        accuracy: `Accuracy.accuracy` of the samples.
+        chance: `Accuracy.chance` of the samples.
+        ceiling: `Accuracy.accuracy` of held-out real pictures.
+        share_of_the_way: 0 where `accuracy` is `chance`, 1 where it is `ceiling`.
+        per_theme: The accuracy of the samples by theme; None for a theme that was not asked for.
+        ceiling_per_theme: The same of the real pictures; None for a theme that none of them has.
+        samples: How many samples there were.
+        holdout_pictures: How many held-out real pictures there were.
+    """
 
     accuracy: float
     chance: float
@@ -142,10 +153,19 @@ def theme_report(
     holdout: Tensor,
     holdout_themes: Tensor,
 ) -> ThemeReport:
-    """Features of samples (N, D), made for themes (N, T), beside those of held-out real pictures.
+    """How well themes are obeyed by samples, beside held-out real pictures.
 
-    Raises `InputError` where nothing was asked for, or where the ceiling is no better than chance: then the
-    classifier sees nothing in these pictures, and no accuracy says anything.
+    Args:
+        classifier: Names the themes of features, fitted to the pictures that the generator learned from.
+        names: The T themes, in the order of the columns of `asked`.
+        fake: Features of the samples, (N, D).
+        asked: The themes that each sample was made for, (N, T) of zeros and ones.
+        holdout: Features of held-out real pictures, (K, D).
+        holdout_themes: Their themes, (K, T) of zeros and ones.
+
+    Raises:
+        InputError: Nothing was asked for, or the ceiling is no better than chance. Then the classifier sees
+            nothing in these pictures, and no accuracy says anything.
     """
     made, real = theme_accuracy(classifier(fake), asked), theme_accuracy(classifier(holdout), holdout_themes)
     if real.accuracy <= made.chance:
@@ -168,7 +188,15 @@ def theme_report(
 
 @dataclass(frozen=True)
 class ThemeVariety:
-    """Within one theme: as in diversity.py, with the counts; None for too few to say."""
+    """How varied the samples of one theme are, measured as in diversity.py.
+
+    Args:
+        precision: `precision_recall`'s. None where there are too few pictures or samples.
+        recall: `precision_recall`'s. None where there are too few pictures or samples.
+        coverage: `density_coverage`'s. None where there are too few pictures or samples.
+        real_pictures: How many real pictures of the theme were compared.
+        samples: How many samples of the theme were compared.
+    """
 
     precision: float | None
     recall: float | None
@@ -182,9 +210,18 @@ def theme_variety(
 ) -> dict[str, ThemeVariety]:
     """Whether what obeys is varied too: for each theme its samples against its real pictures, by features.
 
-    real (M, D) have themes (M, T), fake (N, D) were made for `asked` (N, T). At most as many samples are used
-    as there are real pictures, or many would reach more of them; themes of few pictures look better than they
-    are.
+    Of each theme at most as many samples are used as there are real pictures, or many would reach more of
+    them; themes of few pictures look better than they are.
+
+    Args:
+        names: The T themes, in the order of the columns of `themes` and `asked`.
+        real: Features of real pictures, (M, D).
+        themes: Their themes, (M, T) of zeros and ones.
+        fake: Features of samples, (N, D).
+        asked: The themes that each sample was made for, (N, T) of zeros and ones.
+
+    Returns:
+        The figures of each theme by its name. They are None where it has at most five pictures or samples.
     """
     found = {}
     for column, name in enumerate(names):
@@ -202,9 +239,14 @@ def theme_variety(
 class ColourReport:
     """How near the colours are to those asked for: distances in OKLab, means over requests.
 
-    `chance` is the same with the pictures shuffled among the requests, `floor` that of the real picture which
-    is the nearest to each request. `retrieval`: the share of pictures that are nearer to their own request
-    than to all of 19 others; 0.05 by chance.
+    Args:
+        delta_e: The distance of a picture's colours from those asked for.
+        chance: The same with the pictures shuffled among the requests.
+        floor: The same of the real picture which is the nearest to each request.
+        retrieval: The share of pictures that are nearer to their own request than to all of 19 others; 0.05
+            by chance.
+        requests: How many requests were measured.
+        real_pictures: Among how many real pictures the nearest one was sought.
     """
 
     delta_e: float
@@ -227,12 +269,22 @@ class ColourReport:
 def colour_report(
     asked: Tensor, found: Tensor, real: Tensor, generator: torch.Generator, share: float | None = A_TOUCH
 ) -> ColourReport:
-    """Requests `asked` (N, K, 4), the palettes `found` in what was made for them, those of `real` pictures.
+    """How near the colours of pictures are to those asked for, between chance and real pictures.
 
-    With a `share` of None requests are whole palettes, and what was not asked for counts against a picture
-    too (`oklab.palette_difference`); else `oklab.palette_distance`. Requests for nothing are left out.
-    `generator`, on the CPU, shuffles, and draws at most 1,000 real pictures. Raises `InputError` for fewer
-    than 20 requests, or no real picture.
+    Palettes have a row for each colour: three numbers of OKLab, and its share of the picture. Requests for
+    nothing are left out.
+
+    Args:
+        asked: The colours that were asked for, (N, K, 4).
+        found: The palettes of what was made for them, (N, K', 4).
+        real: The palettes of real pictures, (M, K'', 4).
+        generator: Shuffles the requests, and draws at most 1,000 real pictures; on the CPU.
+        share: The share of a picture that each colour asked for must cover (`oklab.palette_distance`). None:
+            requests are whole palettes, and what was not asked for counts against a picture too
+            (`oklab.palette_difference`).
+
+    Raises:
+        InputError: There are fewer than 20 requests, no real picture, or palettes of another shape.
     """
     for name, palettes in (("asked", asked), ("found", found), ("real", real)):
         if palettes.ndim != 3 or palettes.shape[2] != 4:

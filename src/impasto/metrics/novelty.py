@@ -45,6 +45,13 @@ def is_redrawn(auc: float, auc_error: float, share: float, chance: float, holdou
 
     Both the AUC and the sourced share must be more than chance gives by far: by fixed amounts, as with many
     held-out pictures a trifle is no chance, and by standard errors, as with few a lot may be.
+
+    Args:
+        auc: `Novelty.source_auc`.
+        auc_error: `Novelty.source_auc_error`.
+        share: `Novelty.sourced_share`.
+        chance: `Novelty.sourced_chance`.
+        holdout: How many pictures were held out.
     """
     share_error = math.sqrt(chance * (1 - chance) / max(1, holdout))
     sure = auc > 0.5 + SURE_ERRORS * auc_error and share > chance + SURE_ERRORS * share_error
@@ -58,12 +65,20 @@ def novelty(
     generator: torch.Generator,
     of_holdout: Tensor | None = None,
 ) -> Novelty:
-    """All measures of samples, fake (N, D), against pictures trained on (M, D) and held out (K, D).
+    """All measures of how new samples are.
 
-    `generator` draws the subsets of `train_pull`; `of_holdout` are the held-out pictures' `source_ratios`,
-    where they are known already. Near-duplicates of held-out pictures among the training
-    pictures must have been taken out (data/duplicates.py), or real pictures look like copies.
-    Raises `InputError` for fewer than two training pictures, no samples, or none held out.
+    Near-duplicates of held-out pictures among the training pictures must have been taken out
+    (data/duplicates.py), or real pictures look like copies.
+
+    Args:
+        fake: The samples, (N, D).
+        train: The pictures that were trained on, (M, D).
+        holdout: The pictures that were held out, (K, D).
+        generator: Draws the subsets of `train_pull`; on the CPU.
+        of_holdout: The held-out pictures' `source_ratios`, (K,). None: they are computed.
+
+    Raises:
+        InputError: There are fewer than two training pictures, no samples, or none held out.
     """
     of_fake = source_ratios(fake, train)
     of_holdout = source_ratios(holdout, train) if of_holdout is None else of_holdout
@@ -121,10 +136,20 @@ def train_pull(
 ) -> float:
     """2 P[a sample's nearest training picture is nearer than its nearest held-out one] - 1; ties count half.
 
-    Of the training pictures (M, D) a random subset as large as the held-out set (K, D) takes part, anew in
-    each of the `draws`. 0 for new pictures. A copy's own source is in such a subset with probability K / M
-    only, so that copies of all training pictures get about that (and 1 where K = M). Where fewer were trained
-    on than held out, all take part and a random subset of the held-out pictures.
+    A random subset of the training pictures, as large as the held-out set, takes part, anew in each draw. 0
+    for new pictures. A copy's own source is in such a subset with probability K / M only, so that copies of
+    all training pictures get about that (and 1 where K = M). Where fewer were trained on than held out, all
+    take part and a random subset of the held-out pictures.
+
+    Args:
+        fake: The samples, (N, D).
+        train: The pictures that were trained on, (M, D).
+        holdout: The pictures that were held out, (K, D).
+        generator: Draws the subsets; on the CPU.
+        draws: How many subsets; the result is the mean over them.
+
+    Raises:
+        InputError: One of the three sets is empty, or they are not of one D.
     """
     fake, train, holdout = check_features(fake, train, holdout, at_least=1)
     count = min(len(train), len(holdout))

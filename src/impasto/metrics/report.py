@@ -66,7 +66,18 @@ def see(net: Lite0, pixels: NDArray[np.uint8]) -> Seen:
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """One set of pictures against real ones, as many on both sides."""
+    """One set of pictures against real ones, as many on both sides.
+
+    Args:
+        fd: The Frechet distance of features.
+        kd: The kernel distance of features.
+        precision: `precision_recall`'s.
+        recall: `precision_recall`'s.
+        density: `density_coverage`'s.
+        coverage: `density_coverage`'s.
+        colour_distance: `colour_distance`'s: 0 is the same colours, 1 is none in common.
+        fld: `feature_likelihood_divergence`. None where it is not known which pictures were trained on.
+    """
 
     fd: float
     kd: float
@@ -82,9 +93,16 @@ class Quality:
 class Report:
     """Samples against real pictures. `quality.fd` depends on the counts: compare only reports with the same.
 
-    `floor` is what real pictures get: as many that were trained on, or half of the real pictures against the
-    other half. With the pictures that were trained on there is also how new the samples are in each of the
-    three spaces, and the FLD of copies with the noise that serves them best; else these are None.
+    Args:
+        quality: Of the samples.
+        samples: How many there were.
+        real_pictures: How many real pictures there were.
+        floor: What real pictures get: as many that were trained on, or half of the real pictures against the
+            other half.
+        floor_pictures: How many pictures the floor has on each side.
+        novelty: How new the samples are, by the name of each of the three spaces. None where it is not known
+            which pictures were trained on.
+        jittered_copies_fld: The FLD of copies with the noise that serves them best. None like `novelty`.
     """
 
     quality: Quality
@@ -173,10 +191,12 @@ def report(
         real: Pictures that were held out, or any where it is not known what was trained on.
         fake: The samples.
         generator: Draws what is compared for the floor.
-        train: The pictures that were trained on.
-        sources: What samples may have been drawn after, where that is more: mirror images, too.
+        train: The pictures that were trained on. None where it is not known which they are.
+        sources: What samples may have been drawn after, where that is more: mirror images, too. None means
+            `train`.
 
-    Raises `InputError` for fewer than eight real pictures or four samples.
+    Raises:
+        InputError: There are fewer than eight real pictures or four samples.
     """
     if len(real) < 8:
         raise InputError(f"{len(real)} pictures are too few to measure", "this measure needs 8 or more")
@@ -221,7 +241,17 @@ def quality(real: Seen, fake: Seen, train: Tensor | None = None) -> Quality:
 
 
 def best_of_copies(copies: Tensor, train: Tensor, holdout: Tensor, generator: torch.Generator) -> float:
-    """The least FLD of training pictures' features (N, D) with some noise: what copying well gets."""
+    """The least FLD of training pictures with noise added to their features: what copying well gets.
+
+    Args:
+        copies: Features of the pictures that are copied, (N, D), on the CPU.
+        train: Features of the pictures that were trained on, (M, D).
+        holdout: Features of held-out pictures, (K, D). Their deviation is the unit of the noise.
+        generator: Draws the noise; on the CPU.
+
+    Raises:
+        InputError: One of the three sets has fewer than two pictures, or they are not of one D.
+    """
     deviation = holdout.std(0)
     noise = torch.randn(copies.shape, generator=generator)
     return min(
