@@ -40,9 +40,16 @@ class Picture:
 
 
 def page(model: Model, name: str, pictures: Path, run: Path, grid: Path, out: Path, begun: float) -> str:
-    """The page, of a demo that began at `begun` (`time.monotonic`). Nothing of it comes from elsewhere.
+    """The page that `impasto demo` leaves, as HTML. Nothing of it comes from elsewhere.
 
-    `model` is called `name`; real drawings are in `pictures`; `grid` is a sheet of what `run` made.
+    Args:
+        model: Makes what the page shows: sheets by theme, films, a picture that is enlarged.
+        name: What the model is called in the commands that the page gives.
+        pictures: The folder of real drawings.
+        run: The folder of the run, for its curves and its health.
+        grid: A PNG sheet of what the run's model made.
+        out: The folder of the demo. Commands name folders in it.
+        begun: When the demo began, by `time.monotonic`.
     """
     told = {
         **steered(model, name),

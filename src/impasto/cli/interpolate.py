@@ -73,9 +73,18 @@ def interpolate(
 
 
 def write_film(model: "Model", recipes: "Sequence[Recipe]", out: Path, *, fps: float, hold: float) -> None:
-    """Make the frames and write them as .webp, .gif or .mp4, with the recipes beside it, as JSON.
+    """Make the frames and write them as a film, with the recipes beside it, as JSON.
 
-    `hold` is how long the last one is shown, in seconds.
+    Args:
+        model: Makes the frames.
+        recipes: One for each frame, at least one.
+        out: The film. The suffix is the format: .webp, .gif or .mp4.
+        fps: Frames per second.
+        hold: How long the last frame of a .webp or .gif is shown, in seconds. An .mp4 has no such hold.
+
+    Raises:
+        InputError: The suffix is another one.
+        MissingDependencyError: An .mp4 needs PyAV, and it is not installed.
     """
     import numpy as np
 
@@ -109,7 +118,21 @@ def stops_of(
     palettes: Sequence[Path],
     truncation: float,
 ) -> "list[Recipe]":
-    """The stops of the way: starts, themes and palettes in step, where one of a kind serves for all."""
+    """The stops of the way: starts, themes and palettes in step.
+
+    Of starts, themes and palettes there are as many as stops, or one that serves for all, or none.
+
+    Args:
+        model: Makes recipes of the stops.
+        starts: Seeds, pictures or recipes, as the user wrote them.
+        themes: What to ask of seeds.
+        colours: Names or hexadecimal codes of colours. All stops have them.
+        palettes: Pictures whose colours to take.
+        truncation: Of seeds. Below 1 their pictures are more typical and less varied.
+
+    Raises:
+        InputError: The numbers do not go together, or the model cannot do what is asked for.
+    """
     from impasto.cli import output
 
     count = max(len(starts), len(themes), len(palettes))

@@ -74,7 +74,7 @@ def cluster_progress() -> "Callable[[int, int], None]":
 class Pictures:
     """Pictures that a model makes, on their way to files: each is written when it is made.
 
-    `out` is a folder, or for one picture without a sheet a file. Beside each picture goes its recipe.
+    Beside each picture goes its recipe.
     """
 
     def __init__(
@@ -89,8 +89,17 @@ class Pictures:
     ) -> None:
         """Check that all files can be written; nothing is written yet.
 
-        `stems` are the files' names without suffix. With `sheet` a contact sheet follows: grid.png. With
-        `skip` pictures that are there already are left out of `wanted`. Raises `InputError`.
+        Args:
+            out: A folder, or for one picture without a sheet a file.
+            stems: The files' names without suffix.
+            format_: "png", "webp", "jpg" or "jpeg". None: as the name of `out` says, else png.
+            sheet: Whether a contact sheet follows: `grid` with the same suffix.
+            overwrite: Whether files that are there already are replaced.
+            skip: Whether pictures that are there already are left out of `wanted`.
+
+        Raises:
+            InputError: A file is there already, `out` cannot hold the files, the format is another one, or
+                both `overwrite` and `skip` are asked for.
         """
         from impasto.errors import InputError
         from impasto.outputs import Outputs, means_file
@@ -156,7 +165,14 @@ def _recipe_of(name: str) -> str:
 
 
 def sheet(pictures: "Sequence[Image]", path: Path, model: "Model", columns: int | None = None) -> None:
-    """A contact sheet."""
+    """Write a contact sheet of pictures of one size.
+
+    Args:
+        pictures: The pictures, at least one.
+        path: Where to write. The suffix is the format.
+        model: Its description goes inside the file.
+        columns: Pictures in a row. None makes the sheet nearly square.
+    """
     import numpy as np
 
     from impasto.image.files import from_pil, grid, save

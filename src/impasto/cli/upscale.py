@@ -195,7 +195,15 @@ def _report_notes(console: "Console", outcomes: "list[Outcome]") -> None:
 
 @dataclass(frozen=True)
 class Pipe:
-    """One picture from standard input, to standard output, or both. `target` is None for the latter."""
+    """One picture from standard input, to standard output, or both.
+
+    Args:
+        source: What the user named as input; "-" is standard input.
+        kind: The suffix of what goes to standard output, without the dot.
+        target: The file to write. None is standard output.
+        given: The picture: its bytes from standard input, or its path.
+        skipped: Whether the target is there already, and stays as it is.
+    """
 
     source: str
     kind: str
@@ -205,7 +213,18 @@ class Pipe:
 
     @classmethod
     def plan(cls, source: str, out: str, format_: str | None, existing: str, max_pixels: int) -> "Pipe":
-        """Where it goes, and what comes in. Raises `InputError` for what cannot be."""
+        """Where the picture goes, and what comes in.
+
+        Args:
+            source: The picture's path; "-" is standard input, which is read now.
+            out: A file or folder; "-" is standard output.
+            format_: The suffix to write, without the dot. None: as the name of `out` says, else png.
+            existing: What to do where the target is there: "refuse", "skip" or "replace".
+            max_pixels: Refuse standard input that is too long for a picture of so many pixels.
+
+        Raises:
+            InputError: The picture cannot be written there or as `format_`, or standard input is no picture.
+        """
         from impasto.errors import InputError
         from impasto.image.codec import SUFFIXES
         from impasto.outputs import check_folder, means_file
