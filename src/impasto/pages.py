@@ -40,11 +40,22 @@ def chart(
     level: float | None = None,
     width: int = WIDTH,
 ) -> Markup:
-    """Lines over a common horizontal axis, with the ranges of both axes. What is not finite is left out.
+    """One or two lines over a common horizontal axis, as a figure with an SVG drawing.
 
-    `names` stand above the lines with their last values, in place of the caption below. `unit` is of the
-    horizontal axis. Both axes reach from the least value to the greatest; 0 is one of them `from_zero`.
-    `level` is a dashed line. Nothing where no line has two points, or one point with a name.
+    Args:
+        caption: What stands below the drawing, and what people who cannot see it are told.
+        lines: The points (x, y) of each line. What is not finite is left out, and so are lines after the
+            second.
+        names: A name for each line. They stand above the lines with their last values, in place of the
+            caption below. Empty: there are none.
+        unit: The unit of the horizontal axis.
+        from_zero: Whether both axes reach to 0. Else they reach from the least value to the greatest.
+        highest: The upper end of the vertical axis. None: the greatest value.
+        level: Where on the vertical axis a dashed line lies. None: there is no such line.
+        width: The width of the drawing in px.
+
+    Returns:
+        The figure. It is empty where no line has two points, or one point with a name.
     """
     kept = [_thin([point for point in line if all(map(math.isfinite, point))]) for line in lines]
     if max(map(len, kept), default=0) < (1 if names else 2):
