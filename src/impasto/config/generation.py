@@ -11,7 +11,14 @@ SIZES = (16, 32, 64, 128, 256)
 
 
 class MlpConfig(NetworkConfig):
-    """The multilayer-perceptron GAN (Goodfellow et al. 2014)."""
+    """The multilayer-perceptron GAN (Goodfellow et al. 2014).
+
+    Args:
+        kind: The name of these networks.
+        latent_dim: How many numbers a latent has.
+        prior: What latents are drawn from: N(0, I), or U(-1, 1) for each number.
+        hidden: Widths of the generator's hidden layers; the discriminator has them in reverse.
+    """
 
     kind: Literal["mlp"] = "mlp"
     latent_dim: Dims = 64
@@ -20,7 +27,15 @@ class MlpConfig(NetworkConfig):
 
 
 class DcganConfig(NetworkConfig):
-    """Transposed convolutions against pooled convolutions (after Radford et al. 2016)."""
+    """Transposed convolutions against pooled convolutions (after Radford et al. 2016).
+
+    Args:
+        kind: The name of these networks.
+        latent_dim: How many numbers a latent has.
+        prior: What latents are drawn from: N(0, I), or U(-1, 1) for each number.
+        base_channels: Channels of the generator at half the picture's size, and of the discriminator's first
+            convolution. They double with every halving.
+    """
 
     kind: Literal["dcgan"] = "dcgan"
     latent_dim: Dims = 100
@@ -31,8 +46,17 @@ class DcganConfig(NetworkConfig):
 class ResidualConfig(NetworkConfig):
     """Normalisation-free residual networks (after R3GAN, Huang et al. 2024).
 
-    Channels are those at half the picture's size, the finest with residual blocks; they double with every
-    halving, up to `max_channels`. `blocks` is the number of residual blocks at each resolution.
+    Channels are those at half the picture's size, the finest with residual blocks. They double with every
+    halving.
+
+    Args:
+        kind: The name of these networks.
+        latent_dim: How many numbers a latent has.
+        prior: What latents are drawn from: N(0, I), or U(-1, 1) for each number.
+        generator_channels: Channels of the generator.
+        discriminator_channels: Channels of the discriminator.
+        max_channels: The most channels that doubling reaches.
+        blocks: Residual blocks at each resolution.
     """
 
     kind: Literal["residual"] = "residual"
@@ -48,7 +72,22 @@ class ProjectedConfig(NetworkConfig):
     """Version 0.1's generator, which draws around the latents of training pictures, its `exemplars`.
 
     It redraws them. Its models can be used, and none is trained any more; the settings are those that its
-    files have.
+    files have. Settings of the discriminator have no effect.
+
+    Args:
+        kind: The name of these networks.
+        latent_dim: How many numbers a latent has.
+        prior: What the noise around an exemplar is drawn from: N(0, I).
+        generator_channels: Channels at the picture's size. They double with every halving.
+        max_channels: The most channels that doubling reaches.
+        pyramid_px: Of the discriminator.
+        head_channels: Of the discriminator.
+        pixel_dims: Has no effect.
+        content_dims: Has no effect.
+        exemplars: How many latents of training pictures the model holds.
+        exemplar_noise: How much of a latent is noise: 0 nothing, 1 all of it.
+        themes: The themes that can be asked for.
+        spectral_norm: Of the discriminator.
     """
 
     kind: Literal["projected"] = "projected"
@@ -69,11 +108,23 @@ class ProjectedConfig(NetworkConfig):
 class ModulatedConfig(NetworkConfig):
     """A generator whose latent steers every block, against heads on frozen features and on pixels.
 
-    `generator_channels` are those at the picture's size; they double with every halving. The frozen network
-    sees pictures at `pyramid_px`, or at their own size where that is None, but at 64 px at least and 128 at
-    most. Latents come from N(0, I); where there are themes, these are said beside them to both networks.
-    Blocks of at most `latent_map_px` are told the latent place by place, too. What the energy distances
-    compare is whitened in its `whitened_directions` leading directions (nn/whitening.py).
+    Where there are themes, these are said beside the latents to both networks.
+
+    Args:
+        kind: The name of these networks.
+        latent_dim: How many numbers of noise a latent has; themes come on top.
+        latent_map_px: Blocks with an output of at most this side are told the latent place by place, too. 0:
+            no block is.
+        prior: What the noise is drawn from: N(0, I).
+        generator_channels: Channels at the picture's size. They double with every halving.
+        max_channels: The most channels that doubling reaches.
+        pyramid_px: The side at which the frozen network sees pictures. None: their own, but at least 64 px
+            and at most 128.
+        head_channels: Channels of the discriminator's heads.
+        whitened_directions: In how many leading directions the energy distances whiten what they compare
+            (nn/whitening.py).
+        themes: The themes that can be asked for; a run takes them from its pictures.
+        spectral_norm: Whether the discriminator's heads have spectral norm.
     """
 
     kind: Literal["modulated"] = "modulated"
@@ -101,13 +152,22 @@ GeneratorConfig = MlpConfig | DcganConfig | ResidualConfig | ProjectedConfig | M
 class DistributionConfig(Frozen):
     """What the generator of `model.kind=modulated` learns beside the game.
 
-    Weights of the energy distances between the batch that was generated and the batch of real pictures, as
-    thumbnails, in the frozen network's maps (nn/whitening.py) and at each of the `places` of these maps
-    alone; and of the mean square by which values leave [-1, 1]. Distances are raised to `exponent`: the
-    smaller, the more pictures that are nearly alike push each other. The real pictures compared are those of
-    the batch and the last `remembered`. Where there are themes, pictures are also compared with those of the
-    same themes alone, `themes` times as much. A `themeless_share` of each batch is told none; D heeds themes
-    more and more, and fully from `heed_by_images` on.
+    Energy distances are between the batch that was generated and real pictures: those of the batch and the
+    last `remembered`.
+
+    Args:
+        adversarial: Weight of the game.
+        thumbnails: Weight of the distance between thumbnails.
+        maps: Weight of the distance in the frozen network's maps (nn/whitening.py).
+        places: Weight of the distance at each place of these maps alone.
+        overshoot: Weight of the mean square by which values leave [-1, 1].
+        exponent: The power that distances are raised to: the smaller, the more pictures that are nearly alike
+            push each other.
+        remembered: How many earlier real pictures are compared, beside those of the batch.
+        themes: Where there are themes: weight of the comparison with pictures of the same themes alone,
+            relative to that with all pictures.
+        themeless_share: The share of each batch that is told no theme.
+        heed_by_images: Images seen until D heeds themes fully; it heeds them more and more until then.
     """
 
     adversarial: NonNegative = 1.0

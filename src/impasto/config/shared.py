@@ -24,12 +24,25 @@ class ImageConfig(Frozen):
 class DataConfig(Frozen):
     """How a folder of files becomes pictures of one size.
 
-    "windows" keeps the files' own pixels and takes a square anywhere in them: what upscalers learn from.
-    `themes` says where they come from: "folders" (the first level of subfolders), "tags" (a .txt beside each
-    picture, separated by commas), "none", or the path of a table (CSV, JSON, JSONL), beside the pictures
-    or not. `balance` shows rare themes more often: 0 as the folder is, 1 every theme alike, 0.5 between.
-    `together` says which pictures are never held out from each other: copies byte for byte, or also near
-    copies and mirror images, which would pass for new pictures that a generator has copied.
+    Args:
+        fit: How a picture becomes a square: "crop" keeps the centre, "letterbox" pads. "random-crop" takes a
+            square anywhere along the longer side. "windows" keeps the file's own pixels and takes a square
+            anywhere in them: what upscalers learn from.
+        background: What is put under alpha and pads a letterbox, as "#rrggbb".
+        mirror: Whether mirrored pictures are real ones too.
+        dedupe: Whether exact and near copies are left out.
+        min_side_px: Pictures with a shorter side are left out, except SVG.
+        max_pixels: Pictures of more pixels are left out.
+        holdout_share: The share of the pictures that are held out to measure with.
+        holdout_min_pictures: How many pictures are held out at least.
+        together: Which pictures are never held out from each other: copies byte for byte, or also near copies
+            and mirror images, which would pass for new pictures that a generator has copied.
+        themes: Where themes come from: "folders" (the first level of subfolders), "tags" (a .txt beside each
+            picture, separated by commas), "none", or the path of a table (CSV, JSON, JSONL), beside the
+            pictures or not.
+        theme_min_pictures: Themes of fewer pictures are left out.
+        balance: How much rare themes are shown more often: 0 as the folder is, 1 every theme alike, 0.5
+            between.
     """
 
     fit: Literal["crop", "letterbox", "random-crop", "windows"] = "crop"
@@ -60,10 +73,14 @@ Adversarial = Literal[
 class LossConfig(Frozen):
     """The adversarial loss and the gradient penalties beside it.
 
-    `r1_weight` and `r2_weight` are the papers' gamma at 64 px; `at_size` gives those of another size.
-    `gradient_penalty_weight` is the lambda of WGAN-GP. `penalty_method` says how R1 and R2 find the gradient:
-    by a second backward pass, or by one more forward pass on pictures with `finite_difference_step` times
-    N(0, 1) added to every value (pictures lie in [-1, 1]).
+    Args:
+        adversarial: The adversarial loss.
+        r1_weight: The papers' gamma of R1 at 64 px; `at_size` gives that of another size. 0: no R1.
+        r2_weight: The same of R2.
+        gradient_penalty_weight: The lambda of WGAN-GP. 0: no such penalty.
+        penalty_method: How R1 and R2 find the gradient: by a second backward pass, or by one more forward
+            pass on pictures with a little noise.
+        finite_difference_step: The deviation of that noise. Pictures lie in [-1, 1].
     """
 
     adversarial: Adversarial = "non-saturating"
@@ -105,10 +122,18 @@ class AugmentConfig(Frozen):
 class OptimizerConfig(Frozen):
     """Adam for both networks, or Muon for the generator.
 
-    Learning rates rise over `warmup_images`; after `decay_from_images`, where that is not 0, they fall with
-    the square root of the images seen (Karras et al. 2024, section B.4), which needs no end to be known.
-    Where a limit of the run is known they fall to nothing, evenly, in the last `cooldown` of it (Haegele et
-    al. 2024); a run that is given a new limit goes on from where it was with rates as they would have been.
+    Args:
+        generator: The optimizer of the generator; see training/muon.py.
+        generator_lr: The learning rate of the generator.
+        discriminator_lr: The learning rate of the discriminator.
+        beta1: Decay of the running mean of gradients.
+        beta2: Decay of the running mean of their squares.
+        warmup_images: Images seen while learning rates rise from 0.
+        decay_from_images: After so many images learning rates fall with the square root of the images seen
+            (Karras et al. 2024, section B.4), which needs no end to be known. 0: they do not.
+        cooldown: The last share of a run in which learning rates fall to nothing, evenly, where its limit is
+            known (Haegele et al. 2024). A run that is given a new limit goes on from where it was with
+            rates as they would have been.
     """
 
     generator: Literal["adam", "muon"] = "adam"  # see training/muon.py
@@ -129,7 +154,28 @@ class EmaConfig(Frozen):
 
 
 class TrainConfig(Frozen):
-    """The loop."""
+    """How the loop runs: batches, memory, device, and how often what is done.
+
+    Args:
+        seed: Decides everything that is drawn at random.
+        begin_with: A run or model of the same networks, whose generator to begin with. None: begin anew.
+        batch_size: Pictures in a batch, over all processes.
+        recompute: Whether the generator's inner results are computed again rather than kept, which saves
+            memory. None: found out first.
+        parts: In how many parts a batch is computed, one after the other, which saves memory. 0: found out
+            first.
+        discriminator_steps: How often D learns for each time that G learns.
+        device: "auto", "cpu", "cuda", "cuda:0" or "mps".
+        precision: The arithmetic. "auto" chooses by the device.
+        threads: Threads on a CPU. 0: all, and fewer while other programs keep the cores busy.
+        checkpoint_every_seconds: Seconds between two checkpoints.
+        snapshot_every_images: Images seen between two sheets of samples, the first twenty times. Later there
+            are more between them (training/engine.py, due).
+        evaluate_every_images: Images seen between two evaluations, in the same way.
+        evaluate_samples: How many samples an evaluation makes.
+        on_trouble: What to do about trouble with a run's health: only say it, repair it, or end the run.
+        max_repairs: How often a run is repaired before it ends.
+    """
 
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     begin_with: str | None = None  # a run or model of the same networks, whose generator to begin with
@@ -155,7 +201,18 @@ class TrainConfig(Frozen):
 
 
 class StopConfig(Frozen):
-    """When to stop; the first condition that holds ends the run. None means never by this one."""
+    """When to stop; the first condition that holds ends the run.
+
+    Args:
+        minutes: Stop after so many minutes of training. None: never by this one.
+        images: Stop after so many images seen. None: never by this one.
+        epochs: Stop after so many passes over the pictures. None: never by this one.
+        until_converged: Whether to stop when evaluations bring nothing better, or at equilibrium.
+        patience_evaluations: After how many evaluations that brought nothing better.
+        equilibrium_band: At equilibrium D is right on half of the pictures, give or take this, on the real
+            ones and on the generated ones.
+        equilibrium_images: For how many images seen this must hold.
+    """
 
     minutes: PositiveFloat | None = None
     images: PositiveInt | None = None
@@ -174,7 +231,21 @@ class NetworkConfig(Frozen):
 
 
 class Config(Frozen):
-    """Everything about a run. Each task adds its networks and what is its own."""
+    """Everything about a run. Each task adds its networks and what is its own.
+
+    Args:
+        task: The name of the task.
+        preset: The preset that the settings began with.
+        image: What a picture is inside the networks.
+        data: How files become pictures.
+        model: The networks.
+        loss: The adversarial loss and the penalties.
+        augment: How what the discriminator sees is changed.
+        optimizer: How weights are updated.
+        ema: How the generator's weights are averaged.
+        train: The loop.
+        stop: When to stop.
+    """
 
     task: str
     preset: str = "default"

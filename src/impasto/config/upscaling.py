@@ -13,9 +13,17 @@ MIN_WINDOW = 64  # px: less shows an upscaler too little around what it enlarges
 class CompactConfig(NetworkConfig):
     """A plain stack of 3x3 convolutions that enlarges (after SRVGG-compact of Real-ESRGAN, Wang et al. 2021).
 
-    It trains wide and is deployed narrow: each convolution is the product of one to `expand` times as many
-    channels and one back, plus the identity, multiplied out (SESR, Bhardwaj et al. 2022). The other player
-    is a U-Net with spectral norm, of `discriminator_channels` at half the size.
+    It trains wide and is deployed narrow: each convolution is the product of one to more channels and one
+    back, plus the identity, multiplied out (SESR, Bhardwaj et al. 2022). The other player is a U-Net.
+
+    Args:
+        kind: The name of these networks.
+        scale: How many times larger pictures become.
+        channels: Channels between convolutions.
+        convolutions: How many there are between the first and the last.
+        expand: How many times as many channels each convolution has inside while it trains.
+        discriminator_channels: Channels of the U-Net at half the size.
+        spectral_norm: Whether the U-Net has spectral norm.
     """
 
     kind: Literal["compact"] = "compact"
@@ -28,7 +36,15 @@ class CompactConfig(NetworkConfig):
 
 
 class SrresnetConfig(NetworkConfig):
-    """SRGAN's networks: SRResNet against a VGG-like discriminator (Ledig et al. 2017, figure 4)."""
+    """SRGAN's networks: SRResNet against a VGG-like discriminator (Ledig et al. 2017, figure 4).
+
+    Args:
+        kind: The name of these networks.
+        scale: How many times larger pictures become.
+        channels: Channels of the residual blocks.
+        blocks: How many residual blocks there are.
+        discriminator_channels: Channels of the discriminator's first convolution; they double three times.
+    """
 
     kind: Literal["srresnet"] = "srresnet"
     scale: Literal[2, 4] = 4
@@ -41,11 +57,21 @@ UpscalerConfig = CompactConfig | SrresnetConfig
 
 
 class RestorationConfig(Frozen):
-    """What an upscaler learns: to undo a `degradation` (tasks/upscaling/degradations.py).
+    """What an upscaler learns: to undo a `degradation`.
 
-    Weights of the mean absolute difference in pixels, of that in luma, of that of the spectra, of that of
-    both made as small as what was given, of that in what comes back from cell to cell, and of that in the
-    maps of a frozen network; and, once `adversarial_from_images` were seen, of the game.
+    Args:
+        degradation: What made the pictures small (tasks/upscaling/degradations.py).
+        pixels: Weight of the mean absolute difference in pixels.
+        luma: Weight of the mean absolute difference in luma.
+        frequencies: Weight of the mean absolute difference of the spectra.
+        consistency: Weight of the mean absolute difference once both are made as small as what was given.
+        lattice: Weight of the mean absolute difference in what comes back from cell to cell.
+        features: Weight of the mean absolute difference in the maps of a frozen network.
+        feature_network: Which frozen network. "vgg19" needs torchvision's file on the disk.
+        adversarial: Weight of the game.
+        adversarial_from_images: Images seen before the game begins.
+        phases: By how many px, at most, the window that networks look at is moved by chance, a multiple of 8.
+            0: they look at the whole.
     """
 
     degradation: Literal["bicubic", "photo"] = "bicubic"
