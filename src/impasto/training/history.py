@@ -22,6 +22,9 @@ def save_history(folder: Path, path: Path, channels: int, up_to: int) -> Path | 
 
     Returns:
         `path`, or None if there are fewer than two grids.
+
+    Raises:
+        InputError: `path` has another suffix.
     """
     files = sorted(f for f in folder.glob("*.png") if f.stem.isdigit() and int(f.stem) <= up_to)
     if len(files) > MOST_FRAMES:
