@@ -210,7 +210,7 @@ def write_rows(
 ) -> None:
     """Have `save` write a libvips image of rows while they are made.
 
-    Nothing of it is ever held as a whole, in memory or in a file. Raises what either side raises.
+    Nothing of it is ever held as a whole, in memory or in a file.
 
     Args:
         rows: The rows from the top, (n, width, bands) each, `height` of them in all.
@@ -218,6 +218,9 @@ def write_rows(
         height: Height of the image, in px.
         like: A libvips image: the new one has its bands and format.
         save: Writes the image. It runs in a thread of its own, so that Ctrl-C is heard here.
+
+    Raises:
+        Exception: What `rows` or `save` raise.
     """
     pipe = _Pipe()
     with ThreadPoolExecutor(1) as pool:
