@@ -49,10 +49,28 @@ def upscale_all(
     watch: Callable[[int, int], None] = lambda done, lost: None,
     **settings: Any,
 ) -> list[Outcome]:
-    """`batch.upscale_all` on a cluster: sources and targets lie where every worker sees them.
+    """Enlarge pictures on a cluster: `batch.upscale_all` for sources and targets that every worker sees.
 
-    `engine` is one by name; `settings` are those of `PictureUpscaler.file`. What is there already is looked
-    at before anything begins: what a dying worker had written is not refused, but written again.
+    What is there already is looked at before anything begins: what a dying worker had written is not refused,
+    but written again.
+
+    Args:
+        model: What `load_upscaler` takes: a name, or a folder or file that every worker sees.
+        engine: Name of the engine.
+        tile: Side of what is computed at once, in px. None: as large as is good.
+        jobs: The pictures and where they go.
+        team: Where the work is done.
+        existing: What to do where a target is there: "refuse", "skip" or "replace".
+        watch: Is told how many pictures are done and how many workers were lost.
+        **settings: Those of `PictureUpscaler.file`.
+
+    Returns:
+        What became of each job, in their order.
+
+    Raises:
+        MissingDependencyError: Ray is not installed.
+        InputError: There is no such cluster, or it has no room.
+        ClusterError: No worker gets anything done.
     """
     there = {job: outcome for job in jobs if (outcome := already(job, existing)) is not None}
     todo = [job for job in jobs if job not in there]
@@ -78,10 +96,27 @@ def generate_all(
 ) -> tuple[int, list[str]]:
     """Make and save the pictures of seeds on a cluster, each with its recipe.
 
-    `name` says what the file of a seed is called; `asked` is what `Model.seed_point` takes. What is there
-    with the same recipe is left: a second call goes on where a first one ended. `existing` says what to do
-    where something else is there: "refuse" (with `InputError`), "skip" or "replace". Returns how many were
-    there already and what went wrong, in words.
+    What is there with the same recipe is left: a second call goes on where a first one ended.
+
+    Args:
+        model: The model; every worker sees its folder.
+        seeds: The seeds.
+        out: Folder of the pictures; every worker sees it.
+        name: Gives the name of a seed's file.
+        team: Where the work is done.
+        existing: What to do where something else is there: "refuse", "skip" or "replace".
+        watch: Is told how many tasks are done, of `SEEDS_IN_A_TASK` seeds each, and how many workers were
+            lost.
+        **asked: What `Model.seed_point` takes beside the seed.
+
+    Returns:
+        How many pictures were there already or skipped, and what went wrong, in words.
+
+    Raises:
+        MissingDependencyError: Ray is not installed.
+        InputError: Something else is there that is not to be replaced, what is asked cannot be done, or there
+            is no such cluster.
+        ClusterError: No worker gets anything done.
     """
     texts = {seed: model.recipe(model.seed_point(seed, **asked)).to_json() for seed in seeds}
     todo = [seed for seed in seeds if not _is_whole(out / name(seed), texts[seed])]

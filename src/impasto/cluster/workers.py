@@ -49,13 +49,23 @@ def spread(
 ) -> list[R]:
     """What `open_()(task)` returns for each task, in their order.
 
-    `open_` is called once in each worker, and must be picklable, as tasks and results. A worker has `cores`
-    and `gpus`; there are as many as the cluster has room for, or `workers`. The tasks of one that dies go to
-    others, and a new one takes its place; a task under which three have died becomes `failed(task, why)`, and
-    so does one that raises. `watch` is told how many tasks are done and how many workers were lost.
+    The tasks of a worker that dies go to others, and a new one takes its place.
 
-    Raises `MissingDependencyError` without Ray, `InputError` for an address where no cluster is, and
-    `ClusterError` where no worker gets anything done.
+    Args:
+        tasks: The tasks; they and their results must be picklable.
+        open_: Is called once in each worker, and must be picklable.
+        failed: Gives the result of a task that raised, or under which three workers have died, by the task
+            and why.
+        address: Address of the cluster, or `LOCAL` for one of this machine alone.
+        cores: CPU cores of a worker.
+        gpus: GPUs of a worker. 0: none, and as many workers as there are cores for.
+        workers: Most workers. None: as many as the cluster has room for.
+        watch: Is told how many tasks are done and how many workers were lost.
+
+    Raises:
+        MissingDependencyError: Ray is not installed.
+        InputError: There is no cluster at the address, or it has no room for a worker.
+        ClusterError: Workers die and none gets anything done.
     """
     if not tasks:
         return []

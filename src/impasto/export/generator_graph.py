@@ -13,13 +13,7 @@ from impasto.tasks.generation.generator import Generator, GrowingGenerator, Modu
 
 
 class GeneratorGraph(nn.Module):
-    """Numbers that anybody can draw, and what is asked for -> pictures.
-
-    `noise` (B, latent_dim) comes from N(0, 1), or from U(-1, 1) where `described` says so; `truncation` (B,)
-    is 1, or less for more typical pictures. A network that draws around exemplars also takes `choice` (B,)
-    from U(0, 1), and one with themes takes `themes` (B, T), ones and zeros. Pictures are (B, C, size, size)
-    in [-1, 1].
-    """
+    """Numbers that anybody can draw, and what is asked for -> pictures; see `forward`."""
 
     def __init__(self, generator: Generator) -> None:
         super().__init__()
@@ -34,7 +28,17 @@ class GeneratorGraph(nn.Module):
     def forward(
         self, noise: Tensor, truncation: Tensor, choice: Tensor | None = None, themes: Tensor | None = None
     ) -> Tensor:
-        """As the class says; `GrowingGenerator.sample_latents` with its random numbers given."""
+        """Make pictures: `GrowingGenerator.sample_latents` with its random numbers given, then the generator.
+
+        Args:
+            noise: (B, latent_dim), from N(0, 1), or from U(-1, 1) where `described` says so.
+            truncation: (B,), 1, or less for more typical pictures.
+            choice: (B,), from U(0, 1), for a network that draws around exemplars. None: for any other.
+            themes: (B, T), ones and zeros, for a network with themes. None: no theme is asked for.
+
+        Returns:
+            Pictures (B, C, size, size) in [-1, 1].
+        """
         if isinstance(self.generator, GrowingGenerator) and choice is not None:
             exemplars = self.generator.exemplars
             places = self._chosen(choice, themes)
@@ -77,7 +81,7 @@ class ThemedGraph(GeneratorGraph):
     """The same of a `ModulatedGenerator` that knows themes: it takes no choice."""
 
     def forward(self, noise: Tensor, truncation: Tensor, themes: Tensor) -> Tensor:  # type: ignore[override]
-        """As the class says; no theme at all is allowed."""
+        """As `GeneratorGraph.forward`; themes (B, T) may be all zeros, which asks for none."""
         z = torch.cat((themes, noise * truncation[:, None]), 1)
         return self.generator(z).clamp(-1, 1)
 

@@ -18,10 +18,21 @@ FILES = (WEIGHTS, CARD, "README.md")
 
 
 def push(model: str | Path, repo: str, *, private: bool = False, message: str = "") -> str:
-    """Upload a model folder, or a run's best model, to `repo`, USER/NAME; made if it is not there.
+    """Upload a model folder, or a run's best model, to the Hugging Face hub.
 
-    Returns its address. Raises `CheckpointError` for what is no whole model, `InputError` where the hub
-    cannot be reached or does not allow it, and `MissingDependencyError` without huggingface_hub.
+    Args:
+        model: Name of a shipped model, or folder of a model or a run.
+        repo: Where to put it, USER/NAME. It is made if it is not there.
+        private: Whether a repository that is made is private.
+        message: Message of the commit. Empty: a standard one.
+
+    Returns:
+        The address of the repository.
+
+    Raises:
+        CheckpointError: It is no whole model.
+        InputError: `repo` is no USER/NAME, or the hub cannot be reached or does not allow it.
+        MissingDependencyError: huggingface_hub is not installed.
     """
     _check(repo)
     folder = find_model(model)
@@ -40,10 +51,22 @@ def push(model: str | Path, repo: str, *, private: bool = False, message: str = 
 
 
 def pull(repo: str, out: Path, *, revision: str | None = None, overwrite: bool = False) -> Path:
-    """Download a model to the folder `out`, checked before anything is written there.
+    """Download a model from the Hugging Face hub, checked before anything is written.
 
-    Raises `CheckpointError` for what is no model of ours and `InputError` for a folder that holds something
-    else, or a model unless `overwrite`, or where the hub cannot be reached or has no such model.
+    Args:
+        repo: Where it is, USER/NAME.
+        out: Folder to write it to; it holds nothing else.
+        revision: Branch, tag or commit. None: the newest of the main branch.
+        overwrite: Whether a model that is in `out` is replaced.
+
+    Returns:
+        `out`.
+
+    Raises:
+        CheckpointError: What is there is no model of Impasto.
+        InputError: `out` holds something else, or a model and `overwrite` is false; or the hub cannot be
+            reached or has no such model.
+        MissingDependencyError: huggingface_hub is not installed.
     """
     _check(repo)
     if out.exists() and (not out.is_dir() or any(path.name not in FILES for path in out.iterdir())):

@@ -125,8 +125,18 @@ class Jobs:
     ) -> Job:
         """Go on where the last checkpoint is, or begin; with the limits it had unless new ones are given.
 
-        Limits count over a run's whole life. Raises `NotHere`, `InputError` for limits that are none, or
-        `Refused` (409) where it runs already, as many run as may, or its files are not what they should be.
+        Limits count over a run's whole life.
+
+        Args:
+            id_: Id of the job.
+            minutes: Limit in minutes of training. None: not given.
+            images: Limit in images seen. None: not given.
+            until_converged: Whether to end when the run gets no better. False: not given.
+
+        Raises:
+            NotHere: There is no such job, or its pictures or the model that it begins with are gone.
+            InputError: The limits are none.
+            Refused: 409: it runs already, as many run as may, or its files are not what they should be.
         """
         job = self.get(id_)
         limits = _checked(minutes, images, until_converged)

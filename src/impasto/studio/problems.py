@@ -47,7 +47,14 @@ class NotHere(Refused):
 
 
 def problem(status: int, detail: str, hint: str = "", headers: dict[str, str] | None = None) -> JSONResponse:
-    """The response for one error."""
+    """The response for one error.
+
+    Args:
+        status: HTTP status; its phrase is the title.
+        detail: What was wrong, in words.
+        hint: What to do about it, in words. Empty: nothing is known.
+        headers: Further headers. None: no further ones.
+    """
     content = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, hint=hint).model_dump()
     return JSONResponse(content, status, headers, MEDIA_TYPE)
 

@@ -63,10 +63,17 @@ class Place(Generic[T]):
 
 
 class Queue:
-    """`workers` threads and `waiting` places, of which one client has `waiting_of_one` at most.
+    """Threads that work for clients in turn, and places to wait. For any thread.
 
     Clients are served in turn, each one's work in the order of its arrival: who asks for one picture does not
-    wait for the hundred of another. `after` is called after each piece of work. For any thread.
+    wait for the hundred of another.
+
+    Args:
+        workers: Threads; so many pieces of work run at a time.
+        waiting: Places for work that waits.
+        seconds: After so many seconds, waiting included, a piece of work is given up at its next `check`.
+        waiting_of_one: Places that one client may have, at most `waiting`. None: all.
+        after: Is called after each piece of work.
     """
 
     def __init__(

@@ -109,7 +109,18 @@ class Ended(Said):
 def state_of(
     folder: Path, launch: Launch, last: Mapping[str, dict[str, Any]], *, runs: bool, asked: bool
 ) -> tuple[State, str]:
-    """How a job stands, and why it ended: by its newest events, its log, and whether its process runs."""
+    """How a job stands, and why it ended: by its newest events, its log, and whether its process runs.
+
+    Args:
+        folder: Folder of the run.
+        launch: Which process it was, and which end and progress were before it.
+        last: The newest event of each kind, by kind.
+        runs: Whether the process runs now.
+        asked: Whether it was asked to stop.
+
+    Returns:
+        The state, and why it ended in words; these are empty while it runs.
+    """
     if runs:
         return ("stopping" if asked else "running"), ""
     ended = Ended.of(last.get("stopped"))

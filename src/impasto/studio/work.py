@@ -62,7 +62,19 @@ def interpolate(model: "Model", ask: Interpolate) -> Answer:
 def project(
     model: "Model", photo: bytes, steps: int, candidates: int, seed: int, check: Callable[[], None]
 ) -> dict[str, Any]:
-    """The model's picture that is most like a photo."""
+    """The model's picture that is most like a photo, with its recipe and the figures of the search.
+
+    Args:
+        model: The model.
+        photo: The bytes of a picture file.
+        steps: Steps of the search.
+        candidates: Latents that are tried before the search.
+        seed: Draws the candidates.
+        check: Is called now and then; what it raises ends the search.
+
+    Raises:
+        InputError: The photo is not a picture, or a value is out of range.
+    """
     import torch
 
     found = model.project(
@@ -85,9 +97,21 @@ def upscale(
     tell: Callable[[int, int], None] = lambda done, total: None,
     note: Callable[[str], None] = lambda words: None,
 ) -> Answer:
-    """A picture made larger; `tell` hears how many of its pixels are done, `note` what of it is not kept.
+    """A picture made larger.
 
-    Raises `Refused` (413) where it, or all its frames, would be too large.
+    Args:
+        upscaler: The upscaler.
+        picture: The bytes of a picture file.
+        scale: How many times larger. None: the upscaler's own scale.
+        format_: Format of the answer: "png", "webp" or "jpg".
+        limits: How many pixels and frames are allowed.
+        check: Is called now and then; what it raises ends the work.
+        tell: Is told how many of the pixels are done, and of how many.
+        note: Is told, in words, what of the picture is not kept.
+
+    Raises:
+        Refused: 413 where it, or all its frames, would be too large; 415 for what is not a picture.
+        InputError: The scale is out of range, or the picture cannot be written so large.
     """
     from impasto.errors import ImageError
     from impasto.tasks.upscaling.inference.pictures import open_picture

@@ -24,7 +24,18 @@ def examine_training(
     overrides: Sequence[str] = (),
     progress: Callable[[str, int, int], None] | None = None,
 ) -> list[Finding]:
-    """What memory `train` would take with the same arguments. Raises `InputError` as it would."""
+    """What memory `train` would take with the same arguments, as lines of a report.
+
+    Args:
+        directory: Folder of pictures, folder of shards, or the name of a set that a library knows.
+        preset: Name of a preset. None: the number of pictures chooses one.
+        size: Side of the pictures in px. None: that of the preset.
+        overrides: Settings, as `["train.batch_size=32"]`.
+        progress: Is told how far the pictures have been read. None: nobody is told.
+
+    Raises:
+        InputError: `train` would raise it too, or the task is one that fits anywhere.
+    """
     config, found = look_ahead(directory, preset=preset, size=size, overrides=overrides, progress=progress)
     train = config.train.model_copy(update={"recompute": found.recompute, "parts": found.parts})
     advice = memory.describe(train)
@@ -48,7 +59,20 @@ def look_ahead(
     overrides: Mapping[str, Any] | Sequence[str] = (),
     progress: Callable[[str, int, int], None] | None = None,
 ) -> tuple[Config, memory.Outlook]:
-    """How much memory `train` would take with the same arguments, by a few steps with few pictures."""
+    """The config that `train` would use with the same arguments, and what memory it would take.
+
+    A few steps with few pictures are made to find out.
+
+    Args:
+        directory: Folder of pictures, folder of shards, or the name of a set that a library knows.
+        preset: Name of a preset. None: the number of pictures chooses one.
+        size: Side of the pictures in px. None: that of the preset.
+        overrides: Settings, as `{"train.batch_size": 32}` or `["train.batch_size=32"]`.
+        progress: Is told how far the pictures have been read. None: nobody is told.
+
+    Raises:
+        InputError: `train` would raise it too, or the task is one that fits anywhere.
+    """
     set_anew = parse_overrides(overrides) | ({} if size is None else {"image.size": size})
     if preset is None:
         config, _ = run.config_for(directory, set_anew, progress)

@@ -29,21 +29,40 @@ def train(
     sinks: Sequence[Sink] = (),
     progress: Callable[[str, int, int], None] | None = None,
 ) -> run.Run:
-    """Train a generator on a folder of pictures, or on shards of them, and leave everything in `out`.
+    """Train a generator or an upscaler on pictures, and leave everything in `out`.
 
-    `low` is the folder of the low-resolution pictures where an upscaler is to learn from pairs. Without
-    `preset` the number of pictures chooses one. Limits count over the whole life of a run,
-    interruptions included; without one, training goes on until it has converged. `resume` goes on with the
-    run in `out`, or starts it if nothing is there yet. Ctrl-C, SIGTERM and SIGHUP save and return, with
-    `reason.condition == "interrupted"`. `track` names experiment trackers (`trackers.TRACKERS`) that are told
-    what happens, too.
+    Limits count over the whole life of a run, interruptions included; without one, training goes on until it
+    has converged. Ctrl-C, SIGTERM and SIGHUP save and return. Several processes of one run each call this
+    with the same arguments; the command, torchrun or SLURM starts them.
 
-    Of several processes, which the command, torchrun or SLURM started, `devices` on each of `nodes` machines,
-    each calls this with the same arguments, and `out` and `directory` are places that all of them see.
+    Args:
+        directory: Folder of pictures, folder of shards, or the name of a set that a library knows. All
+            processes see it.
+        out: Folder of the run. All processes see it.
+        low: Folder of the low-resolution pictures, where an upscaler learns from pairs. None: it has no
+            pairs.
+        preset: Name of a preset. None: the number of pictures chooses one.
+        size: Side of the pictures in px. None: that of the preset.
+        minutes: Limit in minutes of training. None: no such limit.
+        images: Limit in images seen. None: no such limit.
+        epochs: Limit in passes over the pictures. None: no such limit.
+        until_converged: Whether to end when evaluations bring nothing better, or at equilibrium.
+        overrides: Settings, as `{"train.batch_size": 32}` or `["train.batch_size=32"]`.
+        resume: Whether to go on with the run in `out`; it is started if nothing is there yet.
+        track: Names of experiment trackers (`trackers.TRACKERS`) that are told what happens, too.
+        devices: Processes on each machine. None: as the environment says, else one.
+        nodes: Machines. None: as the environment says, else one.
+        sinks: Are told of every event.
+        progress: Is told how far the pictures have been read: what is done, how much of it, of how much.
+            None: nobody is told.
 
-    Raises `InputError` (and its kinds) for a folder, a setting or a checkpoint that cannot be used, and
-    `TrainingError` when losses or weights stop being finite numbers and no repair is left. A run that is in
-    other trouble and out of repairs, or told to stop, returns with `reason.condition == "unhealthy"`.
+    Returns:
+        The run as it ended. `reason.condition` is "interrupted" after a signal, and "unhealthy" where the run
+        is in trouble and no repair is left, or `train.on_trouble` says to stop.
+
+    Raises:
+        InputError: A folder, a setting or a checkpoint cannot be used; also its kinds.
+        TrainingError: Losses or weights stop being finite numbers and no repair is left, or the disk is full.
     """
     settings = parse_overrides(overrides)
     if size is not None:

@@ -151,11 +151,20 @@ def load_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 def saved_config(
     tree: Any, path: Path, version: object = None, trees: Mapping[str, type[Config]] = TREES
 ) -> Config:
-    """The config that a file holds, written by Impasto `version`. Raises `CheckpointError`.
+    """The config that a file holds.
 
     A setting that is unknown here is a newer one: whoever reads that did not type it. What version 0.1 did
     not know is as that version did it, so that its runs have the same pictures held out; what only that
     version knew, or a later one for a while, of how its own kind of model learnt, is left out.
+
+    Args:
+        tree: The config as JSON gave it.
+        path: The file, for messages.
+        version: Version of Impasto that wrote the file, for messages; None or anything but text: not known.
+        trees: Config classes, by the names of their tasks.
+
+    Raises:
+        CheckpointError: The tree is no config, or has settings that this version does not know.
     """
     if isinstance(tree, dict) and "task" not in tree:
         tree = _of_one_task(tree)

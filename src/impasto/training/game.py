@@ -53,9 +53,17 @@ def means(seen: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
 def update_discriminator(
     fabric: Fabric, state: TrainingState, real: Tensor, fake: Tensor, loss: LossConfig
 ) -> dict[str, Tensor]:
-    """One update of D on real and generated pictures (B, C, H, W), neither with a history.
+    """Make one update of D on real and generated pictures.
 
-    Returns what `StepStats` says of D, but for the spread.
+    Args:
+        fabric: Runs the backward pass.
+        state: State of the run. D's weights, its centre and its optimizer change.
+        real: Real pictures (B, C, H, W) in [-1, 1], without a gradient history.
+        fake: Generated pictures (B, C, H, W), without a gradient history.
+        loss: The adversarial loss and the weights of the penalties.
+
+    Returns:
+        What `StepStats` says of D, by name, but for the spread.
     """
     state.discriminator_optimizer.zero_grad()
     seen = backward_discriminator(fabric, state, real, fake, loss)
@@ -67,7 +75,19 @@ def update_discriminator(
 def backward_discriminator(
     fabric: Fabric, state: TrainingState, real: Tensor, fake: Tensor, loss: LossConfig, parts: int = 1
 ) -> dict[str, Tensor]:
-    """D's gradients by one of so many parts of a batch, added to those it has."""
+    """Add D's gradients from one part of a batch to those that it has.
+
+    Args:
+        fabric: Runs the backward pass.
+        state: State of the run. D's gradients and its centre change, its weights do not.
+        real: Real pictures (b, C, H, W) of the part, without a gradient history.
+        fake: Generated pictures (b, C, H, W) of the part, without a gradient history.
+        loss: The adversarial loss and the weights of the penalties.
+        parts: Number of parts in the batch. The loss is divided by it.
+
+    Returns:
+        What `StepStats` says of D, by name, but for the spread.
+    """
     D = state.discriminator
     real.requires_grad_(differentiates(loss, loss.r1_weight))
     fake.requires_grad_(differentiates(loss, loss.r2_weight))
@@ -87,7 +107,16 @@ def observe(
     d_loss: Tensor,
     penalty: Penalties,
 ) -> dict[str, Tensor]:
-    """What `StepStats` says of D's update, by name; its centre follows the logits."""
+    """What `StepStats` says of D's update, by name. D's centre follows the logits.
+
+    Args:
+        D: The discriminator.
+        loss: The loss that D was updated by. It decides whether the centre moves.
+        real_logits: Logits (B,) or (B, N) of the real pictures.
+        fake_logits: Logits of the generated pictures, of the same shape.
+        d_loss: Mean adversarial loss of D, without penalties, 0-dimensional.
+        penalty: The gradient penalties of the same pictures, not yet weighted.
+    """
     middle = find_middle(D, real_logits.detach(), fake_logits.detach(), loss)
     return {
         "discriminator_loss": d_loss.detach(),
@@ -102,7 +131,19 @@ def observe(
 
 
 def find_middle(D: Discriminator, real_logits: Tensor, fake_logits: Tensor, loss: LossConfig) -> Tensor:
-    """The logit between real and generated pictures; D's centre follows it where the loss fixes none."""
+    """The logit between real and generated pictures, 0-dimensional.
+
+    Where the loss leaves zero undetermined, D's centre moves towards the middle of the logits.
+
+    Args:
+        D: The discriminator. Its centre may change.
+        real_logits: Logits (B,) or (B, N) of the real pictures, without a history.
+        fake_logits: Logits of the generated pictures, of the same shape, without a history.
+        loss: Says which adversarial loss is used.
+
+    Returns:
+        The middle of these logits, or D's centre where the loss determines zero.
+    """
     if not leaves_zero_undetermined(loss.adversarial):
         return D.centre
     middle = (real_logits.mean() + fake_logits.mean()) / 2

@@ -38,7 +38,17 @@ class Need:
 
 
 def measure(config: Config, data: Data, fabric: Fabric, task: Task, learner: Learner) -> Need:
-    """Make a step with few pictures and one with some more, by other networks of the same form."""
+    """The memory that a step needs, measured with other networks of the same form.
+
+    One step is made with few pictures and one with some more (`TRIED`).
+
+    Args:
+        config: Config of the run; its batch size and parts are replaced for the trial.
+        data: Data to take the pictures from.
+        fabric: Its device is the one that is measured.
+        task: Builds the networks of the trial.
+        learner: Makes the steps.
+    """
     few, more = (_most_in_a_step(config, data, fabric, task, learner, count) for count in TRIED)
     per_picture = max(0.0, (more - few) / (TRIED[1] - TRIED[0]))
     return Need(MORE * max(0.0, few - TRIED[0] * per_picture), MORE * per_picture)
@@ -71,7 +81,18 @@ class Outlook:
 
 
 def look_ahead(config: Config, data: Data, fabric: Fabric, task: Task, learner: Learner) -> Outlook:
-    """Whole batches and nothing computed twice if that fits; else twice; else in parts, too."""
+    """What a training will take of the memory that is free, and the settings by which it fits.
+
+    Preferred are whole batches with nothing computed twice; then `train.recompute`; then parts as well. What
+    the config says of either is kept.
+
+    Args:
+        config: Config of the run.
+        data: Data of the run.
+        fabric: Its device is the one whose memory counts.
+        task: Task of the run.
+        learner: Makes the steps of the trial.
+    """
     batch, free = config.train.batch_size // ranks.world_size(), room(fabric.device)
     plain, thrifty = (
         measure(override(config, {"train.recompute": recompute}), data, fabric, task, learner)
@@ -89,7 +110,18 @@ def look_ahead(config: Config, data: Data, fabric: Fabric, task: Task, learner: 
 def settle(config: Config, data: Data, fabric: Fabric, task: Task, learner: Learner) -> Config:
     """The config with `train.recompute` and `train.parts`: as asked for, or as memory asks.
 
-    Raises `ConfigError` for a number of parts that does not divide what each process has of a batch.
+    Steps are tried only where the config leaves one of them open and the task says that memory can be short.
+
+    Args:
+        config: Config of the run.
+        data: Data of the run.
+        fabric: Its device is the one whose memory counts.
+        task: Task of the run.
+        learner: Makes the steps of the trial.
+
+    Raises:
+        ConfigError: The number of parts does not divide what each process has of a batch, or leaves parts of
+            a single picture.
     """
     train, batch = config.train, config.train.batch_size // ranks.world_size()
     recompute, parts = bool(train.recompute), max(1, train.parts)

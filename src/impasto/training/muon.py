@@ -21,8 +21,15 @@ EPSILON = 1e-8
 class Muon(Optimizer):
     """Muon for weights of two dimensions and more, a kernel as (out, the rest); Adam for biases and gains.
 
-    `dtype` is that of the products that make a matrix orthogonal: bfloat16 serves (Jordan et al. 2024) and is
-    quicker where the machine has it. Weights and momenta stay as they are.
+    Weights and momenta keep their precision, whatever `dtype` is.
+
+    Args:
+        parameters: Weights to optimise.
+        lr: Learning rate, of Adam's size.
+        momentum: Share of the momentum that is kept in each step, in [0, 1).
+        betas: Adam's two decay rates, each in [0, 1).
+        dtype: Precision of the products that make a matrix orthogonal. bfloat16 serves (Jordan et al. 2024)
+            and is quicker where the machine has it.
     """
 
     def __init__(

@@ -87,7 +87,14 @@ class TrainingState:
 
 
 def create_state(task: "Task", config: Config, batches: Batches, fabric: Fabric) -> TrainingState:
-    """A state before the first step; everything random in it follows from `config.train.seed`."""
+    """A state before the first step; everything random in it follows from `config.train.seed`.
+
+    Args:
+        task: Builds the networks.
+        config: Config of the run.
+        batches: Batches to learn from, of this process.
+        fabric: Moves networks and optimizers to the device and sets them up.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.train.seed)
         generator, discriminator = task.build(config)
@@ -154,7 +161,14 @@ def update_average(state: TrainingState, cfg: EmaConfig, images: int) -> None:
 
 
 def save(state: TrainingState, path: Path, config: Config, fingerprint: str) -> None:
-    """Write everything to one file."""
+    """Write a training state to one file.
+
+    Args:
+        state: The state.
+        path: The file. It is replaced as a whole.
+        config: Config of the run, saved with the state.
+        fingerprint: Fingerprint of the data that the run learns from. `restore` compares it.
+    """
     tensors: dict[str, Tensor] = {"rng": state.rng.get_state()}
     for name, module in state.modules():
         tensors |= {f"{name}/{key}": t for key, t in module.state_dict().items()}
@@ -192,11 +206,17 @@ def _config_of(values: Mapping[str, Any], path: Path, trees: Mapping[str, type[C
 
 
 def begin_with(state: TrainingState, task: "Task", config: Config, source: str) -> None:
-    """Give a fresh state's generator, and its average, the averaged weights of a run, or those of a model.
+    """Give a fresh state's generator and its average the averaged weights of a run, or those of a model.
 
-    `source` is the folder of either, or the name of a model that comes with the package. Raises
-    `CheckpointError` where there is none, or its networks are others, and `ConfigError` where it is of a
-    kind that is no longer trained.
+    Args:
+        state: State of the new run. Both networks are changed in place.
+        task: Task of the new run.
+        config: Config of the new run.
+        source: Folder of a run or of a model, or the name of a model that comes with the package.
+
+    Raises:
+        CheckpointError: There is no such model, or its networks are others.
+        ConfigError: The model is of a kind that is no longer trained.
     """
     path = Path(source) / STATE_FILE
     saved = source in shipped_models() or not path.is_file()
@@ -236,9 +256,16 @@ def is_finite(state: TrainingState) -> bool:
 
 
 def restore(state: TrainingState, path: Path, fingerprint: str, notes: Sequence[str] = ()) -> None:
-    """Make a fresh state equal to the saved one. Raises `CheckpointError` where they cannot be.
+    """Make a fresh state equal to the saved one.
 
-    `notes` say how the pictures were read now; a run of an earlier version may have read more of them.
+    Args:
+        state: State that `create_state` made for the same run. It is changed in place.
+        path: File that `save` wrote.
+        fingerprint: Fingerprint of the data as it is now.
+        notes: How the pictures were read now, in words. An earlier version may have read more of them.
+
+    Raises:
+        CheckpointError: The file is damaged, or it is of other pictures or other networks.
     """
     tensors, values = load_state(path)
     if values.get("fingerprint") != fingerprint:

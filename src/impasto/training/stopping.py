@@ -31,7 +31,14 @@ def reason_to_stop(
     evaluations: Sequence[Mapping[str, Any]],
     balance: Mapping[str, float],
 ) -> Reason | None:
-    """The first condition of `cfg` that holds, or None."""
+    """The first condition of `cfg` that holds, or None.
+
+    Args:
+        cfg: The conditions.
+        now: How far the run is.
+        evaluations: Records of the hold-out measurements so far, oldest first.
+        balance: What `update_balance` gave last; empty before the first step.
+    """
     if cfg.images is not None and now.images_seen >= cfg.images:
         return Reason("images", f"{cfg.images:,} images were asked for")
     if cfg.epochs is not None and now.images_seen >= cfg.epochs * now.train_pictures:
@@ -76,9 +83,20 @@ def update_balance(
     images: int,
     images_seen: int,
 ) -> dict[str, float]:
-    """Running accuracies of D, and since which image both have stayed within the band around one half.
+    """The running accuracies of D, and since which image both have stayed within the band around one half.
 
-    Their half-life is a tenth of `equilibrium_images`: a single lucky batch must neither start nor end it.
+    The half-life of the accuracies is a tenth of `equilibrium_images`: a single lucky batch must neither
+    start nor end the stretch.
+
+    Args:
+        balance: What this function gave after the step before; empty at first.
+        cfg: Has the width of the band and `equilibrium_images`.
+        accuracies: D's accuracies of this step on real and on generated pictures, in [0, 1].
+        images: Pictures that this step has seen.
+        images_seen: Pictures that the run has seen, those of this step included.
+
+    Returns:
+        "real" and "fake", the running accuracies in [0, 1], and "since", an image count; -1 outside the band.
     """
     keep = 0.5 ** (images / max(1.0, cfg.equilibrium_images / 10))
     real = keep * balance.get("real", 1.0) + (1 - keep) * accuracies[0]

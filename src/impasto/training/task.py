@@ -46,7 +46,14 @@ class Data(Protocol):
         ...
 
     def batches(self, batch_size: int, seed: int, rank: int = 0, world: int = 1) -> Batches:
-        """Endless batches to learn from, or a process's part of them."""
+        """Endless batches to learn from, or the part of them that one process gets.
+
+        Args:
+            batch_size: Pictures in a batch, over all processes.
+            seed: Decides the order of the pictures and every other choice of chance.
+            rank: Number of this process, from 0.
+            world: Number of processes that share each batch.
+        """
         ...
 
     def about(self) -> dict[str, Any]:
@@ -106,8 +113,16 @@ class Task(Protocol):
     ) -> tuple[Data, Config]:
         """What a run learns from, and the config with what it takes from there, such as names of themes.
 
-        `low` is the folder of what it is to be made from, where there is one. Raises `ConfigError` for what
-        can be used and no longer trained.
+        Args:
+            directory: Folder of the pictures to learn from.
+            low: Folder of the low-resolution pictures, where an upscaler learns from pairs. None: there are
+                no pairs.
+            config: Config of the run.
+            progress: Is told how far the pictures have been read. None: nobody is told.
+
+        Raises:
+            ConfigError: The config is of a kind of model that can be used but is no longer trained.
+            InputError: The pictures cannot be learnt from, or `low` does not suit the task.
         """
         ...
 
@@ -125,9 +140,20 @@ class Task(Protocol):
     def take(
         self, average: nn.Module, weights: dict[str, Tensor], theirs: Config, ours: Config, *, saved: bool
     ) -> None:
-        """Begin with the weights of another run's averaged network, or with those of a `saved` model.
+        """Load the weights of another run's averaged network, or of a `saved` model, into `average`.
 
-        Their networks have the same form. Raises `CheckpointError`.
+        The other networks have the same form as those of this run.
+
+        Args:
+            average: Averaged network of this run. It is changed in place.
+            weights: Weights to begin with, by name.
+            theirs: Config of the run or model that the weights come from.
+            ours: Config of this run.
+            saved: Whether the weights are those of a model folder. If not, they are those of a training
+                state.
+
+        Raises:
+            CheckpointError: The weights do not fit the network.
         """
         ...
 
@@ -141,10 +167,16 @@ class Task(Protocol):
         first: bool,
         threads: AdaptiveThreads | None = None,
     ) -> Learner:
-        """What the engine is to run; before the `first` step of a run it may give the networks their start.
+        """The learner that the engine runs. Before the `first` step it may give the networks their start.
 
-        `data` is what `open_data` gave. `threads` also compute what evaluations need beside the averaged
-        network.
+        Args:
+            config: Config of the run.
+            state: State of the run, new or resumed. It may be changed where `first` is true.
+            fabric: Runs the backward passes; its device is the one that the run computes on.
+            data: What `open_data` gave.
+            first: Whether the run is new, so that no step has been made.
+            threads: Threads that also compute what evaluations need beside the averaged network. None: those
+                that the process uses for everything else.
         """
         ...
 

@@ -68,7 +68,15 @@ class Create:
     redraw: gr.State
 
     def connect(self, desk: Desk, page: gr.Blocks, tab: gr.Tab, tabs: gr.Tabs, files: gr.File) -> None:
-        """What happens when."""
+        """Connect the parts of the tab.
+
+        Args:
+            desk: The desk of the page.
+            page: The page; when it loads, the models are listed.
+            tab: The tab; when it is chosen, models are listed anew and pictures of a changed one made again.
+            tabs: All tabs, to go to Upscale.
+            files: The files of Upscale, which a chosen picture is sent to.
+        """
         # What is shown; what was shown before its variations; when the model was written that made it.
         shown, before, stamp = gr.State([]), gr.State([]), gr.State(0.0)
         asked = [self.model, self.first, self.count, *self.steering.parts]

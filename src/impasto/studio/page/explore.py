@@ -34,7 +34,14 @@ class Explore:
     save: gr.DownloadButton
 
     def connect(self, desk: Desk, page: gr.Blocks, tab: gr.Tab, make: Create) -> None:
-        """What happens when."""
+        """Connect the parts of the tab.
+
+        Args:
+            desk: The desk of the page.
+            page: The page; when it loads, favourites are brought back.
+            tab: The tab; when it is chosen, the map is drawn.
+            make: The tab Create: its model and what is asked for count here, too.
+        """
         self.map.connect(desk, tab, make.model, make.steering)
         kept = self.kept
         kept.connect(desk, page, favourites.keepers(make, self.map))

@@ -104,7 +104,14 @@ def in_browser() -> gr.BrowserState:
 
 
 def build(desk: Desk, browser: gr.BrowserState, structure: gr.Dropdown, detail: gr.Dropdown) -> Favourites:
-    """The gallery and its buttons; the lists to choose from are placed elsewhere."""
+    """The gallery and its buttons.
+
+    Args:
+        desk: The desk of the page.
+        browser: Where the browser keeps the favourites.
+        structure: List to choose from for a mix. It is placed elsewhere.
+        detail: List to choose from for a mix. It is placed elsewhere.
+    """
     gallery = empty_gallery(desk.say("kept"), "kept")
     with gr.Row():
         remove = gr.Button(desk.say("remove"), interactive=False, min_width=100)

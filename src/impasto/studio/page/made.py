@@ -48,9 +48,15 @@ Shown = tuple[list[tuple[str, str]], list[Made]]
 
 
 def put(desk: Desk, model: Any, name: str, picture: Any, words: str = "", title: str | None = None) -> Made:
-    """A picture as a PNG with its recipe inside, ready to be shown; its file says what it is.
+    """A picture as a PNG with its recipe inside, ready to be shown. The file's name says what it is.
 
-    `title` is what people call the model, where that is known already.
+    Args:
+        desk: The desk of the page.
+        model: The model that made the picture.
+        name: Name of the model in the catalogue.
+        picture: The picture, with its recipe in `info`.
+        words: What is written on it in a gallery.
+        title: What people call the model, where that is known already. None: it is looked up.
     """
     from impasto.tasks.generation.sampling.recipe import KEY, Recipe
 
@@ -125,7 +131,14 @@ def in_gallery(made: Sequence[Made]) -> Shown:
 def filling(
     desk: Desk, works: Iterable[Callable[[Check], Made]], old: Sequence[Made], count: int
 ) -> Iterator[Shown]:
-    """A gallery of `count` as its pictures finish; until then `old` ones are where they were."""
+    """A gallery as its pictures finish; until then the old ones are where they were.
+
+    Args:
+        desk: The desk of the page.
+        works: Make one picture each.
+        old: Pictures that the gallery shows now.
+        count: Pictures that it will show.
+    """
     new: list[Made] = []
     shown = 0.0
     for made in desk.each(works):

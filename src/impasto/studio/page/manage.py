@@ -33,8 +33,14 @@ class Manage:
         about: Callable[[str], Path],
         lists: Callable[[str | None], Any],
     ) -> None:
-        """What happens when. `about` gives the file with the name of what is chosen, and raises for what
-        cannot be changed now; `lists` gives what the list becomes with another choice."""
+        """Connect the parts.
+
+        Args:
+            desk: The desk of the page.
+            chosen: The list in which something is chosen.
+            about: Gives the file with the name of what is chosen; raises for what cannot be changed now.
+            lists: Gives what the list becomes with another choice, or with none.
+        """
         desks = [self.delete, self.sure, self.undo]
 
         def rename(one: str | None, name: str) -> Any:

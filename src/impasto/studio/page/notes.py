@@ -96,6 +96,19 @@ def listen(
     place: gr.HTML,
     **how: Any,
 ) -> Any:
-    """Call a handler on events; what goes wrong is said in `place`. Gradio's progress is hidden."""
+    """Call a handler on events; what goes wrong is said in `place`. Gradio's progress is hidden.
+
+    Args:
+        desk: The desk of the page; it has the words.
+        triggers: Events of Gradio's parts, such as `button.click`.
+        handler: Is called with the values of the inputs. It may be a generator.
+        inputs: Parts whose values the handler takes.
+        outputs: Parts that take what the handler returns, without `place`.
+        place: Where what the handler says, and what goes wrong, is shown.
+        **how: Options of `gradio.on`, in place of the usual ones.
+
+    Returns:
+        What `gradio.on` returns.
+    """
     how = {"api_visibility": "private", "show_progress": "hidden", **how}
     return gr.on(list(triggers), noting(desk, handler, place), list(inputs), [*outputs, place], **how)

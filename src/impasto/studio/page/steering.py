@@ -139,7 +139,17 @@ def wish(
     photo: str | None,
     *rest: Any,
 ) -> Wish:
-    """What is asked for, by the values of `Steering.parts`."""
+    """What is asked for, by the values of `Steering.parts`.
+
+    Args:
+        truncation: How daring the pictures are, 0 to 1.5.
+        theme: Themes that are asked for. None or empty: none.
+        source: Where colours come from: `OWN`, `CHOSEN` or `OF_PHOTO`.
+        count: How many of the pickers count, where colours are chosen.
+        photo: Path of the picture whose colours are taken, where they are taken from one. None: it is
+            missing.
+        *rest: Values of the pickers, then of the sliders of `STEERED`.
+    """
     pickers, moves = rest[: len(FIRST_COLOURS)], rest[len(FIRST_COLOURS) :]
     colours = tuple(map(hexed, pickers[: int(count)])) if source == CHOSEN else ()
     directions = {name: value for name, value in zip(STEERED, moves, strict=True) if value}

@@ -62,7 +62,15 @@ class Train:
     def connect(
         self, desk: Desk, page: gr.Blocks, tabs: gr.Tabs, model: gr.Dropdown, redraw: gr.State
     ) -> None:
-        """What happens when; `model` and `redraw` are Create's."""
+        """Connect the parts of the tab.
+
+        Args:
+            desk: The desk of the page.
+            page: The page; when it loads, pictures and trainings are listed.
+            tabs: All tabs, to go to Create.
+            model: Create's list of models.
+            redraw: Create's state by which pictures are made again.
+        """
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         page.load(lambda: (_sets(desk), _jobs(desk)), None, [self.data, self.job], **quiet)
         # Why the chosen pictures cannot be trained on; what is known of the chosen training.

@@ -62,7 +62,14 @@ class Wander:
     one: gr.State
 
     def connect(self, desk: Desk, tab: gr.Tab, model: gr.Dropdown, asked: Steering) -> None:
-        """What happens when; `model` and `asked` are Create's."""
+        """Connect the parts of the map.
+
+        Args:
+            desk: The desk of the page.
+            tab: The tab; when it is chosen, the map is drawn.
+            model: Create's list of models.
+            asked: Create's parts that say what is asked for.
+        """
         place, shown = gr.State(Place()), gr.State([])
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 

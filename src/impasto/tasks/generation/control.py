@@ -42,12 +42,27 @@ def control(
     progress: Any = None,
     warn: Callable[[str], None] = lambda words: None,
 ) -> dict[str, Any]:
-    """Ask for the palettes of held-out pictures, for every theme, and for held-out pictures themselves.
+    """Measure how well a model does what is asked of it: colours, themes, and photos to find.
 
-    `against` are the pictures that it was trained on: their held-out part was never asked for. The result has
-    "themes" (`metrics.control.ThemeReport` and the variety within each), "colours" and "some_colours"
-    (`ColourReport`), and "projection"; those that the model cannot do are absent. Raises `InputError` where
-    the model can be asked for nothing, for fewer than 20 requests, and for another folder.
+    It is asked for the palettes of held-out pictures, for every theme, and for held-out pictures themselves.
+
+    Args:
+        model: The model.
+        against: Folder of the pictures that it was trained on. Their held-out part was never trained on.
+        requests: How many palettes are asked for, 20 or more.
+        per_theme: Pictures made for each theme, 1 or more.
+        photos: Held-out pictures that are sought in the model; 0 leaves "projection" out.
+        steps: Steps of the search for each of them.
+        progress: Is told how far the folder has been read and how far a search is. None: nobody is told.
+        warn: Is told, in words, what was left out of the folder.
+
+    Returns:
+        "themes" (`metrics.control.ThemeReport` and the variety within each), "colours" and "some_colours"
+        (`ColourReport`), and "projection". Those that the model cannot do are absent.
+
+    Raises:
+        InputError: The model can be asked for nothing, the requests are too few, or the folder is another
+            one.
     """
     config = model.info.config
     in_colour = config.image.channels > 1
@@ -75,7 +90,14 @@ def control(
 
 @torch.inference_mode()
 def themes_obeyed(model: Model, dataset: Dataset, net: Lite0, per_theme: int) -> dict[str, Any]:
-    """`ThemeReport` of `per_theme` pictures made for each theme, with "variety" by theme."""
+    """`ThemeReport` of pictures made for each theme, with "variety" by theme.
+
+    Args:
+        model: The model; it has themes.
+        dataset: The pictures that it was trained on.
+        net: Sees the features by which themes are told apart.
+        per_theme: Pictures made for each theme.
+    """
     themes = torch.from_numpy(dataset.theme_matrix.copy())
     seen, unseen = dataset.some_to_train_on(MOST_REAL, 0, per_theme), held_out(dataset)[:MOST_REAL]
     train, holdout = torch.from_numpy(seen), torch.from_numpy(unseen)
@@ -115,8 +137,19 @@ def colours_obeyed(model: Model, dataset: Dataset, requests: int) -> dict[str, A
 def photos_found(
     model: Model, dataset: Dataset, net: Lite0, photos: int, steps: int, progress: Any
 ) -> dict[str, Any]:
-    """Held-out pictures, sought in the model: distance in features and PSNR, beside the nearest picture that
-    it learnt from; means."""  # fmt: skip
+    """How near the model comes to held-out pictures, beside the nearest picture that it learnt from; means.
+
+    Args:
+        model: The model.
+        dataset: The pictures that it was trained on.
+        net: Sees the features by which pictures are compared.
+        photos: How many held-out pictures to seek.
+        steps: Steps of the search for each of them.
+        progress: Is told how far a search is. None: nobody is told.
+
+    Returns:
+        Distances in features, PSNR in dB, and "photos", how many were sought.
+    """
     rows = held_out(dataset)[:photos]
     real = dataset.train_pixels(MOST_REAL, seed=0)
     features = extract(net, real)

@@ -191,6 +191,13 @@ class Head(nn.Module):
 
     A latent adds its projection on the features (Miyato & Koyama 2018). It is linear in the latent, so that
     knowing the latents of all the real pictures by heart is of no use.
+
+    Args:
+        width: Channels of the map, and of the features that logits are made of.
+        side: Height and width of the map in px.
+        latent_dims: Numbers of a latent that the head can be told. 0: it is told none.
+        channels: Channels of the map, where they are fewer than `width`, as those of a picture are. None:
+            `width`.
     """
 
     def __init__(self, width: int, side: int, latent_dims: int, channels: int | None = None) -> None:

@@ -41,14 +41,17 @@ def evaluate(
     Args:
         model: What makes the pictures.
         against: The folder.
-        samples: How many pictures to make; by default as many as they are compared with, from 256 to 5,000.
-        sheet: Where to write samples above the training pictures that are nearest to them.
-        progress: Is told how far the folder has been read; see `data.scan.Progress`.
+        samples: How many pictures to make. None: as many as they are compared with, from 256 to 5,000.
+        sheet: Where to write samples above the training pictures that are nearest to them. None: nowhere.
+        progress: Is told how far the folder has been read; see `data.scan.Progress`. None: nobody is told.
         warn: Is told what was left out of the folder.
 
-    Returns `Report.to_dict()`, with "fid" where Inception's weights are on this machine.
-    Raises `InputError` for a folder that cannot be used, fewer than 16 samples, or a sheet of a model that
-    was not trained on the folder.
+    Returns:
+        `Report.to_dict()`, with "fid" where Inception's weights are on this machine.
+
+    Raises:
+        InputError: The folder cannot be used, the samples are fewer than 16, or a sheet is asked of a model
+            that was not trained on the folder.
     """
     config = model.info.config
     if samples is not None and samples < 16:

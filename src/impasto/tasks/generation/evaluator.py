@@ -88,10 +88,18 @@ class Measurement:
 class GeneratorEvaluator:
     """Holds the hold-out's features and compares samples with them. It never trains, nor helps to.
 
-    The same seeds every time, so that the distance moves because the generator does. `train` are some of the
-    pictures that do train, of which D's opinion is asked; `sources` thumbnails (M, d) of all of them, or of
-    many: no sample should be one of them drawn again. `themes` are the themes of the held-out pictures:
-    names and (K, T) of zeros and ones.
+    The same seeds every time, so that the distance moves because the generator does.
+
+    Args:
+        holdout: The held-out pictures, (K, H, W, C) uint8.
+        train: Some of the pictures that do train, (N, H, W, C) uint8. D's opinion is asked of them.
+        sources: Thumbnails (M, d) of all the training pictures, or of many. No sample should be one of them
+            drawn again.
+        samples: How many pictures the generator makes for a measurement.
+        device: Computes the features.
+        themes: Names of the themes (T,), and themes of the held-out pictures, (K, T) of zeros and ones. None:
+            there are none to measure.
+        threads: Threads that compute the features on a CPU. None: as many as pay at the moment.
     """
 
     def __init__(

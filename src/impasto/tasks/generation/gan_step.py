@@ -19,8 +19,17 @@ from impasto.training.state import TrainingState
 def discriminator_step(
     fabric: Fabric, state: TrainingState, parts: Sequence[Tensor], loss: LossConfig, changes: AugmentConfig
 ) -> dict[str, Tensor]:
-    """D learns to tell real pictures, parts (b, C, H, W) of a batch, from generated ones. Algorithm 1, lines
-    3-6. Returns what `StepStats` says of D.
+    """D learns to tell real pictures from generated ones. Algorithm 1, lines 3-6.
+
+    Args:
+        fabric: Runs the backward passes.
+        state: State of the run. D and its optimizer change.
+        parts: Real pictures: the parts (b, C, H, W) of a batch, in [-1, 1].
+        loss: The adversarial loss and the weights of the penalties.
+        changes: How often each augmentation is applied to what D sees.
+
+    Returns:
+        What `StepStats` says of D, by name: means over the parts.
     """
     G, D = cast(Generator, state.generator), state.discriminator
     state.discriminator_optimizer.zero_grad()
@@ -40,7 +49,19 @@ def discriminator_step(
 def generator_step(
     fabric: Fabric, state: TrainingState, parts: Sequence[Tensor], loss: LossConfig, changes: AugmentConfig
 ) -> Tensor:
-    """G learns to make pictures that D holds for real. Algorithm 1, lines 8-9. Returns the loss."""
+    """G learns to make pictures that D holds for real. Algorithm 1, lines 8-9.
+
+    Args:
+        fabric: Runs the backward passes.
+        state: State of the run. G and its optimizer change.
+        parts: Real pictures: the parts (b, C, H, W) of a batch, in [-1, 1]. As many are made; a loss that
+            compares looks at them too.
+        loss: The adversarial loss.
+        changes: How often each augmentation is applied to what D sees.
+
+    Returns:
+        G's loss, 0-dimensional: the mean over the parts.
+    """
     G, D = cast(Generator, state.generator), state.discriminator
     D.requires_grad_(False)  # its weights get no gradient here: a third of the backward pass saved
     state.generator_optimizer.zero_grad()
@@ -71,9 +92,17 @@ def gan_step(
     discriminator_steps: int = 1,
     parts: int = 1,
 ) -> StepStats:
-    """Algorithm 1 of Goodfellow et al. 2014: D learns `discriminator_steps` times, then G learns once.
+    """One round of the game: D learns several times, then G once. Algorithm 1 of Goodfellow et al. 2014.
 
-    Each batch is computed in `parts`, one after the other, which needs less memory; means are over a part.
+    Args:
+        fabric: Runs the backward passes.
+        state: State of the run. Both networks change.
+        next_batch: Gives a batch of real pictures (B, C, H, W) in [-1, 1], a new one for each update of D.
+        loss: The adversarial loss and the weights of the penalties.
+        changes: How often each augmentation is applied to what D sees.
+        discriminator_steps: Updates of D, 1 or more. G learns with the pictures of the last.
+        parts: In how many parts each batch is computed, one after the other, which needs less memory. Means
+            are over a part.
     """
     for _ in range(discriminator_steps):
         batch = torch.chunk(next_batch(), parts)

@@ -181,7 +181,14 @@ class ResidualGenerator(Generator):
 
 
 class GeneratorStage(nn.Module):
-    """One resolution of `ResidualGenerator`."""
+    """One resolution of `ResidualGenerator`.
+
+    Args:
+        wide: Channels of the maps that come in.
+        narrow: Channels of the maps that go out.
+        latent_dim: Numbers in the latent that modulates the maps.
+        blocks: Residual blocks.
+    """
 
     def __init__(self, wide: int, narrow: int, latent_dim: int, blocks: int) -> None:
         super().__init__()
@@ -240,14 +247,22 @@ class GrowingGenerator(Generator):
     def sample_latents(
         self, count: int, rng: torch.Generator, truncation: float = 1.0, themes: Sequence[int] = ()
     ) -> Tensor:
-        """Draw (count, latent_dim) around exemplars: the latent of a real picture, any of them, and noise, so
-        mixed that each component keeps unit variance.
+        """Draw (count, latent_dim) latents around exemplars, on the CPU.
 
-        `truncation` scales the share of noise: towards 0 lie the exemplars themselves, not their mean, which
-        would be the one picture that is like none of them. With `themes`, their places in the config, only
-        around exemplars that have all of them: what is drawn from the prior alone is the null condition.
-        Raises `ValueError` where there are none.
-        """  # fmt: skip
+        Each is the latent of a real picture, any of them, and noise, so mixed that each component keeps unit
+        variance. A generator without exemplars draws from the prior alone.
+
+        Args:
+            count: How many to draw.
+            rng: Random numbers.
+            truncation: Scales the share of noise. Towards 0 lie the exemplars themselves, not their mean,
+                which would be the one picture that is like none of them.
+            themes: Themes that the exemplars must all have, by their places in the config. Empty: any
+                exemplar.
+
+        Raises:
+            ValueError: No exemplar has all of the themes.
+        """
         if not len(self.exemplars):
             return super().sample_latents(count, rng, truncation)
         noise = super().sample_latents(count, rng)
@@ -354,9 +369,14 @@ class ModulatedGenerator(Generator):
     def sample_latents(
         self, count: int, rng: torch.Generator, truncation: float = 1.0, themes: Sequence[int] = ()
     ) -> Tensor:
-        """Draw (count, latent_dim): noise from N(0, 1) times `truncation`, and before it the `themes`.
+        """Draw (count, latent_dim) latents: which themes each has, then noise from N(0, 1), on the CPU.
 
-        They are given by their places in the config; without, those of real pictures are drawn at random.
+        Args:
+            count: How many to draw.
+            rng: Random numbers.
+            truncation: Factor of the noise; below 1 pictures are more typical. The themes stay.
+            themes: Themes of all of them, by their places in the config. Empty: those of real pictures are
+                drawn at random.
         """
         noise = draws.randn(count, self.latent_dim - self.kinds, rng=rng) * truncation
         if not self.kinds:

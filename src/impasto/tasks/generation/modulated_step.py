@@ -168,8 +168,17 @@ class ModulatedStep:
         )
 
     def distance(self, made: Tensor, real: Tensor, told: Tensor, all_told: Tensor) -> Tensor:
-        """The energy distance between generated rows (N, D) and real ones (M, D), the present ones first, and
-        among those that were told the same themes."""  # fmt: skip
+        """The energy distance between generated rows and real ones, and among those told the same themes.
+
+        Args:
+            made: Rows of the generated pictures, (N, D).
+            real: Rows of real pictures, (M, D) with M >= N: the N present ones first, then remembered ones.
+            told: Themes that the generated pictures were told, (N, T).
+            all_told: Themes of the real pictures, (M, T), in the order of `real`.
+
+        Returns:
+            The distance, 0-dimensional. Themes count by `distribution.themes`, where the generator has any.
+        """
         exponent = self.distribution.exponent
         pairs = distances(made, real, exponent)
         total = energy_distance(pairs, exponent=exponent)

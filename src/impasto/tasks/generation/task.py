@@ -48,7 +48,18 @@ class Generation:
     def open_data(
         self, directory: str | Path, low: Path | None, config: Config, progress: Progress | None
     ) -> tuple[Dataset, Config]:
-        """A folder of pictures, or shards of them; the config gets the names of their themes."""
+        """The pictures of a folder, or of shards; the config gets the names of their themes.
+
+        Args:
+            directory: Folder of pictures, folder of shards, or the name of a set that a library knows.
+            low: Must be None: pairs are for upscalers.
+            config: Config of the run.
+            progress: Is told how far the pictures have been read. None: nobody is told.
+
+        Raises:
+            ConfigError: The model is of version 0.1's kind, which is no longer trained.
+            InputError: `low` is given, or the pictures cannot be learnt from.
+        """
         model, seed = cast(GenerationConfig, config).model, config.train.seed
         if isinstance(model, ProjectedConfig):
             raise not_trained()
@@ -71,7 +82,19 @@ class Generation:
     def take(
         self, average: nn.Module, weights: dict[str, Tensor], theirs: Config, ours: Config, *, saved: bool
     ) -> None:
-        """Weights of a generator of other themes are fitted to this run's own."""
+        """Load the weights of another generator into `average`, fitted to this run's own themes.
+
+        Args:
+            average: Averaged generator of this run. It is changed in place.
+            weights: Weights to begin with, by name.
+            theirs: Config of the run or model that the weights come from.
+            ours: Config of this run.
+            saved: Makes no difference to a generator.
+
+        Raises:
+            ConfigError: The weights are of version 0.1's kind, which is no longer trained.
+            CheckpointError: The weights do not fit the network.
+        """
         mine, other = ours.model, theirs.model
         if isinstance(other, ProjectedConfig):
             raise not_trained()
@@ -93,7 +116,17 @@ class Generation:
         first: bool,
         threads: AdaptiveThreads | None = None,
     ) -> GeneratorLearner:
-        """The game; before its first step D's scales and G's themes are found by some of the pictures."""
+        """The learner of the game. In a new run D's scales and G's themes are first found from some pictures.
+
+        Args:
+            config: Config of the run.
+            state: State of the run. Both networks may change where `first` is true.
+            fabric: Runs the backward passes; its device is the one that measurements are computed on.
+            data: The pictures of the run.
+            first: Whether no step has been made.
+            threads: Threads that compute the features of measurements on a CPU. None: as many as pay at the
+                moment.
+        """
         evaluator = GeneratorEvaluator(
             data.holdout_pixels(MOST_HOLDOUT),
             data.train_pixels(MOST_TRAINING, config.train.seed),

@@ -32,11 +32,20 @@ _MODES = ("area", "bilinear", "bicubic")
 def degrade(
     images: Tensor, scale: int, kind: Degradation, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Sharp windows (B, C, S, S) in [-1, 1] -> low resolution (B, C, s, s), and the windows they show.
+    """Make low-resolution pictures of sharp windows. Both lose `MARGIN` low-resolution px at each edge.
 
-    Both lose `MARGIN` low-resolution pixels at each edge: s = S / scale - 2 MARGIN, and the sharp ones become
-    (B, C, scale s, scale s). Low-resolution values are those of 8 bits. Raises `ValueError` where S is not a
-    multiple of `scale`, or nothing would be left.
+    Args:
+        images: Sharp windows (B, C, S, S) in [-1, 1].
+        scale: How many times smaller the low-resolution pictures are.
+        kind: How they are made.
+        generator: Draws what happens to each picture; "bicubic" draws nothing.
+
+    Returns:
+        Low-resolution pictures (B, C, s, s), their values those of 8 bits, and what they show, (B, C, scale
+        s, scale s). s = S / scale - 2 MARGIN.
+
+    Raises:
+        ValueError: S is not a multiple of `scale`, or nothing would be left.
     """
     side = images.shape[-1]
     if side % scale or side // scale <= 2 * MARGIN:
@@ -56,9 +65,17 @@ def degrade(
 def pair_of(
     windows: Tensor, scale: int, kind: Degradation, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """The low-resolution and the sharp pictures of windows (B, 3, S, S), or (B, 6, S, S) that hold both.
+    """The low-resolution and the sharp pictures of windows.
 
-    The latter are those of `pairs.PairedPixels`, and nothing is degraded.
+    Args:
+        windows: Sharp windows (B, 3, S, S), which are degraded; or (B, 6, S, S) with both pictures, as
+            `pairs.PairedPixels` gives them, which are not.
+        scale: How many times smaller the low-resolution pictures are.
+        kind: How sharp windows are degraded.
+        generator: Draws what happens to each picture.
+
+    Raises:
+        ValueError: Sharp windows do not suit `scale`; see `degrade`.
     """
     if windows.shape[1] == 3:
         return degrade(windows, scale, kind, generator)
@@ -164,9 +181,22 @@ def between(generator: torch.Generator, low: float, high: float) -> float:
 def degradation_sheet(
     pictures: Sequence[NDArray[np.uint8]], side: int, scale: int, kind: Degradation, seed: int = 0
 ) -> NDArray[np.uint8]:
-    """A row for each picture (H, W, 3), both at least `side`: its middle, and `FATES` of it, enlarged again.
+    """A sheet with a row for each picture: its middle, and `FATES` of it, enlarged again.
 
-    Enlarged by repeating pixels, so that what is seen is what an upscaler gets. (H', W', 3) uint8.
+    Enlarged by repeating pixels, so that what is seen is what an upscaler gets.
+
+    Args:
+        pictures: Pictures (H, W, 3) uint8, both sides at least `side`.
+        side: Side of the middle that is shown, in px; a multiple of `scale`.
+        scale: How many times smaller the low-resolution pictures are.
+        kind: How they are made.
+        seed: Seed of what happens to the pictures.
+
+    Returns:
+        The sheet, (H', W', 3) uint8.
+
+    Raises:
+        ValueError: `side` does not suit `scale`; see `degrade`.
     """
     rng = torch.Generator().manual_seed(seed)
     shown = []

@@ -46,11 +46,19 @@ def compare(
     progress: Callable[[str, int, int], None] | None = None,
     warn: Callable[[str], None] = lambda words: None,
 ) -> list[Row]:
-    """The upscaler and bicubic on a folder's pictures: made small by bicubic, made large again.
+    """The figures of the upscaler and of bicubic on a folder's pictures: made small, made large again.
 
     As in the papers: pictures are cut to a multiple of the scale, reduced by Pillow's bicubic, and measured
-    on the luma of 8 bits with `scale` pixels cut off at each edge. Raises `DataError` for a folder without
-    a picture that can be used and is large enough.
+    on the luma of 8 bits with `scale` pixels cut off at each edge.
+
+    Args:
+        upscaler: The upscaler.
+        against: Folder of pictures.
+        progress: Is told what is done, how many pictures, and of how many. None: nobody is told.
+        warn: Is told what was left out of the folder.
+
+    Raises:
+        DataError: The folder has no picture that can be used and is large enough.
     """
     scale = upscaler.network.scale
     scan = scan_folder(Path(against), min_side_px=LEAST_PX)

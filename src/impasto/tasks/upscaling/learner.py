@@ -106,6 +106,13 @@ class UpscalerEvaluator:
     """Holds held-out windows, sharp and made small; compares what a network makes of these with those.
 
     The same degradations every time, so that a figure moves because the network does.
+
+    Args:
+        holdout: Held-out windows, (K, S, S, 3) uint8, or (K, S, S, 6) with their low-resolution pictures.
+        scale: How many times the network enlarges.
+        cfg: Says how windows are made small. If features or the game have weight, the distance is one in
+            features, else the error in luma.
+        device: Holds the windows and computes the figures.
     """
 
     def __init__(

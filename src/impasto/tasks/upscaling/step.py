@@ -37,9 +37,15 @@ def upscale_step(
     cfg: RestorationConfig,
     features: FrozenMaps | None,
 ) -> StepStats:
-    """G learns to enlarge; D, once its time has come, to tell what is enlarged from what is sharp.
+    """One step: G learns to enlarge; D, once its time has come, to tell what is enlarged from what is sharp.
 
-    `features` is the frozen network of the feature loss, or None where that has no weight.
+    Args:
+        fabric: Runs the backward passes.
+        state: State of the run. Both networks may change.
+        next_batch: Gives a batch of windows (B, 3 or 6, S, S) in [-1, 1]; see `degradations.pair_of`.
+        loss: The adversarial loss and the weights of the penalties.
+        cfg: Weights of what G learns, and when the game begins.
+        features: The frozen network of the feature loss. None: that loss has no weight.
     """
     G, D = cast(Upscaler, state.generator), state.discriminator
     windows = turned(next_batch(), state.rng)
@@ -92,9 +98,15 @@ def restoration_loss(
     features: FrozenMaps | None,
     scale: int,
 ) -> Tensor:
-    """How far enlarged windows (B, 3, s, s) are from the sharp ones in all that `cfg` weighs: a scalar.
+    """How far enlarged windows are from the sharp ones in all that `cfg` weighs: a scalar.
 
-    Features are those of the part `at`, all else of the whole.
+    Args:
+        made: The enlarged windows, (B, 3, s, s).
+        sharp: The sharp windows, (B, 3, s, s).
+        at: The part of both that the feature network looks at; see `phase`. All else is of the whole.
+        cfg: The weights.
+        features: The frozen network of the feature loss. None: that loss is left out.
+        scale: How many times the windows were enlarged.
     """
     total = cfg.pixels * absolute_difference(made, sharp).mean()
     if cfg.luma:

@@ -34,7 +34,18 @@ class Upscaling:
     def open_data(
         self, directory: str | Path, low: Path | None, config: Config, progress: Progress | None
     ) -> tuple[Dataset, Config]:
-        """A folder of pictures, from which low-resolution ones are made; or pairs of both."""
+        """The pictures of a folder, from which low-resolution ones are made; or pairs of both.
+
+        Args:
+            directory: Folder of the sharp pictures, folder of shards, or the name of a set that a library
+                knows. With `low` it must be a folder.
+            low: Folder of the low-resolution pictures of pairs. None: they are made from the sharp ones.
+            config: Config of the run; it is returned as it is.
+            progress: Is told how far the pictures have been read. None: nobody is told.
+
+        Raises:
+            InputError: The pictures or pairs cannot be learnt from.
+        """
         how, seed = (config.data, config.image), config.train.seed
         if low is None:
             return open_pictures(directory, *how, seed=seed, progress=progress), config
@@ -53,7 +64,20 @@ class Upscaling:
     def take(
         self, average: nn.Module, weights: dict[str, Tensor], theirs: Config, ours: Config, *, saved: bool
     ) -> None:
-        """A saved model has the deployed form, which a wide network can hold."""
+        """Load the weights of another upscaler into `average`.
+
+        A saved model has the deployed form, which a wide network can hold.
+
+        Args:
+            average: Averaged upscaler of this run. It is changed in place.
+            weights: Weights to begin with, by name.
+            theirs: Not used.
+            ours: Config of this run, for messages.
+            saved: Whether the weights are those of a model folder, in the deployed form.
+
+        Raises:
+            CheckpointError: The weights of a run do not fit the network.
+        """
         if saved and isinstance(average, CompactUpscaler):
             average.hold(weights)
         else:
@@ -69,7 +93,16 @@ class Upscaling:
         first: bool,
         threads: AdaptiveThreads | None = None,
     ) -> UpscalerLearner:
-        """Fidelity to held-out windows is what is measured."""
+        """The learner. It measures how true enlarged held-out windows are to the sharp ones.
+
+        Args:
+            config: Config of the run.
+            state: Not used: the networks are ready as they are.
+            fabric: Runs the backward passes; its device is the one that measurements are computed on.
+            data: The pictures of the run.
+            first: Not used.
+            threads: Not used.
+        """
         holdout = data.holdout_windows(MOST_COMPARED, COMPARED_PX)
         model, restoration = cast(UpscalingConfig, config).model, cast(UpscalingConfig, config).restoration
         evaluator = UpscalerEvaluator(holdout, model.scale, restoration, fabric.device)

@@ -109,6 +109,12 @@ class WideConv(nn.Module):
 
     The product is taken of the kernels, not of the maps: to train wide then costs no more arithmetic than to
     train narrow. The identity begins the stack as a network with skips begins, and costs nothing either.
+
+    Args:
+        channels_in: Channels of the maps that come in.
+        channels_out: Channels of the maps that go out.
+        expand: How many times wider the middle is than the wider of both ends.
+        identity: Whether the identity is added; both ends must be as wide then.
     """
 
     def __init__(self, channels_in: int, channels_out: int, expand: int, *, identity: bool) -> None:

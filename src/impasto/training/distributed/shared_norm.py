@@ -52,6 +52,13 @@ def normalised(x: Tensor, mean: Tensor, variance: Tensor, weight: Tensor, bias: 
 
     PyTorch takes mean and variance for constants where they are given. So weight and bias, for which it has
     gradients, are written as functions of mean and variance that have the right slopes and change no value.
+
+    Args:
+        x: Maps (B, C, H, W).
+        mean: Mean of each channel, (C,).
+        variance: Variance of each channel, (C,), above 0: the caller adds epsilon.
+        weight: Factor of each channel, (C,).
+        bias: Offset of each channel, (C,).
     """
     slope = variance.rsqrt()
     shift = bias - (mean - mean.detach()) * slope * weight

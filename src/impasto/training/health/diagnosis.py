@@ -129,12 +129,17 @@ def diagnose(
     linear: bool = False,
     ratios: Sequence[float] = (),
 ) -> list[Verdict]:
-    """What is wrong now: at most one verdict of each kind, trouble first.
+    """The verdicts that hold now: at most one of each kind, trouble first.
 
-    `linear`: G's loss is linear in D's logits, so a D that is certain of everything still teaches. `ratios`:
-    see `against_bicubic`.
+    After divergence nothing else is said, because the numbers no longer mean anything.
 
-    Where the numbers themselves have gone there is nothing else to say.
+    Args:
+        stats: Running statistics of the steps so far.
+        evaluations: Evaluations that count, oldest first; see `examined`.
+        images_seen: Images that the run has seen.
+        linear: Whether G's loss is linear in D's logits. A D that is certain of everything then still
+            teaches.
+        ratios: What `against_bicubic` gave; empty where the run is not of an upscaler.
     """
     diverged = list(divergence(stats))
     if diverged:

@@ -143,11 +143,21 @@ def mend(state: TrainingState, state_file: Path) -> None:
 def roll_back(
     state: TrainingState, state_file: Path, fingerprint: str, verdict: Verdict, config: Config
 ) -> None:
-    """Go back to the newest healthy snapshot, note the repair, and let chance fall otherwise.
+    """Go back to the newest healthy snapshot, note the repair, and change the random numbers that follow.
 
     The clock runs on, or a run of ten minutes could last for ever; the best evaluation stays known, or a
     worse one would replace the best model. A snapshot that trouble follows at once is not used again while
     there is an older one.
+
+    Args:
+        state: State of the run. It is changed in place and must list a healthy snapshot.
+        state_file: The run's state file. The snapshots lie in `healthy/` beside it.
+        fingerprint: Fingerprint of the data that the run learns from.
+        verdict: The trouble. Its kind decides what is changed.
+        config: Config of the run, without repairs.
+
+    Raises:
+        CheckpointError: The snapshot is damaged or of other data.
     """
     what, before, after = prescribe(verdict.kind, config, state.repairs)
     images, seconds, repairs, best = state.images_seen, state.seconds, state.repairs, state.best

@@ -98,7 +98,14 @@ STEP_FIGURES = tuple(StepFigures.__dataclass_fields__)
 
 
 def after_step(stats: RunningStats, figures: StepFigures, images: int, images_seen: int) -> RunningStats:
-    """The stats after one step of `images` more pictures."""
+    """The statistics after one more step.
+
+    Args:
+        stats: Statistics before the step.
+        figures: What the step says of itself. If any number is not finite, only `finite` changes.
+        images: Pictures that the step has seen.
+        images_seen: Pictures that the run has seen, those of this step included.
+    """
     if not all(math.isfinite(value) for value in vars(figures).values()):
         return replace(stats, finite=False)
     keep = 0.5 ** (images / HALFLIFE_IMAGES)

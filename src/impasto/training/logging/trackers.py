@@ -64,7 +64,14 @@ class Tracker(Protocol):
 
 
 class TrackerSink:
-    """Events to a tracker, in order, by a thread. `tell` is told, once, that the tracker failed."""
+    """Events to a tracker, in order, by a thread of its own, which starts at once.
+
+    Args:
+        name: Name of the tracker, for the thread and for messages.
+        tracker: The tracker, already open.
+        out: The run's folder, below which the pictures of snapshots lie.
+        tell: Is told, once, that the tracker failed.
+    """
 
     def __init__(self, name: str, tracker: Tracker, out: Path, tell: Sink) -> None:
         self.name, self.tracker, self.out, self.tell = name, tracker, out, tell
@@ -173,7 +180,14 @@ class Mlflow:
 
 
 class Wandb:
-    """A run of Weights & Biases; WANDB_MODE=offline keeps it in the run's folder."""
+    """A run of Weights & Biases; WANDB_MODE=offline keeps it in the run's folder.
+
+    Args:
+        title: Name of the run, unless WANDB_NAME gives one.
+        number: Id of the run to go on with. None: a new run.
+        config: Settings of the run, ready for JSON.
+        out: The run's folder. The tool's files go there unless WANDB_DIR names another.
+    """
 
     def __init__(self, title: str, number: str | None, config: Mapping[str, Any], out: Path) -> None:
         with without_telemetry():
@@ -233,7 +247,14 @@ def open_trackers(
 ) -> Iterator[TrackerSink]:
     """A sink for each tracker. A run that goes on, goes on in the tracker too.
 
-    Raises `InputError` where one cannot be reached, as long as nothing has begun.
+    Args:
+        names: Names of trackers, of `TRACKERS`. One that is named twice is opened once.
+        out: The run's folder. It remembers under which number each tracker knows the run.
+        config: Settings of the run, ready for JSON.
+        tell: Is told when a tracker fails later.
+
+    Raises:
+        InputError: A tracker cannot be used, for example because it cannot be reached.
     """
     remembered = out / REMEMBERED
     known: dict[str, str] = {}

@@ -77,12 +77,18 @@ def directions_of(
     themes: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Directions:
-    """Those that were fitted before, or fitted now (some 20 s) and kept beside the model.
+    """The directions that were fitted before, or those fitted now (some 20 s) and kept beside the model.
 
-    Those of a model that comes with the package, or lies in a folder that cannot be written to, are kept in
-    the cache: nothing is written into an installed package. `digest` is that of the weights: what was fitted
-    to others is fitted again. `themes` are the names of those that the generator knows.
-    `progress` is told how many pictures are measured, and of how many.
+    Directions of a model that comes with the package, or that lies in a folder that cannot be written to, are
+    kept in the cache: nothing is written into an installed package.
+
+    Args:
+        generator: The generator.
+        folder: Folder of the model.
+        digest: Digest of the generator's weights. What was fitted to others is fitted again.
+        themes: Names of the themes that the generator knows. Empty: none.
+        progress: Is told how many pictures are measured, and of how many, where directions are fitted now.
+            None: nobody is told.
     """
     places = [folder / FILE, cache_folder() / "directions" / f"{digest}.safetensors"]
     for place in places:

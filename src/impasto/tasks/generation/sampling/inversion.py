@@ -39,9 +39,18 @@ def project(
     steps: int = STEPS,
     progress: Progress | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """(1, C, H, W) in [-1, 1] -> what was found and the best start, (levels, latent_dim) each, on the CPU.
+    """Find the latent of the picture that is most like a photo.
 
-    `rng` draws the candidates. `progress` is told of steps done and to do.
+    Args:
+        generator: The generator.
+        photo: The photo, (1, C, H, W) in [-1, 1], at the generator's size.
+        rng: Draws the candidates where the search begins.
+        candidates: How many latents are tried before the search; see `check_search`.
+        steps: Steps of the search in all.
+        progress: Is told "searching", steps done, and steps in all. None: nobody is told.
+
+    Returns:
+        What was found and the best start, (levels, latent_dim) each, on the CPU.
     """
     pyramid = FrozenFeatures(SEEN_PX).to(next(generator.parameters()).device)
     target = Target(pyramid, photo.to(next(generator.parameters()).device))
@@ -70,9 +79,18 @@ def check_search(steps: int, candidates: int) -> None:
 def descend(
     generator: Generator, target: "Target", starts: Tensor, steps: int, report: Callable[[int], None]
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """From (B, levels, latent_dim): the nearest on the way of each, their distances (B,), and the first ones.
+    """Descend from each start towards the target by Adam.
 
-    `report` is told of steps done.
+    Args:
+        generator: The generator.
+        target: The photo that pictures should be like.
+        starts: Latents to begin with, (B, levels, latent_dim). They stay as they are.
+        steps: Steps to make, 0 or more.
+        report: Is told of steps done, from 1 on.
+
+    Returns:
+        The nearest latents on each way, (B, levels, latent_dim); their distances (B,); and the distances of
+        the starts (B,). All on the CPU.
     """
     device = next(generator.parameters()).device
     latents = starts.clone().requires_grad_(True)
@@ -126,7 +144,17 @@ class Target:
 
 @torch.no_grad()
 def find_starts(generator: Generator, target: Target, rng: torch.Generator, candidates: int) -> Tensor:
-    """(STARTS, latent_dim), or fewer: the guess of the linear map, and the nearest of the candidates."""
+    """Latents to begin a search with: the guess of the linear map, then the nearest of the candidates.
+
+    Args:
+        generator: The generator.
+        target: The photo that pictures should be like.
+        rng: Draws the candidates.
+        candidates: How many latents to draw and to look at.
+
+    Returns:
+        (STARTS, latent_dim), or fewer with few candidates, on the CPU.
+    """
     device = next(generator.parameters()).device
     z = generator.sample_latents(candidates, rng)
     seen, distances = [], []

@@ -29,9 +29,17 @@ Shift = Callable[[str], Tensor]
 
 
 def latent_of(point: Point, generator: Generator, shift: Shift, themes: Sequence[str] = ()) -> Tensor:
-    """(levels, latent_dim) float32 on the CPU. `themes` are the names of those that can be asked for.
+    """The latent of a point: (levels, latent_dim) float32 on the CPU.
 
-    Raises `InputError` for what the generator cannot do.
+    Args:
+        point: The point.
+        generator: The generator that the latent is for.
+        shift: Gives the step of a direction by its name.
+        themes: Names of the themes that can be asked for, in the order in which the generator knows them.
+            Empty: none.
+
+    Raises:
+        InputError: The generator cannot do what the point says.
     """
     go = functools.partial(latent_of, generator=generator, shift=shift, themes=themes)
     match point:

@@ -81,12 +81,21 @@ class Model:
         colours: Sequence[str] = (),
         palette_from: str | Path | None = None,
     ) -> list[Image.Image]:
-        """Pictures, one for each seed.
+        """Make pictures, one for each seed.
 
-        `truncation` below 1 gives more typical and less varied ones; `truncation_at` says otherwise for
-        single levels, by their px; `directions` moves along named ones: `{"warmth": 1.5}`. `theme` is one of
-        `themes`, or several that a picture shall have at once; `colours` are up to five, such as "#f4c20d" or
-        "teal", or else those of a picture file.
+        Args:
+            seeds: The seeds, each from 0 to 2^63 - 1; at least one.
+            truncation: Above 0, at most 2; 1 changes nothing. Below 1 pictures are more typical and less
+                varied.
+            truncation_at: Truncation of single levels, by their px. None: `truncation` everywhere.
+            directions: How far to move along named directions, by name: `{"warmth": 1.5}`; -20 to 20. None:
+                nowhere.
+            theme: One of `themes`, or several that a picture shall have at once. Empty: none is asked for.
+            colours: Up to five colours to be used, such as "#f4c20d" or "teal". Empty: none is asked for.
+            palette_from: A picture file whose colours shall be used, in place of `colours`. None: no file.
+
+        Raises:
+            InputError: A value is out of range, or the model cannot do what is asked.
         """
         if not len(seeds):
             raise InputError("there are no seeds to make pictures of", "give at least one")
@@ -99,9 +108,16 @@ class Model:
     def interpolate(
         self, stops: Sequence[Start], *, frames: int = 60, loop: bool = False, truncation: float = 1.0
     ) -> list[Image.Image]:
-        """A way from stop to stop on arcs, at an even pace: `frames` pictures, the stops among them.
+        """Make the pictures on a way from stop to stop, on arcs, at an even pace.
 
-        With `loop` it goes back to the first, and the frame after the last would be the first.
+        Args:
+            stops: Where the way leads; at least two.
+            frames: Pictures in all, the stops among them; as many as stops or more, at most 10,000.
+            loop: Whether the way goes back to the first stop; the frame after the last would be the first.
+            truncation: Truncation of stops that are seeds; above 0, at most 2.
+
+        Raises:
+            InputError: A value is out of range, or a stop is of another model.
         """
         recipes = self.recipes_of_way(stops, frames=frames, loop=loop, truncation=truncation)
         return [self.make(recipe) for recipe in recipes]
@@ -109,7 +125,17 @@ class Model:
     def recipes_of_way(
         self, stops: Sequence[Start], *, frames: int = 60, loop: bool = False, truncation: float = 1.0
     ) -> list[Recipe]:
-        """The recipes of the frames that `interpolate` makes."""
+        """The recipes of the frames that `interpolate` makes.
+
+        Args:
+            stops: Where the way leads; at least two.
+            frames: Frames in all, the stops among them; as many as stops or more, at most 10,000.
+            loop: Whether the way goes back to the first stop.
+            truncation: Truncation of stops that are seeds; above 0, at most 2.
+
+        Raises:
+            InputError: A value is out of range, or a stop is of another model.
+        """
         if len(stops) < 2:
             raise InputError("a way needs two stops at least", "give two seeds or more: 3 7 12")
         if not len(stops) <= frames <= MOST_FRAMES:
@@ -128,10 +154,20 @@ class Model:
         colours: bool = True,
         truncation: float = 1.0,
     ) -> Image.Image:
-        """The coarse structure of one picture with the detail of another, and its colours.
+        """Make a picture with the coarse structure of one and the detail of another, and its colours.
 
-        Detail is what enters the network at `detail_from_px` or finer (its finest level, unless given). A
-        network that noise enters at one place has none: its colours alone are mixed.
+        A network that noise enters at one place has no detail of its own: the colours alone are mixed.
+
+        Args:
+            structure: The picture whose coarse structure is used.
+            detail: The picture whose detail is used.
+            detail_from_px: Detail is what enters the network at this level or finer, in px. None: the finest
+                level.
+            colours: Whether the colours are those of `detail`.
+            truncation: Truncation of pictures that are seeds; above 0, at most 2.
+
+        Raises:
+            InputError: A value is out of range, or a picture is of another model.
         """
         return self.make(
             self.recipe_of_mix(
@@ -148,7 +184,19 @@ class Model:
         colours: bool = True,
         truncation: float = 1.0,
     ) -> Recipe:
-        """The recipe of the picture that `mix` makes."""
+        """The recipe of the picture that `mix` makes.
+
+        Args:
+            structure: The picture whose coarse structure is used.
+            detail: The picture whose detail is used.
+            detail_from_px: Detail is what enters the network at this level or finer, in px. None: the finest
+                level.
+            colours: Whether the colours are those of `detail`.
+            truncation: Truncation of pictures that are seeds; above 0, at most 2.
+
+        Raises:
+            InputError: A value is out of range, or a picture is of another model.
+        """
         base, other = (self.start_point(start, truncation) for start in (structure, detail))
         levels = self.generator.levels
         if detail_from_px is None and len(levels) > 1:
@@ -161,7 +209,18 @@ class Model:
     def neighbours(
         self, start: Start, *, count: int = 8, spread: float = 0.3, seed: int = 0, truncation: float = 1.0
     ) -> list[Image.Image]:
-        """Variations of a picture: `spread` is the share of new noise, drawn by seeds from `seed` on."""
+        """Make variations of a picture.
+
+        Args:
+            start: The picture.
+            count: How many variations, 1 to 1,000.
+            spread: Share of new noise, above 0, at most 1: 0.3 is near, 0.7 is far.
+            seed: Seed of the first variation's noise; the others follow it.
+            truncation: Truncation of a start that is a seed; above 0, at most 2.
+
+        Raises:
+            InputError: A value is out of range, or the picture is of another model.
+        """
         recipes = self.recipes_of_neighbours(
             start, count=count, spread=spread, seed=seed, truncation=truncation
         )
@@ -170,7 +229,18 @@ class Model:
     def recipes_of_neighbours(
         self, start: Start, *, count: int = 8, spread: float = 0.3, seed: int = 0, truncation: float = 1.0
     ) -> list[Recipe]:
-        """The recipes of the variations that `neighbours` makes."""
+        """The recipes of the variations that `neighbours` makes.
+
+        Args:
+            start: The picture.
+            count: How many variations, 1 to 1,000.
+            spread: Share of new noise, above 0, at most 1.
+            seed: Seed of the first variation's noise; the others follow it.
+            truncation: Truncation of a start that is a seed; above 0, at most 2.
+
+        Raises:
+            InputError: A value is out of range, or the picture is of another model.
+        """
         if not 0 < spread <= 1:
             raise InputError(
                 f"spread {spread:g} is out of range", "above 0, at most 1: 0.3 is near, 0.7 is far"
@@ -191,10 +261,20 @@ class Model:
         against: str | Path | None = None,
         progress: Progress | None = None,
     ) -> Projection:
-        """The picture of this model that is most like a photo, as far as a search of `steps` finds it.
+        """Find the picture of this model that is most like a photo.
 
-        `rng` draws the `candidates` where the search begins (None: always the same ones). With `against`, a
-        folder of pictures, it is compared with the nearest of those, too.
+        Args:
+            photo: A picture file, its bytes, or a Pillow picture. It is fitted as the model's own pictures
+                were.
+            rng: Draws the candidates. None: always the same ones.
+            steps: Steps of the search, 0 to 100,000.
+            candidates: Latents that are tried before the search, 16 to 100,000.
+            against: Folder of pictures. The photo is compared with the nearest of those, too. None: it is
+                not.
+            progress: Is told what is done, how much of it, and of how much. None: nobody is told.
+
+        Raises:
+            InputError: The photo is not a picture, a value is out of range, or the folder cannot be used.
         """
         config = self.info.config
         pixels = prepare_photo(photo, config.image, config.data)
@@ -232,7 +312,19 @@ class Model:
         theme: str | Sequence[str] = (),
         colours: Colours = (),
     ) -> Point:
-        """Where a seed lies, with what is asked of its picture."""
+        """The point of a seed, with what is asked of its picture.
+
+        Args:
+            seed: The seed, from 0 to 2^63 - 1.
+            truncation: Above 0, at most 2; it is checked when the latent is drawn.
+            truncation_at: Truncation of single levels, by their px. None: `truncation` everywhere.
+            directions: How far to move along named directions, by name; -20 to 20. None: nowhere.
+            theme: A theme, or several at once. Empty: none is asked for.
+            colours: What `request` gave. Empty: no colours are asked for.
+
+        Raises:
+            InputError: The seed or a direction's value is out of range.
+        """
         check_seed(seed)
         asked = tuple(escaped(name) for name in ((theme,) if isinstance(theme, str) else theme))
         at = dict(truncation_at or {})
@@ -252,9 +344,18 @@ class Model:
         palette_from: str | Path | None = None,
         truncation: float = 1.0,
     ) -> Recipe:
-        """Where to start from with something asked for: `interpolate`, `mix` and `neighbours` take it.
+        """A start with something asked of its picture: `interpolate`, `mix` and `neighbours` take it.
 
-        A theme is for seeds; what lies elsewhere shows what it shows.
+        Args:
+            start: A seed, a recipe, or a file that holds one.
+            theme: A theme, or several at once; for seeds only. Empty: none is asked for.
+            colours: Up to five colours to be used, such as "#f4c20d" or "teal". Empty: none is asked for.
+            palette_from: A picture file whose colours shall be used, in place of `colours`. None: no file.
+            truncation: Truncation of a start that is a seed; above 0, at most 2.
+
+        Raises:
+            InputError: A theme is asked of a start that is no seed, or the start or the colours cannot be
+                used.
         """
         asked = self.request(colours, palette_from)
         if isinstance(start, int):

@@ -21,11 +21,16 @@ Look = Callable[[Sequence[Point]], Tensor]
 
 
 def walk(stops: Sequence[Point], frames: int, look: Look, *, loop: bool) -> list[Point]:
-    """`frames` points from the first stop to the last, or all the way round, at an even pace.
+    """Points from the first stop to the last, or all the way round, at an even pace.
 
     Each stop is one of them, exactly; the others lie on arcs between neighbours. A longer leg gets more
-    frames. There must be at least two stops and as many frames as stops. In a loop the frame after the last
-    would be the first.
+    frames. In a loop the frame after the last would be the first.
+
+    Args:
+        stops: Where the way leads; at least two.
+        frames: Points in all; at least as many as stops.
+        look: Sees the pictures at points. It decides what an even pace is.
+        loop: Whether the way goes back to the first stop.
     """
     ends = [*stops, stops[0]] if loop else list(stops)
     legs = [Leg(first, last, look) for first, last in itertools.pairwise(ends)]

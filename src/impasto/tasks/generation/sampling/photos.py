@@ -100,7 +100,19 @@ def judge(
     against: str | Path | None,
     progress: Progress | None,
 ) -> Projection:
-    """Measure pictures beside a photo, (size, size, channels) uint8. Raises `InputError` for a bad folder."""
+    """Measure the picture that was found, and the start of its search, beside the photo.
+
+    Args:
+        found: The model's picture that the search found.
+        start: The model's picture where the search began.
+        photo: The photo at the model's size, (size, size, channels) uint8.
+        config: Config of the model; says how pictures of `against` are read.
+        against: Folder of pictures, among which the nearest to the photo is found. None: there is none.
+        progress: Is told how far that folder has been read. None: nobody is told.
+
+    Raises:
+        InputError: The folder cannot be used.
+    """
     net = load_lite0(torch.device("cpu"))
     target = extract(net, photo[None])
     nearest = None

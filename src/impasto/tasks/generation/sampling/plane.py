@@ -9,7 +9,14 @@ from impasto.tasks.generation.sampling.recipe import Between, Point
 
 
 def point_at(x: int, y: int, per: int, corner: Callable[[int], Point]) -> Point:
-    """What lies at (x / per, y / per); `corner` says where a seed lies, with what is asked of its picture."""
+    """The point at (x / per, y / per) of the plane.
+
+    Args:
+        x: Across, in steps. It may be negative.
+        y: Down, in steps. It may be negative.
+        per: Steps from seed to seed, 1 or more.
+        corner: Gives the point of a seed, with what is asked of its picture.
+    """
     (i, right), (j, down) = divmod(x, per), divmod(y, per)
 
     def on_row(j: int) -> Point:

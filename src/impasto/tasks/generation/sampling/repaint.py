@@ -167,7 +167,14 @@ def _exchanges(at: Tensor, count: int) -> Tensor:
 
 
 def shifted(image: Tensor, own: Tensor, given: Tensor, background: str) -> Tensor:
-    """A picture (1, C, H, W) whose colours `own` (S, 4) become `given` (S, 3), OKLab; what is page stays."""
+    """A picture in other colours, (1, C, H, W) in [-1, 1]; what is page keeps its colour.
+
+    Args:
+        image: The picture, (1, 3 or 4, H, W) in [-1, 1]. Alpha stays.
+        own: Its palette, (S, 4): colours in OKLab and the share of each, above 0.
+        given: What each of these colours becomes, (S, 3), in OKLab.
+        background: Colour of the page, "#rrggbb".
+    """
     _, _, height, width = image.shape
     pixels = oklab_of(image[:, :3])[0]
     apart = (pixels[:, None] - own[:, :3]).square().sum(2)

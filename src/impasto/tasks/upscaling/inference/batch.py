@@ -72,9 +72,17 @@ def plan_jobs(
 ) -> list[Job]:
     """The jobs that files, folders and patterns mean, in order; a folder's structure is kept below `out`.
 
-    For one picture `out` may be the name of a file. What is left out of a folder or a pattern is told to
-    `warn`; a file that is named is taken. Raises `InputError` for what matches nothing, an unknown format,
-    and two pictures with one target.
+    Args:
+        inputs: Files, folders, and patterns such as "scans/*.png". A file that is named is taken, whatever it
+            is.
+        out: Folder of the results. For one picture it may be the name of a file.
+        format_: Suffix of the results, one of `FORMATS`. None: as the source, or PNG where that cannot be
+            written.
+        warn: Is told, in words, what is left out of a folder or a pattern.
+
+    Raises:
+        InputError: An input matches nothing, the format is unknown, two pictures have one target, or a
+            picture would be written over.
     """
     if format_ is not None and format_ not in FORMATS:
         raise InputError(f"pictures cannot be written as '{format_}'", f"one of: {', '.join(FORMATS)}")
@@ -194,12 +202,24 @@ def upscale_all(
     workers: int = 3,
     watch: Watcher = lambda tally, outcome: None,
 ) -> list[Outcome]:
-    """Enlarge every picture; one that fails costs itself alone. Outcomes in the order of `jobs`.
+    """Enlarge every picture; one that fails costs itself alone.
 
-    `existing` says what to do where a target is there: "refuse", "skip" or "replace". An exception here,
-    Ctrl-C's too, ends the pictures in work at their next tile. With more `workers`
-    than the engine has tiles in work, one picture is decoded or written while others are computed. `watch`
-    is told of every tile and every picture.
+    An exception here, Ctrl-C's too, ends the pictures in work at their next tile.
+
+    Args:
+        upscaler: The upscaler.
+        jobs: The pictures and where they go.
+        scale: How many times larger. None: the network's own scale.
+        fit: Width and height of the box to fill, in place of a scale. None: `scale` counts.
+        quality: Quality of lossy formats, 1 to 100.
+        existing: What to do where a target is there: "refuse", "skip" or "replace".
+        max_pixels: Pictures with more pixels are refused.
+        workers: Pictures in work at a time. With more than the engine has tiles in work, one picture is
+            decoded or written while others are computed.
+        watch: Is told of every tile, with None, and of every picture, with its outcome.
+
+    Returns:
+        What became of each job, in their order.
     """
     tally = Tally(len(jobs), started=time.monotonic())
     lock, ended = threading.Lock(), threading.Event()

@@ -34,10 +34,18 @@ _GAIN_MAP = re.compile(
 def exif_for(
     exif: bytes, size: tuple[int, int], resolution: Resolution | None, texts: Mapping[str, str]
 ) -> bytes | None:
-    """EXIF for an upright picture of `size` (width, height); empty where there is nothing to say.
+    """EXIF for an upright picture of another size; empty where there is nothing to say.
 
-    Sizes are corrected where they were given, the resolution is added where it was not, and `texts` become a
-    comment as `image_files` writes it where there is none. None for EXIF that cannot be read.
+    Sizes are corrected where they were given. The resolution is added where other EXIF was given without.
+
+    Args:
+        exif: The EXIF that the picture had; may be empty.
+        size: Width and height of the new picture, in px.
+        resolution: Pixels per millimetre, across and down. None: it is not known.
+        texts: Texts that become a comment, as `image.files` writes it, where there is none.
+
+    Returns:
+        The EXIF, or None where it cannot be read.
     """
     known = Image.Exif()
     try:

@@ -177,9 +177,16 @@ def fits_in_memory(width: int, height: int, like: Any) -> bool:
 def collected(
     rows: Iterator[NDArray[Any]], width: int, height: int, like: Any, folder: Path
 ) -> Iterator[Any]:
-    """A libvips image of `rows`, (n, width, bands) each, of the kind that `like` is.
+    """A libvips image of rows, of the kind that `like` is.
 
     What would not fit well in memory goes through a file in `folder` that is removed afterwards.
+
+    Args:
+        rows: The rows from the top, (n, width, bands) each, `height` of them in all.
+        width: Width of the image, in px.
+        height: Height of the image, in px.
+        like: A libvips image: the new one has its bands, format and interpretation.
+        folder: Where a temporary file may be made.
     """
     pyvips = vips()
     if fits_in_memory(width, height, like):
@@ -201,10 +208,19 @@ def collected(
 def write_rows(
     rows: Iterator[NDArray[Any]], width: int, height: int, like: Any, save: Callable[[Any], None]
 ) -> None:
-    """Have `save` write a libvips image of `rows`, (n, width, bands) each, while they are made.
+    """Have `save` write a libvips image of rows while they are made.
 
-    Nothing of it is ever held as a whole, in memory or in a file. `save` runs in a thread of its own, so that
-    Ctrl-C is heard here. Raises what either side raises.
+    Nothing of it is ever held as a whole, in memory or in a file.
+
+    Args:
+        rows: The rows from the top, (n, width, bands) each, `height` of them in all.
+        width: Width of the image, in px.
+        height: Height of the image, in px.
+        like: A libvips image: the new one has its bands and format.
+        save: Writes the image. It runs in a thread of its own, so that Ctrl-C is heard here.
+
+    Raises:
+        Exception: What `rows` or `save` raise.
     """
     pipe = _Pipe()
     with ThreadPoolExecutor(1) as pool:

@@ -17,7 +17,15 @@ from impasto.image.png_chunks import SIGNATURE, chunk
 def uncompressed(
     rows: Iterator[NDArray[Any]], width: int, height: int, bands: int, *, deep: bool
 ) -> Iterator[bytes]:
-    """The bytes of a PNG of `rows`, (n, width, bands) each."""
+    """The bytes of a PNG of rows, in parts.
+
+    Args:
+        rows: The rows from the top, (n, width, bands) each, of 8 or 16 bits, `height` of them in all.
+        width: Width of the picture, in px.
+        height: Height of the picture, in px.
+        bands: 1 for grey, 2 for grey and alpha, 3 for colour, 4 for colour and alpha.
+        deep: Whether the rows have 16 bits.
+    """
     colour = (0, 4, 2, 6)[bands - 1]
     header = struct.pack(">IIBBBBB", width, height, 16 if deep else 8, colour, 0, 0, 0)
     yield SIGNATURE + chunk(b"IHDR", header)

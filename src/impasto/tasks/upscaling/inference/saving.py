@@ -39,7 +39,16 @@ def losses(picture: Picture, format_: str) -> list[str]:
 def write(picture: Picture, image: Any, path: Path, format_: str, quality: int) -> None:
     """Write `image` with what `picture` kept; the file is complete or absent.
 
-    Raises `InputError` for what the format cannot hold, and `OSError` where the disk cannot.
+    Args:
+        picture: The picture that was enlarged.
+        image: The libvips image to write; frames of an animation lie below each other.
+        path: The file. It is replaced.
+        format_: One of the values of `FORMATS`.
+        quality: Quality of lossy formats, 1 to 100.
+
+    Raises:
+        InputError: The format cannot hold the image.
+        OSError: The disk cannot hold the file.
     """
     most = _MOST_SIDE_PX.get(format_)
     height = image.height // picture.frames

@@ -47,10 +47,20 @@ class Plan:
 
 
 def plan(height: int, width: int, tile: tuple[int, int], reach: int, feather: int = FEATHER) -> Plan:
-    """Tiles of at most `tile` px, height and width, for a picture of (height, width).
+    """The plan of the tiles of a picture.
 
     Of each tile `reach` px are dropped at every edge that is not the picture's, and the next `feather` px
-    fade into the neighbour. Raises `InputError` for a tile that would have nothing left.
+    fade into the neighbour.
+
+    Args:
+        height: Height of the picture, in px.
+        width: Width of the picture, in px.
+        tile: Height and width of a tile at most, in px.
+        reach: How far a network looks, in px of its input; at least one is dropped.
+        feather: Over how many px one tile fades into the next.
+
+    Raises:
+        InputError: The picture has no pixels, or a tile would have nothing left.
     """
     if min(height, width) < 1:
         raise InputError(f"a picture of {width} x {height} px has nothing to enlarge")
@@ -78,7 +88,14 @@ def shared(reach: int, feather: int = FEATHER) -> int:
 def good_tile(height: int, width: int, reach: int, *, pixels: int, rows: int) -> tuple[int, int]:
     """The tile with which the fewest pixels are computed, overlaps counted: its height and width.
 
-    It has at most so many `pixels` and `rows`, unless that is less than `smallest_tile`.
+    Each side is `smallest_tile` at least, whatever the limits.
+
+    Args:
+        height: Height of the picture, in px.
+        width: Width of the picture, in px.
+        reach: How far a network looks, in px of its input.
+        pixels: Most pixels of a tile.
+        rows: Most rows of a tile.
     """
     overlap, least = shared(reach), smallest_tile(reach)
 

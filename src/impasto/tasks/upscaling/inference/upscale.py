@@ -97,11 +97,27 @@ class PictureUpscaler:
         check: Check | None = None,
         note: Callable[[str], None] | None = None,
     ) -> tuple[int, int]:
-        """Write the enlarged picture to `target`, which it replaces; returns its width and height.
+        """Write the enlarged picture to `target`, which it replaces.
 
-        `fit` is the box to fill in place of a scale. The format is that of the suffix unless given. `note` is
-        told, in words, what of the picture cannot stay as it is (`warn` when left out). Raises
-        `ImageError` for what cannot be read, `InputError` for what cannot be done, `OSError` for the disk.
+        Args:
+            source: The picture: a file, or its bytes.
+            target: The file to write.
+            scale: How many times larger. None: the network's own scale.
+            fit: Width and height of the box to fill, in place of a scale. None: `scale` counts.
+            format_: Format to write, one of `FORMATS`. None: that of the suffix of `target`.
+            quality: Quality of lossy formats, 1 to 100.
+            max_pixels: A picture with more pixels is refused.
+            progress: Is told how many pixels of the picture are done, in the last pass. None: nobody is told.
+            check: Is called before each tile; what it raises ends the work. None: nothing ends it.
+            note: Is told, in words, what of the picture cannot stay as it is. None: `warn` is told.
+
+        Returns:
+            Width and height of the enlarged picture; of one frame, where it has several.
+
+        Raises:
+            ImageError: The picture cannot be read.
+            InputError: What is asked cannot be done.
+            OSError: The disk cannot hold the file.
         """
         kind = FORMATS.get(format_ or target.suffix.lower().removeprefix("."))
         if kind is None:
@@ -282,7 +298,14 @@ def take_all(made: list[NDArray[Any]]) -> Iterator[NDArray[Any]]:
 
 
 def tiles_of(reader: RowReader, cut: Plan, height: int, frames: int) -> Iterator[NDArray[Any]]:
-    """The pixels of each tile of each frame of `height`, row by row."""
+    """The pixels of each tile, frame by frame and row by row.
+
+    Args:
+        reader: Reads the image, in which frames lie below each other.
+        cut: The tiles of one frame.
+        height: Height of a frame, in px.
+        frames: How many frames there are.
+    """
     for top in range(0, frames * height, height):
         for row in cut.rows:
             source = reader.take(top + row.start, top + row.stop)
@@ -292,9 +315,17 @@ def tiles_of(reader: RowReader, cut: Plan, height: int, frames: int) -> Iterator
 def wanted_size(
     picture: Picture, own: int, scale: float | None, fit: tuple[int, int] | None
 ) -> tuple[int, int]:
-    """The width and height that a scale, or a box to fit, asks for; `own` is the scale without either.
+    """The width and height, in px, that a scale, or a box to fill, asks for.
 
-    Raises `InputError` for what is out of range.
+    Args:
+        picture: The picture to enlarge.
+        own: The scale where neither of the others is given.
+        scale: How many times larger, 1 to 64. None: `own`.
+        fit: Width and height of a box that the picture shall fill and not leave, in place of a scale. None:
+            `scale` counts.
+
+    Raises:
+        InputError: The scale is out of range, or there would be too many pixels.
     """
     if fit is not None:
         scale = min(fit[0] / picture.width, fit[1] / picture.height)
@@ -309,9 +340,15 @@ def wanted_size(
 
 
 def resized_frames(reader: RowReader, width: int, height: int, frames: int) -> Iterator[NDArray[Any]]:
-    """Each of the frames below each other at (width, height): their edges must not run into each other.
+    """Each of the frames below each other at another size: their edges must not run into each other.
 
     One is in memory at a time: libvips keeps a quarter of a megabyte for each part of a joined picture.
+
+    Args:
+        reader: Reads the image, in which frames lie below each other.
+        width: New width, in px.
+        height: New height of a frame, in px.
+        frames: How many frames there are.
     """
     like = reader.image
     old = like.height // frames

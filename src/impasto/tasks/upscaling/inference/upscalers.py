@@ -25,10 +25,18 @@ def load_upscaler(
 ) -> PictureUpscaler:
     """An upscaler, ready for pictures: `load_upscaler("photo-x4")("small.jpg")` is a PIL picture.
 
-    `model` is one of `zoo_names()`, the folder of a run or a model, or a .pth or .safetensors file that the
-    package spandrel knows; nothing in such a file is executed. `engine` is auto or one of
-    `engines.EngineName`; `tile` the side of what is computed at once, in px. Raises
-    `CheckpointError` for a model that cannot be used and `InputError` for the rest.
+    Args:
+        model: One of `zoo_names()`, the folder of a run or a model, or a .pth, .pt, .ckpt or .safetensors
+            file that the package spandrel knows. Nothing in such a file is executed.
+        engine: "auto", or one of `engines.EngineName`.
+        tile: Side of what is computed at once, in px. None: as large as is good.
+        device: The device of PyTorch that computes: "cpu", "cuda" and the like.
+        warn: Is told, in words, what had to be done differently than asked.
+
+    Raises:
+        CheckpointError: The model cannot be used.
+        MissingDependencyError: The package of the engine, or that for such a file, is not installed.
+        InputError: The engine does not exist, or it fails on this model.
     """
     network, name = load_network(model)
     network.eval().requires_grad_(False)
