@@ -58,7 +58,7 @@ class TrainingState:
     steps: int = 0
     seconds: float = 0.0
     evaluations: list[dict[str, Any]] = field(default_factory=list)
-    balance: dict[str, float] = field(default_factory=dict)  # see stopping.Equilibrium
+    balance: dict[str, float] = field(default_factory=dict)  # see stopping.update_balance
     running_stats: RunningStats = field(default_factory=RunningStats)
     standing: dict[str, str] = field(default_factory=dict)  # verdicts that were told and still hold: severity
     repairs: list[dict[str, Any]] = field(default_factory=list)  # see repairs.py, as all that follow

@@ -78,7 +78,7 @@ class Steering:
 def build(desk: Desk) -> Steering:
     """The parts."""
     truncation = gr.Slider(
-        0, 1.5, 0.8, step=0.05, label=desk.say("truncation"), info=desk.say("truncation_info")
+        0.05, 1.5, 0.8, step=0.05, label=desk.say("truncation"), info=desk.say("truncation_info")
     )
     theme = gr.Dropdown([], multiselect=True, visible=False, label=desk.say("theme"))
     with gr.Accordion(desk.say("colours"), open=False):

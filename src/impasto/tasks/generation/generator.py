@@ -4,7 +4,7 @@ A latent enters a network at one place or at several, its `levels`; each may be 
 `(B, levels, latent_dim)`, coarsest first (after the W+ of Karras et al. 2019): sampling/latents.py mixes so.
 
 The textbook networks end in tanh. The residual one is linear at its end, which learns faster near pure
-white and black; whoever shows its pictures clamps them (`images.to_uint8`).
+white and black; whoever shows its pictures clamps them (`image.codec.to_uint8`).
 """
 
 import itertools
