@@ -9,9 +9,9 @@ import torch
 
 from impasto.config.reading import load_config
 from impasto.errors import ExportError, InputError
-from impasto.export import files
+from impasto.export import files, generator_graph
 from impasto.export.generator_graph import GeneratorGraph, graph_of
-from impasto.tasks.generation.generator import near
+from impasto.tasks.generation.generator import mix_noise
 from impasto.tasks.generation.networks import build_generator
 from impasto.tasks.generation.sampling.model import load
 from impasto.training.checkpoints import ModelInfo, save_model
@@ -81,7 +81,7 @@ def test_the_graph_draws_as_the_prior_does():
     noise, half = torch.randn(12, generator.latent_dim), torch.full((12,), 0.5)
     choice = (torch.arange(12) + 0.5) / 12
     shares = (generator.noise * 0.5).clamp(max=1)
-    expected = generator(near(generator.exemplars, noise, shares)).clamp(-1, 1)
+    expected = generator(mix_noise(generator.exemplars, noise, shares)).clamp(-1, 1)
     nothing = torch.zeros(12, 3)
     torch.testing.assert_close(graph(noise, half, choice, nothing), expected)
     for theme in range(3):  # four exemplars have it: 0.1 is the first of them, 0.9 the last
@@ -98,11 +98,11 @@ def test_a_wrong_export_is_refused(tmp_path, monkeypatch):
     pytest.importorskip("onnxscript")
     config, generator = generator_of("dcgan")
     save_model(tmp_path / "model", generator.state_dict(), ModelInfo(config, 8))
-    model, whole = load(tmp_path / "model"), files.generator_to_onnx
+    model, whole = load(tmp_path / "model"), generator_graph.to_onnx
     _, other = generator_of("dcgan")
     with torch.no_grad():
         other.project.weight.mul_(3)
-    monkeypatch.setattr(files, "generator_to_onnx", lambda graph, about: whole(GeneratorGraph(other), about))
+    monkeypatch.setattr(generator_graph, "to_onnx", lambda graph, about: whole(GeneratorGraph(other), about))
     with pytest.raises(ExportError, match="makes other pictures than PyTorch, 1 at once"):
         files.export_generator(model, "onnx", tmp_path / "out" / "model")
     assert not (tmp_path / "out").exists()

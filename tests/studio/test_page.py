@@ -856,9 +856,12 @@ SOURCE = Path(page.__file__).parents[2]
 WALKED = [
     *(SOURCE / "studio" / name for name in ("catalogue.py", "jobs.py", "queue.py", "uploads.py", "zips.py")),
     *(SOURCE / "studio" / name for name in ("work.py", "trash.py")),
-    *(SOURCE / name for name in ("decoding.py", "checkpoints.py", "data/batches.py")),
-    *(SOURCE / "inference" / name for name in ("sampler.py", "latent.py", "upscale.py", "pictures.py")),
+    *(SOURCE / name for name in ("image/decoding.py", "training/checkpoints.py", "data/batches.py")),
+    *(SOURCE / "tasks/generation/sampling" / name for name in ("model.py", "latents.py")),
+    *(SOURCE / "tasks/upscaling/inference" / name for name in ("upscale.py", "pictures.py")),
 ]
+# Their words go on after a model's name (`Task.saved_network`).
+OF_A_MODEL = [SOURCE / "tasks" / task / "networks.py" for task in ("generation", "upscaling")]
 NOT_MET = {  # on the page: arguments of the API and of the command line
     "a preset is named, not given as a file", "there are no seeds to make pictures of",
     "a way needs two stops at least", "a theme can be asked of seeds alone", "there is no level of",
@@ -898,6 +901,7 @@ def value_for(part):
 def test_every_error_that_the_page_meets_has_words():
     """In both languages: a message that is missing in page/errors.py would be English on the Chinese page."""
     found = {message for path in WALKED for message in messages(path)}
+    found |= {f"'7' {message}" for path in OF_A_MODEL for message in messages(path)}
     assert len(found) > 60
     unknown = {m for m in found if not errors.is_known(m) and not any(part in m for part in NOT_MET)}
     assert unknown == set()

@@ -308,13 +308,13 @@ def test_what_cannot_be_done_is_said(shapes, tmp_path):
 
 
 def test_new_limits_replace_old_ones_and_nothing_else(shapes, tmp_path):
-    from impasto.training.run import _resumed_config
+    from impasto.training.run import Request, _resumed_config
 
     out = tmp_path / "run"
     train(shapes, out, images=8, overrides={"stop.patience_evaluations": 5})
-    stop = _resumed_config(out, None, {"stop.minutes": 3}).stop
+    stop = _resumed_config(Request(shapes, out, settings={"stop.minutes": 3})).stop
     assert (stop.minutes, stop.images, stop.patience_evaluations) == (3, None, 5)
-    assert _resumed_config(out, None, {}).stop.images == 8
+    assert _resumed_config(Request(shapes, out)).stop.images == 8
 
 
 def test_other_pictures_are_refused_on_resuming(shapes, tmp_path):

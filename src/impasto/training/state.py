@@ -17,7 +17,7 @@ from torch.optim import Adam, Optimizer
 
 from impasto import __version__
 from impasto.config.reading import TREES
-from impasto.config.shared import Config, EmaConfig, NetworkConfig, OptimizerConfig, TrainConfig
+from impasto.config.shared import Config, EmaConfig, OptimizerConfig, TrainConfig
 from impasto.data.batches import Batches
 from impasto.errors import CheckpointError
 from impasto.nn import draws
@@ -226,7 +226,6 @@ def begin_with(state: TrainingState, task: "Task", config: Config, source: str) 
     else:
         tensors, values = load_state(path)
         weights, theirs = _under(tensors, "average"), _config_of(values, path)
-    _check_shape(theirs.model, config.model, source)
     task.take(state.average, weights, theirs, config, saved=saved)
     load_weights(state.generator, state.average.state_dict(), path)
 
@@ -235,9 +234,9 @@ def begin_with(state: TrainingState, task: "Task", config: Config, source: str) 
 OTHERS = ("discriminator", "spectral", "expand", "head", "pyramid", "whitened", "themes")
 
 
-def _check_shape(theirs: NetworkConfig, ours: NetworkConfig, source: str) -> None:
-    """Raise `CheckpointError` where generators differ, with what to set."""
-    found, wanted = theirs.model_dump(), ours.model_dump()
+def check_networks(theirs: Config, ours: Config) -> None:
+    """Raise `CheckpointError` where the generators of two runs differ, with what to set."""
+    found, wanted = theirs.model.model_dump(), ours.model.model_dump()
     others = {
         name: value
         for name, value in found.items()
@@ -246,7 +245,8 @@ def _check_shape(theirs: NetworkConfig, ours: NetworkConfig, source: str) -> Non
     if others:
         settings = " ".join(f"--set model.{name}={value}" for name, value in others.items())
         raise CheckpointError(
-            f"'{source}' has other networks than this run", f"{settings}, or --set train.begin_with="
+            f"'{ours.train.begin_with}' has other networks than this run",
+            f"{settings}, or --set train.begin_with=",
         )
 
 

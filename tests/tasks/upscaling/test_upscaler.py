@@ -4,10 +4,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from impasto.config.shared import ImageConfig
 from impasto.config.upscaling import CompactConfig, SrresnetConfig
-from impasto.tasks.generation.networks import build_discriminator
-from impasto.tasks.upscaling.networks import build_upscaler
+from impasto.tasks.upscaling.networks import build_discriminator, build_upscaler
 
 SMALL = {2: CompactConfig(scale=2, channels=8, convolutions=3), 4: CompactConfig(channels=8, convolutions=3)}
 CONFIGS = [*SMALL.values(), CompactConfig(scale=3, channels=8, convolutions=2)]
@@ -88,7 +86,7 @@ def test_wide_training_learns_what_narrow_would():
 def test_discriminators(kind, side):
     cfg = kind(discriminator_channels=4)
     torch.manual_seed(0)
-    D = build_discriminator(cfg, ImageConfig(size=side))
+    D = build_discriminator(cfg)
     logits = D(noise(2, 3, side, side))
     assert logits.shape == ((2, side * side // 4) if cfg.kind == "compact" else (2,))
     assert torch.isfinite(logits).all()

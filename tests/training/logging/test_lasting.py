@@ -213,13 +213,13 @@ def test_the_folder_is_held_before_it_is_looked_at(shapes, tmp_path, monkeypatch
     look = states.saved_config
     held = []
 
-    def saved_config(path):
+    def saved_config(path, *trees):
         from filelock import FileLock, Timeout
 
         with pytest.raises(Timeout):
             FileLock(out / ".lock", is_singleton=False).acquire(timeout=0)
         held.append(path)
-        return look(path)
+        return look(path, *trees)
 
     monkeypatch.setattr(states, "saved_config", saved_config)
     assert train(shapes, out, images=32, resume=True).images_seen == 32

@@ -28,7 +28,7 @@ from impasto.tasks.generation.networks import (
     saved_generator,
 )
 from impasto.training.checkpoints import load_weights
-from impasto.training.state import TrainingState
+from impasto.training.state import TrainingState, check_networks
 from impasto.training.task import Progress
 
 # More would make every measurement slower and hardly steadier.
@@ -93,11 +93,12 @@ class Generation:
 
         Raises:
             ConfigError: The weights are of version 0.1's kind, which is no longer trained.
-            CheckpointError: The weights do not fit the network.
+            CheckpointError: The networks are others.
         """
         mine, other = ours.model, theirs.model
         if isinstance(other, ProjectedConfig):
             raise not_trained()
+        check_networks(theirs, ours)
         if (
             isinstance(mine, ModulatedConfig)
             and isinstance(other, ModulatedConfig)

@@ -21,7 +21,7 @@ from impasto.tasks.upscaling.learner import COMPARED_PX, MOST_COMPARED, Upscaler
 from impasto.tasks.upscaling.networks import build_discriminator, build_upscaler, saved_upscaler
 from impasto.tasks.upscaling.upscaler import CompactUpscaler, Upscaler
 from impasto.training.checkpoints import load_weights
-from impasto.training.state import TrainingState
+from impasto.training.state import TrainingState, check_networks
 from impasto.training.task import Progress
 
 
@@ -71,13 +71,14 @@ class Upscaling:
         Args:
             average: Averaged upscaler of this run. It is changed in place.
             weights: Weights to begin with, by name.
-            theirs: Not used.
-            ours: Config of this run, for messages.
+            theirs: Config of the run or model that the weights come from.
+            ours: Config of this run.
             saved: Whether the weights are those of a model folder, in the deployed form.
 
         Raises:
-            CheckpointError: The weights of a run do not fit the network.
+            CheckpointError: The networks are others.
         """
+        check_networks(theirs, ours)
         if saved and isinstance(average, CompactUpscaler):
             average.hold(weights)
         else:
