@@ -304,6 +304,22 @@ def test_the_run_of_one_shape_in_many_colours_is_told_that_it_gets_worse():
         assert what in found.advice
 
 
+def test_a_few_pictures_made_again_and_again_are_trouble_though_the_run_gets_better():
+    """A run of `default` without its energy distances: seven pictures in 48 samples (row 40's kind)."""
+    varied = [(0.915, 0.133), (0.891, 0.065), (0.91, 0.061), (0.9, 0.062), (0.971, 0.069)]
+    distances = [1.278, 0.737, 0.516, 0.481, 0.527]
+    course = evaluations(
+        *[{"diversity": d, "shape_variety": v} for d, v in varied], distances=distances, first=5_000
+    )
+    told = [[(v.kind, v.severity) for v in diagnose(STEADY, course[:n], LATE)] for n in (2, 3, 5)]
+    assert told == [[], [("shape", "trouble")], [("shape", "trouble")]]
+    (found,) = diagnose(STEADY, course, LATE)
+    assert found.evidence.startswith("A few pictures are made again and again")
+    # A beginning, in which all samples are alike.
+    alike = evaluations(*[{"diversity": d, "shape_variety": 0.06} for d in (0.33, 0.46, 0.4)], first=5_000)
+    assert [v.severity for v in diagnose(STEADY, alike, LATE) if v.kind == "shape"] == ["notice"]
+
+
 def test_and_in_its_shapes_it_is_seen_at_once():
     def told(count):
         found = diagnose(STEADY, row_40(count, shape_variety=0.04, colour_variety=1.2), LATE)
