@@ -177,5 +177,5 @@ def test_a_task_of_ones_own_trains_and_goes_on_exactly(tmp_path, capsys):
     assert second == third != first
     lines = (tmp_path / "once" / "events.jsonl").read_text().splitlines()
     events = [json.loads(line)["event"] for line in lines]
-    assert {"started", "snapshot", "progress", "stopped"} <= set(events)
+    assert {"started", "snapshot", "checkpointed", "stopped"} <= set(events)
     assert (tmp_path / "once" / "history.webp").is_file()
