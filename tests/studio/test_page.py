@@ -982,6 +982,8 @@ def test_the_map_is_wandered_in(desk):
         assert chosen.tobytes() == seen.tobytes()
     first, *_ = wander._seen(desk, again, there, "tiny", WISH)
     assert first[1][1:] == again[1:]  # until a new one is made, the old one stays
+    first, *_ = wander._seen(desk, again, there, "themed", WISH)
+    assert [one.model for one in first[1]] == ["themed"]  # but none of another model
 
 
 def test_a_map_goes_no_closer_than_it_can():

@@ -214,19 +214,14 @@ def _grid(
     desk: Desk, old: Sequence[Made], name: str | None, first: float | None, count: int, asked: Wish
 ) -> Iterator[Any]:
     """The pictures of the seeds from `first` on, as they finish; until then those that were there before."""
-    if not name:
-        yield Noted(([], []), note(desk.say("no_models"), ""))
-        return
-    if not desk.do(lambda check: asked.is_ready(desk, name)):
-        for words in steering.fitting(desk, name):
-            yield Noted((gr.skip(), gr.skip()), words)
     start = float(first or 0)
     if not 0 <= start < MOST_SEEDS or not start.is_integer():
         raise desk.refused("seed_wrong")
     seeds = range(int(start), int(start) + int(count))
-    where = desk.do(lambda check: asked.of(desk, desk.studio.catalogue.generator(name)))
+    where = yield from steering.prepare(desk, name, asked)
+    if name is None or where is None:
+        return
     make = partial(_by_seed, desk, name, models.title(desk, name), where)
-    old = [made for made in old if made.model == name]  # those of another one would pass for this one's
     for made, known in filling(desk, (partial(make, seed) for seed in seeds), old, len(seeds)):
         yield gr.update(value=made, selected_index=NOWHERE), known
 

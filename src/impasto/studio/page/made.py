@@ -145,7 +145,9 @@ def filling(
         new.append(made)
         if time.monotonic() - shown > SHOW_SECONDS:
             shown = time.monotonic()
-            yield in_gallery([*new, *old[len(new) : count]])
+            # Those of another model would pass for this one's.
+            kept = [one for one in old[len(new) : count] if one.model == made.model]
+            yield in_gallery([*new, *kept])
     yield in_gallery(new)
 
 

@@ -1,7 +1,7 @@
 """What is asked of new pictures besides their seeds: daring, theme, colours, directions."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from impasto.studio.page.desk import Desk
-from impasto.studio.page.notes import Noted, bar, empty_note, listen
+from impasto.studio.page.notes import Noted, bar, empty_note, listen, note
 from impasto.studio.queue import Check
 from impasto.studio.uploads import check_picture, read_bounded
 
@@ -154,6 +154,23 @@ def wish(
     colours = tuple(map(hexed, pickers[: int(count)])) if source == CHOSEN else ()
     directions = {name: value for name, value in zip(STEERED, moves, strict=True) if value}
     return Wish(truncation, tuple(theme or ()), colours, photo if source == OF_PHOTO else None, directions)
+
+
+def prepare(
+    desk: Desk, name: str | None, asked: Wish
+) -> Generator[Noted, None, Callable[[int], "Point"] | None]:
+    """Fit what a model needs for a wish, which is told for a gallery of two outputs.
+
+    Returns:
+        The point of a seed; None where no model is chosen.
+    """
+    if not name:
+        yield Noted(([], []), note(desk.say("no_models"), ""))
+        return None
+    if not desk.do(lambda check: asked.is_ready(desk, name)):
+        for words in fitting(desk, name):
+            yield Noted((gr.skip(), gr.skip()), words)
+    return desk.do(lambda check: asked.of(desk, desk.studio.catalogue.generator(name)))
 
 
 def fitting(desk: Desk, name: str) -> Iterator[str]:

@@ -10,7 +10,7 @@ import gradio as gr
 from impasto.studio.page import models, steering
 from impasto.studio.page.desk import Desk
 from impasto.studio.page.made import Made, empty_gallery, filling, put
-from impasto.studio.page.notes import Noted, empty_note, listen, note, noting
+from impasto.studio.page.notes import empty_note, listen, noting
 from impasto.studio.page.steering import Steering, Wish, wish
 
 if TYPE_CHECKING:
@@ -77,6 +77,10 @@ class Wander:
             yield from _seen(desk, old, place, name, wish(*asked))
 
         def pick(place: Place, shown: list[Made], event: gr.SelectData) -> tuple[Any, ...]:
+            if event.index >= len(
+                shown
+            ):  # another model's are being made, and it was gone before the click came
+                return (gr.skip(),) * len(picked)
             return (*_picked(place, shown, event.index), gr.update(interactive=True))
 
         drawn: dict[str, Any] = {
@@ -125,13 +129,9 @@ def _scaled(place: Place, steps: int) -> Place:
 
 def _seen(desk: Desk, old: list[Made], place: Place, name: str | None, asked: Wish) -> Iterator[Any]:
     """The pictures around a place, as they finish."""
-    if not name:
-        yield Noted(([], []), note(desk.say("no_models"), ""))
+    where = yield from steering.prepare(desk, name, asked)
+    if name is None or where is None:
         return
-    if not desk.do(lambda check: asked.is_ready(desk, name)):
-        for words in steering.fitting(desk, name):
-            yield Noted((gr.skip(), gr.skip()), words)
-    where = desk.do(lambda check: asked.of(desk, desk.studio.catalogue.generator(name)))
     make = partial(_at, desk, name, models.title(desk, name), where, place.per)
     yield from filling(desk, (partial(make, *at) for at in place.around()), old, COLUMNS * ROWS)
 
