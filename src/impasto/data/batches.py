@@ -151,11 +151,6 @@ class Batches:
         self.images_seen = 0
         self._order = order or Shuffled(indices)
 
-    @property
-    def epochs_seen(self) -> float:
-        """How often each picture has been served, on average."""
-        return self.images_seen / len(self.picture_indices)
-
     def next(self) -> Bytes:
         """The next pictures, or this process's part of them: (batch_size / world, H, W, C) uint8."""
         positions = np.arange(self.images_seen + self.rank, self.images_seen + self.batch_size, self.world)
