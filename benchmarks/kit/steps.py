@@ -136,7 +136,7 @@ def make_step(config: Config, batches: Callable[[int], Batches]) -> Step:
     pinned = config.train.model_copy(update={"precision": choice.precision})
     config = config.model_copy(update={"train": pinned})
     fabric = devices.make_fabric(choice)
-    state = states.create_state(task_of(config), config, batches(config.train.batch_size), fabric)
+    state = states.create_state(task_of(config).build, config, batches(config.train.batch_size), fabric)
     if isinstance(config.model, ModulatedConfig):
         _, D = modulated.players(state)
         some = batches(32)

@@ -35,7 +35,7 @@ def gradients(pictures, **settings):
     config = load_config("r3gan", settings)
     fabric = device.make_fabric(PLACE)
     dataset = impasto.open_folder(pictures, config.data, config.image, seed=0)
-    state = states.create_state(task_of(config), config, dataset.batches(16, 0), fabric)
+    state = states.create_state(task_of(config).build, config, dataset.batches(16, 0), fabric)
 
     def next_batch():
         return impasto.image.codec.to_tensor(state.batches.next(), fabric.device)

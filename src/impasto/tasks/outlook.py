@@ -85,6 +85,6 @@ def look_ahead(
     config = override(config, {"train.precision": choice.precision})
     dataset, config = task.open_data(directory, None, config, progress)
     batches = dataset.batches(config.train.batch_size, config.train.seed)
-    state = states.create_state(task, config, batches, fabric)
+    state = states.create_state(task.build, config, batches, fabric)
     learner = task.start(config, state, fabric, dataset, first=True)
     return config, memory.look_ahead(config, dataset, fabric, task, learner)

@@ -174,7 +174,7 @@ def _most_in_a_step(
     size = count * ranks.world_size()
     small = override(config, {"train.batch_size": size, "train.parts": 1})
     batches = data.batches(size, config.train.seed, ranks.rank(), ranks.world_size())
-    state = states.create_state(task, small, batches, fabric)
+    state = states.create_state(task.build, small, batches, fabric)
     state.images_seen = 10**9  # a generator that grows is grown
 
     def next_batch() -> Tensor:

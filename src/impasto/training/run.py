@@ -34,6 +34,7 @@ from impasto.files import remove_leftovers, write_bytes_atomically
 from impasto.training import device as places
 from impasto.training import memory
 from impasto.training import state as states
+from impasto.training.begin import begin_with
 from impasto.training.distributed import launch, ranks
 from impasto.training.engine import Engine
 from impasto.training.logging.events import Sink, Started, ThreadsChanged
@@ -173,12 +174,12 @@ def config_for(
 def _state(task: Task, config: Config, data: Data, fabric: Fabric, resumed: Path | None) -> TrainingState:
     """The state of a new run, or the one that the run in `resumed` was left in."""
     batches = data.batches(config.train.batch_size, config.train.seed, ranks.rank(), ranks.world_size())
-    state = states.create_state(task, config, batches, fabric)
+    state = states.create_state(task.build, config, batches, fabric)
     if resumed is not None:
         with _pointing_to_snapshots(resumed):
             states.restore(state, resumed / STATE_FILE, data.fingerprint, data.notes)
     elif config.train.begin_with:
-        states.begin_with(state, task, config, config.train.begin_with)
+        begin_with(state, task, config, config.train.begin_with)
     return state
 
 

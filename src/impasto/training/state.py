@@ -5,10 +5,10 @@ number of threads.
 """
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import torch
 from lightning_fabric import Fabric
@@ -25,20 +25,14 @@ from impasto.nn.discriminator import Discriminator
 from impasto.nn.layers import Recomputing
 from impasto.training import checkpoints
 from impasto.training.checkpoints import (
-    find_model,
-    load_model,
     load_state,
     load_weights,
     save_state,
-    shipped_models,
 )
 from impasto.training.distributed import ranks, shared_norm
 from impasto.training.health.statistics import RunningStats
 from impasto.training.muon import Muon
 from impasto.training.ranking import best_of
-
-if TYPE_CHECKING:
-    from impasto.training.task import Task
 
 STATE_FILE = "state.safetensors"
 
@@ -86,18 +80,23 @@ class TrainingState:
         yield "discriminator_optimizer", self.discriminator_optimizer
 
 
-def create_state(task: "Task", config: Config, batches: Batches, fabric: Fabric) -> TrainingState:
+def create_state(
+    build: Callable[[Config], tuple[nn.Module, Discriminator]],
+    config: Config,
+    batches: Batches,
+    fabric: Fabric,
+) -> TrainingState:
     """A state before the first step; everything random in it follows from `config.train.seed`.
 
     Args:
-        task: Builds the networks.
+        build: Builds both networks, as `Task.build` does.
         config: Config of the run.
         batches: Batches to learn from, of this process.
         fabric: Moves networks and optimizers to the device and sets them up.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.train.seed)
-        generator, discriminator = task.build(config)
+        generator, discriminator = build(config)
     save_memory(generator, config.train)
     shared_norm.synchronise(generator)
     shared_norm.synchronise(discriminator)
@@ -205,29 +204,10 @@ def _config_of(values: Mapping[str, Any], path: Path, trees: Mapping[str, type[C
     return checkpoints.saved_config(values.get("config"), path, values.get("impasto_version"), trees)
 
 
-def begin_with(state: TrainingState, task: "Task", config: Config, source: str) -> None:
-    """Give a fresh state's generator and its average the averaged weights of a run, or those of a model.
-
-    Args:
-        state: State of the new run. Both networks are changed in place.
-        task: Task of the new run.
-        config: Config of the new run.
-        source: Folder of a run or of a model, or the name of a model that comes with the package.
-
-    Raises:
-        CheckpointError: There is no such model, or its networks are others.
-        ConfigError: The model is of a kind that is no longer trained.
-    """
-    path = Path(source) / STATE_FILE
-    saved = source in shipped_models() or not path.is_file()
-    if saved:
-        weights, info = load_model(find_model(source), task.saved_network)
-        weights, theirs = {name: tensor.float() for name, tensor in weights.items()}, info.config
-    else:
-        tensors, values = load_state(path)
-        weights, theirs = _under(tensors, "average"), _config_of(values, path)
-    task.take(state.average, weights, theirs, config, saved=saved)
-    load_weights(state.generator, state.average.state_dict(), path)
+def averaged(path: Path) -> tuple[dict[str, Tensor], Config]:
+    """The averaged generator's weights in a saved state, and its config. Raises `CheckpointError`."""
+    tensors, values = load_state(path)
+    return _under(tensors, "average"), _config_of(values, path)
 
 
 # Settings that shape no generator.

@@ -30,7 +30,7 @@ def configure(preset, **settings):
 def play(config, steps=2, real=None):
     """`steps` rounds on random pictures. Returns the state and the last round's figures."""
     fabric = Fabric(accelerator="cpu", devices=1)
-    state, stats = create_state(task_of(config), config, batches=None, fabric=fabric), None
+    state, stats = create_state(task_of(config).build, config, batches=None, fabric=fabric), None
     rng = torch.Generator().manual_seed(1)
     draw = lambda: torch.rand(8, 3, 16, 16, generator=rng) * 2 - 1 if real is None else real  # noqa: E731
     for _ in range(steps):

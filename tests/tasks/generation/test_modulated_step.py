@@ -32,7 +32,7 @@ class Game:
         small = {**NETWORKS["default"], "image.size": size, "train.batch_size": 8, "model.themes": ["a", "b"]}
         self.config = load_config("default", {**small, **settings})
         fabric = Fabric(accelerator="cpu", devices=1)
-        self.state = states.create_state(task_of(self.config), self.config, batches=None, fabric=fabric)
+        self.state = states.create_state(task_of(self.config).build, self.config, batches=None, fabric=fabric)
         config = self.config
         self.step = ModulatedStep(fabric, self.state, config.loss, config.distribution, config.augment)
         self.images = drawings(size)
