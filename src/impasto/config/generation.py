@@ -13,7 +13,7 @@ SIZES = (16, 32, 64, 128, 256)
 class MlpConfig(NetworkConfig):
     """The multilayer-perceptron GAN (Goodfellow et al. 2014).
 
-    Args:
+    Attributes:
         kind: The name of these networks.
         latent_dim: How many numbers a latent has.
         prior: What latents are drawn from: N(0, I), or U(-1, 1) for each number.
@@ -29,7 +29,7 @@ class MlpConfig(NetworkConfig):
 class DcganConfig(NetworkConfig):
     """Transposed convolutions against pooled convolutions (after Radford et al. 2016).
 
-    Args:
+    Attributes:
         kind: The name of these networks.
         latent_dim: How many numbers a latent has.
         prior: What latents are drawn from: N(0, I), or U(-1, 1) for each number.
@@ -49,7 +49,7 @@ class ResidualConfig(NetworkConfig):
     Channels are those at half the picture's size, the finest with residual blocks. They double with every
     halving.
 
-    Args:
+    Attributes:
         kind: The name of these networks.
         latent_dim: How many numbers a latent has.
         prior: What latents are drawn from: N(0, I), or U(-1, 1) for each number.
@@ -74,7 +74,7 @@ class ProjectedConfig(NetworkConfig):
     It redraws them. Its models can be used, and none is trained any more; the settings are those that its
     files have. Settings of the discriminator have no effect.
 
-    Args:
+    Attributes:
         kind: The name of these networks.
         latent_dim: How many numbers a latent has.
         prior: What the noise around an exemplar is drawn from: N(0, I).
@@ -110,7 +110,7 @@ class ModulatedConfig(NetworkConfig):
 
     Where there are themes, these are said beside the latents to both networks.
 
-    Args:
+    Attributes:
         kind: The name of these networks.
         latent_dim: How many numbers of noise a latent has; themes come on top.
         latent_map_px: Blocks with an output of at most this side are told the latent place by place, too. 0:
@@ -155,7 +155,7 @@ class DistributionConfig(Frozen):
     Energy distances are between the batch that was generated and real pictures: those of the batch and the
     last `remembered`.
 
-    Args:
+    Attributes:
         adversarial: Weight of the game.
         thumbnails: Weight of the distance between thumbnails.
         maps: Weight of the distance in the frozen network's maps (nn/whitening.py).

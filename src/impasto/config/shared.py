@@ -24,7 +24,7 @@ class ImageConfig(Frozen):
 class DataConfig(Frozen):
     """How a folder of files becomes pictures of one size.
 
-    Args:
+    Attributes:
         fit: How a picture becomes a square: "crop" keeps the centre, "letterbox" pads. "random-crop" takes a
             square anywhere along the longer side. "windows" keeps the file's own pixels and takes a square
             anywhere in them: what upscalers learn from.
@@ -73,7 +73,7 @@ Adversarial = Literal[
 class LossConfig(Frozen):
     """The adversarial loss and the gradient penalties beside it.
 
-    Args:
+    Attributes:
         adversarial: The adversarial loss.
         r1_weight: The papers' gamma of R1 at 64 px; `at_size` gives that of another size. 0: no R1.
         r2_weight: The same of R2.
@@ -122,7 +122,7 @@ class AugmentConfig(Frozen):
 class OptimizerConfig(Frozen):
     """Adam for both networks, or Muon for the generator.
 
-    Args:
+    Attributes:
         generator: The optimizer of the generator; see training/muon.py.
         generator_lr: The learning rate of the generator.
         discriminator_lr: The learning rate of the discriminator.
@@ -156,7 +156,7 @@ class EmaConfig(Frozen):
 class TrainConfig(Frozen):
     """How the loop runs: batches, memory, device, and how often what is done.
 
-    Args:
+    Attributes:
         seed: Decides everything that is drawn at random.
         begin_with: A run or model of the same networks, whose generator to begin with. None: begin anew.
         batch_size: Pictures in a batch, over all processes.
@@ -203,7 +203,7 @@ class TrainConfig(Frozen):
 class StopConfig(Frozen):
     """When to stop; the first condition that holds ends the run.
 
-    Args:
+    Attributes:
         minutes: Stop after so many minutes of training. None: never by this one.
         images: Stop after so many images seen. None: never by this one.
         epochs: Stop after so many passes over the pictures. None: never by this one.
@@ -233,7 +233,7 @@ class NetworkConfig(Frozen):
 class Config(Frozen):
     """Everything about a run. Each task adds its networks and what is its own.
 
-    Args:
+    Attributes:
         task: The name of the task.
         preset: The preset that the settings began with.
         image: What a picture is inside the networks.

@@ -16,7 +16,7 @@ class CompactConfig(NetworkConfig):
     It trains wide and is deployed narrow: each convolution is the product of one to more channels and one
     back, plus the identity, multiplied out (SESR, Bhardwaj et al. 2022). The other player is a U-Net.
 
-    Args:
+    Attributes:
         kind: The name of these networks.
         scale: How many times larger pictures become.
         channels: Channels between convolutions.
@@ -38,7 +38,7 @@ class CompactConfig(NetworkConfig):
 class SrresnetConfig(NetworkConfig):
     """SRGAN's networks: SRResNet against a VGG-like discriminator (Ledig et al. 2017, figure 4).
 
-    Args:
+    Attributes:
         kind: The name of these networks.
         scale: How many times larger pictures become.
         channels: Channels of the residual blocks.
@@ -59,7 +59,7 @@ UpscalerConfig = CompactConfig | SrresnetConfig
 class RestorationConfig(Frozen):
     """What an upscaler learns: to undo a `degradation`.
 
-    Args:
+    Attributes:
         degradation: What made the pictures small (tasks/upscaling/degradations.py).
         pixels: Weight of the mean absolute difference in pixels.
         luma: Weight of the mean absolute difference in luma.
