@@ -986,6 +986,17 @@ def test_the_map_is_wandered_in(desk):
     assert [one.model for one in first[1]] == ["themed"]  # but none of another model
 
 
+def test_a_map_that_another_follows_shows_no_more_tiles():
+    latest = wander.Latest()
+    first = wander._while_latest(latest, iter(["a", "b", "c"]))
+    assert next(first) == "a"
+    second = wander._while_latest(latest, iter(["d", "e"]))
+    assert next(second) == "d"
+    (last,) = first
+    assert last.values == (gradio.skip(), gradio.skip())
+    assert list(second) == ["e"]
+
+
 def test_a_map_goes_no_closer_than_it_can():
     place = wander.Place(x=-6, y=4, per=4)
     assert place.scaled(1) == wander.Place(-12, 8, 8)

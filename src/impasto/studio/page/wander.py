@@ -10,7 +10,7 @@ import gradio as gr
 from impasto.studio.page import models, steering
 from impasto.studio.page.desk import Desk
 from impasto.studio.page.made import Made, empty_gallery, filling, put
-from impasto.studio.page.notes import empty_note, listen, noting
+from impasto.studio.page.notes import Noted, empty_note, listen, noting
 from impasto.studio.page.steering import Steering, Wish, wish
 
 if TYPE_CHECKING:
@@ -73,18 +73,19 @@ class Wander:
         place, shown = gr.State(Place()), gr.State([])
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
-        def see(old: list[Made], place: Place, name: str | None, *asked: Any) -> Iterator[Any]:
-            yield from _seen(desk, old, place, name, wish(*asked))
+        def see(
+            latest: Latest, old: list[Made], place: Place, name: str | None, *asked: Any
+        ) -> Iterator[Any]:
+            yield from _while_latest(latest, _seen(desk, old, place, name, wish(*asked)))
 
         def pick(place: Place, shown: list[Made], event: gr.SelectData) -> tuple[Any, ...]:
-            if event.index >= len(
-                shown
-            ):  # another model's are being made, and it was gone before the click came
+            if event.index >= len(shown):  # another model's are made, and it went before the click came
                 return (gr.skip(),) * len(picked)
             return (*_picked(place, shown, event.index), gr.update(interactive=True))
 
         drawn: dict[str, Any] = {
-            "fn": noting(desk, see, self.note), "inputs": [shown, place, model, *asked.parts],
+            "fn": noting(desk, see, self.note),
+            "inputs": [gr.State(Latest()), shown, place, model, *asked.parts],
             "outputs": [self.gallery, shown, self.note], "concurrency_limit": 4, **quiet,
         }  # fmt: skip
         tab.select(**drawn)
@@ -94,6 +95,25 @@ class Wander:
             button.click(partial(_scaled, steps=steps), place, place, **quiet).then(**drawn)
         picked = [place, self.chosen, self.one, self.save, self.keep]
         listen(desk, [self.gallery.select], pick, [place, shown], picked, self.note).then(**drawn)
+
+
+@dataclass
+class Latest:
+    """Counts how often a page's map was drawn: a drawing that another follows tells no more."""
+
+    count: int = 0
+
+
+def _while_latest(latest: Latest, drawing: Iterator[Any]) -> Iterator[Any]:
+    """What a drawing shows until another begins: its tiles would lie on the map of another place."""
+    latest.count += 1
+    mine = latest.count
+    for seen in drawing:
+        if latest.count != mine:
+            # Gradio sends what came last once more when it is over.
+            yield Noted((gr.skip(), gr.skip()), "")
+            return
+        yield seen
 
 
 def build(desk: Desk) -> Wander:
