@@ -57,8 +57,10 @@ def parse_config(tree: Mapping[str, Any], trees: Mapping[str, type[Config]] = TR
 
 def task_in(tree: Any) -> Any:
     """The task that a tree names; where it names none, as before version 0.2, the one its networks are of."""
-    if not isinstance(tree, Mapping) or "task" in tree:
-        return tree["task"] if isinstance(tree, Mapping) else "generation"
+    if not isinstance(tree, Mapping):
+        return "generation"  # its reader says what is wrong with it
+    if "task" in tree:
+        return tree["task"]
     model = tree.get("model")
     kind = model.get("kind") if isinstance(model, Mapping) else None
     enlarges = {upscaler.model_fields["kind"].default for upscaler in get_args(UpscalerConfig)}

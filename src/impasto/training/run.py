@@ -16,7 +16,7 @@ import functools
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -134,8 +134,8 @@ def train(request: Request, task_of: Callable[[Config], Task]) -> Run:
         sinks: Sequence[Sink] = ()
         if ranks.is_first_rank():
             sinks = (_listeners(request, config, state, stack),)
-            told = _started(task, config, state, learner, data, choice, resuming)
-            sinks[0](replace(told, preset_reason=why, threads=threads.count))
+            told = _started(task, config, state, learner, data, choice, threads.count, why, resuming)
+            sinks[0](told)
             if state.threads not in (None, threads.count):
                 sinks[0](ThreadsChanged(state.images_seen, state.threads, threads.count, ON_RESUMING))
             state.threads = threads.count
@@ -204,17 +204,19 @@ def _started(
     learner: Learner,
     data: Data,
     choice: places.Choice,
+    threads: int,
+    why: str,
     resuming: bool,
 ) -> Started:
     return Started(
         state.images_seen,
         task=task.name,
         preset=config.preset,
-        preset_reason="",
+        preset_reason=why,
         device=choice.device,
         precision=choice.precision,
         reason=choice.reason,
-        threads=0,
+        threads=threads,
         train_pictures=len(data.train_indices),
         holdout_pictures=len(data.holdout_indices),
         generator_parameters=sum(p.numel() for p in learner.kept(state).parameters()),

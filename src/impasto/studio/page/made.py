@@ -131,7 +131,7 @@ def in_gallery(made: Sequence[Made]) -> Shown:
 def filling(
     desk: Desk, works: Iterable[Callable[[Check], Made]], old: Sequence[Made], count: int
 ) -> Iterator[Shown]:
-    """A gallery as its pictures finish; until then the old ones are where they were.
+    """A gallery as its pictures finish; until then old ones of the same model are where they were.
 
     Args:
         desk: The desk of the page.
