@@ -1,9 +1,9 @@
 """A folder of drawings with themes, made from open sets of icons: what the start model `drawings-64` learns.
 
-    npm pack @iconify-json/twemoji @iconify-json/noto ...   # the sets of SETS, each a file .tgz
+    npm pack @iconify-json/twemoji @iconify-json/fxemoji ...  # the sets of SETS, each a file .tgz
     python benchmarks/drawings.py *.tgz --out drawings-64
 
-OpenMoji is left out, so that OpenMoji can measure what such a start is worth. Skin tones are left out, too:
+OpenMoji and Noto are left out, so that they can measure what such a start is worth. Skin tones are left out, too:
 they would make five sixths of all people near-duplicates. `credits.md` beside the pictures names the makers.
 """
 
@@ -19,8 +19,8 @@ from typing import Any
 import pyvips
 
 SETS = (
-    "twemoji", "noto", "noto-v1", "fluent-emoji-flat", "fluent-emoji", "fxemoji", "emojione",
-    "streamline-emojis", "flat-color-icons",
+    "twemoji", "fluent-emoji-flat", "fluent-emoji", "fxemoji", "emojione", "streamline-emojis",
+    "flat-color-icons",
 )  # fmt: skip
 # What a set calls its categories, where other names are usual.
 THEMES = {
@@ -98,7 +98,7 @@ def known_themes(sets: dict[str, dict[str, Any]]) -> dict[tuple[str, str], str]:
                 continue
             for key in keys:
                 known[name, key] = theme
-                if name in ("twemoji", "noto", "fluent-emoji-flat"):
+                if name in ("twemoji", "fluent-emoji-flat"):
                     known["", key] = theme
     # People and smileys are one category in some sets: others know the icon's name.
     mixed = {at for at, theme in known.items() if theme == "people-body" and ("", at[1]) in known}
