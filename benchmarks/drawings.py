@@ -3,8 +3,9 @@
     npm pack @iconify-json/twemoji @iconify-json/fxemoji ...  # the sets of SETS, each a file .tgz
     python benchmarks/drawings.py *.tgz --out drawings-64
 
-OpenMoji and Noto are left out, so that they can measure what such a start is worth. Skin tones are left out, too:
-they would make five sixths of all people near-duplicates. `credits.md` beside the pictures names the makers.
+OpenMoji and Noto are left out, so that they can measure what such a start is worth. Skin tones are left
+out, too: they would make five sixths of all people near-duplicates. `credits.md` beside the pictures names
+the makers.
 """
 
 import argparse

@@ -151,6 +151,11 @@ class PictureUpscaler:
             save(image)
         return width, height
 
+    def pixels(self, pixels: NDArray[Any], check: Check | None = None) -> NDArray[Any]:
+        """Pixels (H, W, 1 to 4), uint8 or uint16, at the network's own scale; `check` as in `file`."""
+        image = vips().Image.new_from_array(np.ascontiguousarray(pixels))
+        return np.concatenate(list(self._rows(RowReader(image), 1, None, check)))
+
     def _rows(
         self, reader: RowReader, frames: int, progress: Progress | None, check: Check | None
     ) -> Iterator[NDArray[Any]]:
@@ -327,16 +332,24 @@ def wanted_size(
     Raises:
         InputError: The scale is out of range, or there would be too many pixels.
     """
-    if fit is not None:
-        scale = min(fit[0] / picture.width, fit[1] / picture.height)
-    scale = float(own) if scale is None else scale
-    if not (math.isfinite(scale) and 1 <= scale <= MOST_SCALE):
-        asked = f"scale {scale:g}" if fit is None else f"to fit {fit[0]} x {fit[1]} is scale {scale:.3g} and"
-        raise InputError(f"{asked} is out of range", f"from 1 to {MOST_SCALE:g}")
+    scale = wanted_scale(picture.width, picture.height, own, scale, fit)
     width, height = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
     if width * height * picture.frames > MOST_OUTPUT_PIXELS:
         raise InputError(f"{width:,} x {height:,} pixels are too many", "choose a smaller --scale")
     return width, height
+
+
+def wanted_scale(
+    width: int, height: int, own: int, scale: float | None, fit: tuple[int, int] | None
+) -> float:
+    """How many times larger a picture of `width` x `height` px becomes; see `wanted_size`."""
+    if fit is not None:
+        scale = min(fit[0] / width, fit[1] / height)
+    scale = float(own) if scale is None else scale
+    if not (math.isfinite(scale) and 1 <= scale <= MOST_SCALE):
+        asked = f"scale {scale:g}" if fit is None else f"to fit {fit[0]} x {fit[1]} is scale {scale:.3g} and"
+        raise InputError(f"{asked} is out of range", f"from 1 to {MOST_SCALE:g}")
+    return scale
 
 
 def resized_frames(reader: RowReader, width: int, height: int, frames: int) -> Iterator[NDArray[Any]]:

@@ -1,0 +1,117 @@
+"""Pictures that were encoded, and everything else of another film, as one film: nothing is encoded again."""
+
+import heapq
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from impasto.errors import InputError
+from impasto.image.film import CONTAINERS
+from impasto.image.video import need_av
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Numbers of a film's streams that another container holds, and in words what it does not."""
+
+    streams: tuple[int, ...]
+    notes: tuple[str, ...]
+
+
+def streams_kept(source: Path, container: str) -> Kept:
+    """Which streams beside the pictures go into a container of `CONTAINERS`.
+
+    Raises `InputError` where its sound does not: nobody wants a film that has lost it.
+    """
+    av = need_av()
+    streams, lost = [], []
+    with av.open(str(source)) as old:
+        held = _supported(container)
+        for stream in old.streams:
+            codec = stream.codec_context.name if stream.codec_context is not None else ""
+            canonical = stream.codec_context.codec.canonical_name if codec else ""
+            if stream.type in ("audio", "subtitle") and canonical in held:
+                streams.append(stream.index)
+            elif stream.type == "audio":
+                raise InputError(
+                    f"a film that ends in .{container} cannot hold the sound of '{source.name}' ({codec})",
+                    "end --out in .mkv, which holds any",
+                )
+            elif stream.type != "video" or stream.disposition & av.stream.Disposition.attached_pic:
+                lost.append(_WORDS.get(stream.type, "its other data"))
+    return Kept(tuple(streams), tuple(f"{words} are not kept" for words in dict.fromkeys(lost)))
+
+
+_WORDS = {"subtitle": "its subtitles", "video": "its cover pictures", "attachment": "its attached files"}
+
+
+def _supported(container: str) -> frozenset[str]:
+    import io
+
+    with need_av().open(io.BytesIO(), "w", format=CONTAINERS[container]) as film:
+        return frozenset(film.supported_codecs)
+
+
+def join(segments: Sequence[Path], source: Path, kept: Kept, target: Path, container: str) -> None:
+    """Write the segments one after the other to `target`, with what is kept of `source`.
+
+    Args:
+        segments: Files of `FilmWriter`, in order.
+        source: The film that sound, subtitles, chapters and texts are from.
+        kept: Its streams that are copied, as `streams_kept` found them.
+        target: Where to write. It is replaced.
+        container: A name of `CONTAINERS`.
+
+    Raises:
+        OSError: The disk cannot hold the film.
+    """
+    av = need_av()
+    quick = {"movflags": "+faststart"} if container in ("mp4", "mov") else {}  # plays before all is there
+    with (
+        av.open(str(source)) as old,
+        av.open(str(segments[0])) as first,
+        av.open(str(target), "w", format=CONTAINERS[container], options=quick) as film,
+    ):
+        pictures = film.add_stream_from_template(first.streams.video[0], opaque=True)
+        copies = {i: film.add_stream_from_template(old.streams[i], opaque=True) for i in kept.streams}
+        for number, copy in copies.items():
+            copy.metadata.update(old.streams[number].metadata)
+        film.metadata.update(old.metadata)
+        if chapters := old.chapters():
+            film.set_chapters(chapters)
+        for _, _, packet in heapq.merge(_pictures(segments, pictures), _beside(old, copies), key=_when):
+            film.mux(packet)
+
+
+def _when(item: tuple[float, int, Any]) -> tuple[float, int]:
+    return item[:2]
+
+
+def _pictures(segments: Sequence[Path], stream: Any) -> Iterator[tuple[float, int, Any]]:
+    """The packets of all segments, by the time at which they are decoded, which always grows."""
+    last = None
+    for path in segments:
+        with need_av().open(str(path)) as part:
+            for packet in part.demux(part.streams.video[0]):
+                if packet.dts is None:
+                    continue
+                if (
+                    last is not None and packet.dts <= last
+                ):  # a segment begins to decode before the last one ends
+                    packet.dts = last + 1
+                last = packet.dts
+                packet.stream = stream
+                yield float(packet.dts * packet.time_base), 0, packet
+
+
+def _beside(old: Any, copies: dict[int, Any]) -> Iterator[tuple[float, int, Any]]:
+    """The packets of the copied streams."""
+    if not copies:
+        return
+    for packet in old.demux([old.streams[number] for number in copies]):
+        if packet.dts is None:
+            continue
+        when = float(packet.dts * packet.time_base)
+        packet.stream = copies[packet.stream.index]
+        yield when, 1, packet
