@@ -1,7 +1,8 @@
 """A folder of drawings with themes, made from open sets of icons: what the start model `drawings-64` learns.
 
     npm pack @iconify-json/twemoji @iconify-json/fxemoji ...  # the sets of SETS, each a file .tgz
-    python benchmarks/drawings.py *.tgz --out drawings-64
+    apt-get download openclipart-png && dpkg-deb -x openclipart-png_*.deb clip-art
+    python benchmarks/drawings.py *.tgz --clip-art clip-art --out drawings-64
 
 OpenMoji and Noto are left out, so that they can measure what such a start is worth. Skin tones are left
 out, too: they would make five sixths of all people near-duplicates. `credits.md` beside the pictures names
@@ -37,6 +38,14 @@ THEMES = {
 }
 SKIN_TONE = re.compile(r"(^|-)(dark|medium|light)(-|$)|skin-tone")
 OTHERS = "icons"
+# Folders of openclipart (public domain) and the themes that are theirs; other folders hold parts and buttons.
+CLIP_ART = {
+    "animals": "animals-nature", "plants": "animals-nature", "food": "food-drink", "people": "people-body",
+    "recreation": "activities", "transportation": "travel-places", "buildings": "travel-places",
+    "geography": "travel-places", "tools": "objects", "office": "objects", "electronics": "objects",
+    "containers": "objects", "education": "objects", "science": "objects", "signs_and_symbols": "symbols",
+    "special": "icons", "unsorted": "icons", "decorations": "icons",
+}  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -59,6 +68,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"{count:5} {name}")
     about = [sets[name]["info"] for name in SETS]
     lines = [f"- {i['name']} by {i['author']['name']}, {i['license']['title']}\n" for i in about]
+    if args.clip_art:
+        print(f"{clip_art(args.clip_art, args.out, args.size):5} openclipart")
+        lines.append("- Open Clip Art Library 0.18 by its contributors, public domain\n")
     (args.out / "credits.md").write_text("".join(lines), encoding="utf-8")
 
 
@@ -67,6 +79,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("archives", nargs="+", type=Path)
+    parser.add_argument("--clip-art", type=Path, help="the unpacked Debian package openclipart-png")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--size", type=int, default=64, help="pixels")
     return parser.parse_args(arguments)
@@ -116,6 +129,24 @@ def drawn(icon: dict[str, Any], icons: dict[str, Any], size: int) -> pyvips.Imag
     )
     picture = pyvips.Image.svgload_buffer(svg.encode())
     return picture.flatten(background=255).gravity("centre", size, size, extend="white")
+
+
+def clip_art(root: Path, out: Path, size: int) -> int:
+    """Write clip art on white, with the usual margin of icons; says how many there were."""
+    count = 0
+    for kind, theme in CLIP_ART.items():
+        for path in sorted(root.rglob(f"png/{kind}/**/*.png")):
+            try:
+                picture = pyvips.Image.thumbnail(str(path), size - 4, height=size - 4).colourspace("srgb")
+                picture = picture.flatten(background=255) if picture.hasalpha() else picture
+                folder = out / theme
+                folder.mkdir(parents=True, exist_ok=True)
+                framed = picture.gravity("centre", size, size, extend="white")
+                framed.pngsave(str(folder / f"clip-{kind}-{path.stem}.png"))
+            except pyvips.Error:  # a few files are damaged
+                continue
+            count += 1
+    return count
 
 
 if __name__ == "__main__":
