@@ -12,8 +12,10 @@ from impasto.studio import work
 from impasto.studio.api import Here, in_turn, pictures, problems
 from impasto.studio.journal import Journal
 from impasto.studio.problems import NotHere, Problem, Refused
-from impasto.studio.records import Job
+from impasto.studio.records import EVENTS
+from impasto.studio.samples import list_grids, read_grid
 from impasto.studio.schemas import DatasetMade, DatasetSeen, JobSeen, Limits, Train
+from impasto.studio.status import Job
 from impasto.studio.studio import Studio
 
 LOOK_SECONDS, BREATH_SECONDS = 0.5, 15.0  # how often a run's events are looked for; a sign of life
@@ -70,7 +72,7 @@ async def inspect(
 def remove(studio: Here, dataset_id: str) -> None:
     """Remove pictures that were uploaded; folders of yours are never touched."""
     name = f"datasets/{studio.uploads.get(dataset_id).id}"
-    if any(job.pictures == name and job.state in ("running", "stopping") for job in studio.jobs.all()):
+    if any(job.pictures == name and job.runs for job in studio.jobs.all()):
         raise Refused(409, "a training is using these pictures", "stop it first")
     studio.uploads.remove(dataset_id)
 
@@ -104,8 +106,7 @@ def stop(studio: Here, job_id: str) -> JobSeen:
 @routes.post("/jobs/{job_id}/resume", status_code=202, responses=problems(404, 409), tags=["jobs"])
 def resume(studio: Here, job_id: str, ask: Limits | None = None) -> JobSeen:
     """Go on exactly where the last checkpoint is, with new limits if any are given."""
-    limits = ask or Limits()
-    return _seen(studio, studio.jobs.resume(job_id, **limits.model_dump()))
+    return _seen(studio, studio.jobs.resume(job_id, ask))
 
 
 @routes.get(
@@ -116,10 +117,10 @@ def resume(studio: Here, job_id: str, ask: Limits | None = None) -> JobSeen:
 )
 def samples(studio: Here, job_id: str) -> Response:
     """The newest grid of pictures from fixed noise."""
-    grids = studio.jobs.samples(job_id)
+    grids = list_grids(studio.jobs.get(job_id).folder)
     if not grids:
         raise NotHere("there are no samples yet", "the first come a minute after the start")
-    return Response(studio.jobs.grid(grids[-1]), media_type="image/png")
+    return Response(read_grid(grids[-1]), media_type="image/png")
 
 
 @routes.get(
@@ -143,7 +144,7 @@ def events(
     last_event_id: Annotated[str, Header(max_length=100)] = "",
 ) -> StreamingResponse:
     """All that happened in a training, and what happens, as server-sent events."""
-    journal = studio.jobs.journal(job_id, last_event_id)
+    journal = Journal(studio.jobs.get(job_id).folder / EVENTS, last_event_id)
     return StreamingResponse(
         _stream(studio, job_id, journal, follow=follow),
         media_type="text/event-stream",
@@ -167,7 +168,7 @@ async def _stream(studio: Studio, job_id: str, journal: Journal, *, follow: bool
         if job.state != told:
             told = job.state
             yield f"event: state\ndata: {json.dumps(_seen(studio, job).model_dump())}\n\n".encode()
-        if not follow or job.state not in ("running", "stopping") or studio.closing.is_set():
+        if not follow or not job.runs or studio.closing.is_set():
             return
         silent = 0.0 if lines else silent + LOOK_SECONDS
         if silent >= BREATH_SECONDS:

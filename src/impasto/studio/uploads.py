@@ -7,7 +7,6 @@ place only when all of it is fine: what is refused leaves nothing behind.
 import contextlib
 import io
 import json
-import os
 import re
 import secrets
 import shutil
@@ -26,7 +25,7 @@ from impasto.image import codec
 from impasto.studio.problems import NotHere, Refused
 from impasto.studio.queue import Check
 from impasto.studio.settings import Limits
-from impasto.studio.untrusted import Unusable, as_text, is_real_folder, load
+from impasto.studio.untrusted import Unusable, as_text, is_real_folder, list_real, load
 from impasto.studio.zips import is_zip, pictures_of
 
 ABOUT, THEMES = "dataset.json", "themes.json"
@@ -175,11 +174,7 @@ class Uploads:
 
     def all(self) -> list[Dataset]:
         """The newest first."""
-        if not is_real_folder(self.folder):
-            return []
-        with os.scandir(self.folder) as entries:
-            names = [e.name for e in entries if _ID.fullmatch(e.name) and e.is_dir(follow_symlinks=False)]
-        found = [self._read(self.folder / name) for name in names]
+        found = [self._read(folder) for folder in list_real(self.folder, _ID, folders=True)]
         return sorted((one for one in found if one), key=lambda one: (-one.created, one.id))
 
     def take(self, name: str, files: Iterable[tuple[str, IO[bytes]]], check: Check) -> Dataset:

@@ -309,7 +309,7 @@ MESSAGES: Sequence[Words] = (
         "The training's record is damaged; start it again",
         "训练记录已损坏，请重新开始",
     ),
-    (r"\w+ = .*: .*", "A limit of the training is out of range", "训练限制超出范围"),
+    (r"(minutes|images): .*", "A limit of the training is out of range", "训练限制超出范围"),
     (
         r"the samples '.*' cannot be read",
         "The samples cannot be read; the next ones come soon",
@@ -481,13 +481,6 @@ def reason_of(message: str, name: str, language: str) -> str:
 def advice_in_words(line: str, language: str) -> str:
     """A line of `impasto inspect`'s advice, or its reason for a preset."""
     return _in_words(line, ADVICE, language) or (line if language == "en" else _UNKNOWN.format(text=line))
-
-
-def is_known(message: str) -> bool:
-    """Whether the page has words for an error, by its message."""
-    return any(re.fullmatch(pattern, message, re.DOTALL) for pattern, *_ in (*MESSAGES, *REASONS)) or (
-        _named(message, "en")[1] is not None
-    )
 
 
 def _named(message: str, language: str) -> tuple[str, str | None]:

@@ -11,7 +11,8 @@ from impasto.studio.catalogue import Entry
 from impasto.studio.journal import newest
 from impasto.studio.page.desk import Desk
 from impasto.studio.problems import NotHere
-from impasto.studio.records import ENDED_WELL, EVENTS, Job
+from impasto.studio.records import ENDED_WELL, EVENTS
+from impasto.studio.status import Job
 
 Progress = Literal["done", "training", "unfinished"]
 SILENT_SECONDS = 900.0  # a run without a job whose journal is older than this is not running
@@ -96,7 +97,7 @@ def _progress(entry: Entry, job: Job | None) -> Progress:
     if entry.shipped:
         return "done"
     if job is not None:
-        if job.state in ("running", "stopping"):
+        if job.runs:
             return "training"
         return "done" if job.state == "finished" else "unfinished"
     run = entry.folder.parent if entry.folder.name in _PARTS else entry.folder

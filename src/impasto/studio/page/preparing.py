@@ -5,7 +5,8 @@ import time
 from impasto.studio.journal import newest, records
 from impasto.studio.page.desk import Desk
 from impasto.studio.page.notes import bar
-from impasto.studio.records import EVENTS, LOG, PROCESS, Job
+from impasto.studio.records import EVENTS, LOG, PROCESS
+from impasto.studio.status import Job
 
 USUAL_SECONDS = 40.0  # until there is another training on this machine to go by
 LEAST_SECONDS, HEAD_BYTES = 5.0, 65_536  # of the journal's beginning

@@ -12,13 +12,17 @@ import gradio as gr
 
 from impasto.pages import chart
 from impasto.studio import work
+from impasto.studio.journal import newest, read_all
 from impasto.studio.page import errors, manage, models, preparing
 from impasto.studio.page.desk import Desk, Said
 from impasto.studio.page.manage import Manage, unique
 from impasto.studio.page.notes import Noted, empty_note, listen, note
 from impasto.studio.queue import Check
-from impasto.studio.records import JOB, Job
+from impasto.studio.records import EVENTS, JOB, Ended
+from impasto.studio.samples import list_grids, read_grid
+from impasto.studio.schemas import Limits
 from impasto.studio.schemas import Train as Plan
+from impasto.studio.status import Job
 from impasto.studio.uploads import ABOUT
 from impasto.training.health.report import LITTLE_COVERAGE
 
@@ -27,7 +31,6 @@ SIZES = (32, 64, 128)
 LEAST_MINUTES, MOST_MINUTES = 0.1, 1e5
 LOOK_SECONDS = 3.0
 BAD = ("failed", "lost")
-LIVE = ("running", "stopping")
 
 
 @dataclass
@@ -210,7 +213,7 @@ def _data_file(desk: Desk, name: str) -> Path:
     """Where the name of uploaded pictures stands. Raises `gr.Error` for others, and while they are used."""
     if name not in _uploaded(desk):
         raise desk.refused("not_uploaded")
-    if any(job.state in LIVE and job.pictures == name for job in desk.studio.jobs.all()):
+    if any(job.runs and job.pictures == name for job in desk.studio.jobs.all()):
         raise desk.refused("in_use")
     return desk.studio.uploads.folder / name.removeprefix("datasets/") / ABOUT
 
@@ -218,7 +221,7 @@ def _data_file(desk: Desk, name: str) -> Path:
 def _job_file(desk: Desk, id_: str) -> Path:
     """Where the name of a training stands. Raises `NotHere`, or `gr.Error` while it runs."""
     job = desk.studio.jobs.get(id_)
-    if job.state in LIVE:
+    if job.runs:
         raise desk.refused("in_use")
     return job.folder / JOB
 
@@ -339,10 +342,13 @@ def _go_on(desk: Desk, job: str | None, minutes: float | None) -> None:
     if not job:
         raise desk.refused("no_job")
     with Said(desk):
-        jobs, in_all = desk.studio.jobs, None
-        if jobs.get(job).state == "finished":
-            in_all = jobs.seconds(job) / 60 + _minutes(desk, minutes)
-        jobs.resume(job, minutes=in_all)
+        jobs, limits = desk.studio.jobs, None
+        known = jobs.get(job)
+        if known.state == "finished":
+            ended = Ended.of(newest(known.folder / EVENTS).get("stopped"))
+            seconds = ended.seconds if ended is not None else 0.0
+            limits = Limits(minutes=seconds / 60 + _minutes(desk, minutes))
+        jobs.resume(job, limits)
 
 
 def _to_create(desk: Desk, job_id: str | None, redraw: int) -> tuple[Any, int, Any]:
@@ -366,7 +372,7 @@ def _seen(
     """
     jobs = desk.studio.jobs.all()
     job = next((one for one in jobs if one.id == job_id), None)
-    others = [one.name for one in jobs if one.state in LIVE]
+    others = [one.name for one in jobs if one.runs]
     allowed = _allowed(desk, job, others, unfit)
     if job is None:
         return (), "", "", None, "", *allowed
@@ -374,7 +380,7 @@ def _seen(
     now = (job.id, job.name, job.state, job.images_seen, when, tuple(others), unfit, _has_model(desk, job))
     if now == known and not getting_ready:
         return (known, *[gr.skip()] * (4 + len(allowed)))
-    events, grids = desk.studio.jobs.events(job.id), desk.studio.jobs.samples(job.id)
+    events, grids = read_all(job.folder / EVENTS), list_grids(job.folder)
     return (
         now, _state(desk, job), _curves(desk, events), _grid(desk, grids, when), _verdicts(desk, events),
         *allowed,
@@ -407,7 +413,7 @@ def _grid(desk: Desk, grids: list[Path], when: float) -> Any:
         return None
     grid = grids[round(when / 100 * (len(grids) - 1))]
     label = desk.say("samples_at", images=int(grid.stem))
-    return gr.update(value=desk.put("samples.png", desk.studio.jobs.grid(grid)), label=label)
+    return gr.update(value=desk.put("samples.png", read_grid(grid)), label=label)
 
 
 def _state(desk: Desk, job: Job) -> str:
