@@ -146,7 +146,7 @@ def test_a_damaged_run_concerns_no_other(client, workspace):
 
 def test_only_a_training_is_told_to_stop(client, workspace):
     """A record may name any process, this server among them."""
-    ours = processes.Process(os.getpid(), processes._began(os.getpid()))
+    ours = processes.Process(os.getpid(), processes._start_time(os.getpid()))
     assert ours.runs
     run(workspace, process_json={"pid": ours.pid, "began": ours.began})
     assert client.post("/api/v1/jobs/x/stop").status_code == 409

@@ -112,7 +112,7 @@ class Catalogue:
             model.generator.register_forward_pre_hook(lambda *_: self._check_cancelled())
             return model
 
-        model: Model = self._kept((entry.folder, entry.changed), load_it)
+        model: Model = self._load_once((entry.folder, entry.changed), load_it)
         return model
 
     def upscaler(self, name: str, engine: str = "auto") -> "PictureUpscaler":
@@ -125,7 +125,7 @@ class Catalogue:
         def load_it() -> "PictureUpscaler":
             return load_upscaler(asked, engine=engine, warn=lambda words: None)
 
-        upscaler: PictureUpscaler = self._kept((entry.folder, entry.changed, engine), load_it)
+        upscaler: PictureUpscaler = self._load_once((entry.folder, entry.changed, engine), load_it)
         return upscaler
 
     def sources(self, name: str, pictures: str) -> "Sources":
@@ -138,14 +138,14 @@ class Catalogue:
         entry = self.entry(name, "generator")
         folder = self.folder_to_read(pictures)
         key = ("sources", entry.folder, entry.changed, folder)
-        found: Sources = self._kept(key, lambda: sources_of(self.generator(name), folder))
+        found: Sources = self._load_once(key, lambda: sources_of(self.generator(name), folder))
         return found
 
     def folder(self, name: str) -> Path:
         """A folder by its name below a root, or by its whole path if that is in one. Raises `NotHere`."""
         if name and "\0" not in name and len(name) < 2_000:
             for root in self.roots:
-                folder = _resolved(root / name)
+                folder = _resolve(root / name)
                 if folder is not None and folder.is_relative_to(root) and folder.is_dir():
                     return folder
         raise NotHere(
@@ -161,7 +161,7 @@ class Catalogue:
         """
         folder = self.folder(name)
         for link in links_below(folder):
-            target = _resolved(link)
+            target = _resolve(link)
             if target is not None and not any(target.is_relative_to(root) for root in self.roots):
                 name = as_text(str(link.relative_to(folder)), 200)
                 raise Refused(
@@ -195,7 +195,7 @@ class Catalogue:
             return str(folder)
         raise ValueError(f"{folder} is below none of the roots")
 
-    def _kept(self, key: tuple[Any, ...], load_it: Callable[[], Any]) -> Any:
+    def _load_once(self, key: tuple[Any, ...], load_it: Callable[[], Any]) -> Any:
         with self._lock:
             loading = self._loading.setdefault(key, threading.Lock())
         with loading:  # not the other lock: a slider must not wait until an upscaler has tried its engines
@@ -211,7 +211,7 @@ class Catalogue:
         return found
 
 
-def _resolved(path: Path) -> Path | None:
+def _resolve(path: Path) -> Path | None:
     try:
         return path.resolve(strict=True)
     except (OSError, RuntimeError, ValueError):  # absent, a loop of links, a byte that no path has

@@ -153,7 +153,7 @@ class Game:
                 self.looks.append(self._look())
 
     @torch.no_grad()
-    def generated(self) -> Tensor:
+    def generated_points(self) -> Tensor:
         """(LOOKED_AT, 2): always of the same noise."""
         points: Tensor = self.G(self._fixed)
         return points
@@ -165,7 +165,7 @@ class Game:
         line = (torch.arange(SURFACE) + 0.5) / SURFACE * 2 * SIDE - SIDE
         y, x = torch.meshgrid(line.flip(0), line, indexing="ij")
         logits = self._judge(torch.stack((x, y), 2).view(-1, 2)).view(SURFACE, SURFACE)
-        real, fake = self._judge(self.real), self._judge(self.generated())
+        real, fake = self._judge(self.real), self._judge(self.generated_points())
         # Some losses leave the zero of the logits undetermined: it is put between the two, as in training.
         return torch.sigmoid(logits - (real.mean() + fake.mean()) / 2)
 
@@ -173,7 +173,7 @@ class Game:
     def _look(self) -> Look:
         g_loss, d_loss, accuracy = (self._sums / LOOK_EVERY).tolist()
         self._sums = torch.zeros(3)
-        points = self.generated()
+        points = self.generated_points()
         finite = bool(torch.isfinite(points).all())
         apart = torch.cdist(points, self._centres)
         good = apart.amin(1) < GOOD * DEVIATION

@@ -17,6 +17,7 @@ from impasto.studio.samples import list_grids, read_grid
 from impasto.studio.schemas import DatasetMade, DatasetSeen, JobSeen, Limits, Train
 from impasto.studio.status import Job
 from impasto.studio.studio import Studio
+from impasto.studio.uploads import FOLDER
 
 LOOK_SECONDS, BREATH_SECONDS = 0.5, 15.0  # how often a run's events are looked for; a sign of life
 routes = APIRouter(prefix="/api/v1", responses={500: {"model": Problem, "description": "Our mistake"}})
@@ -25,9 +26,9 @@ routes = APIRouter(prefix="/api/v1", responses={500: {"model": Problem, "descrip
 @routes.get("/datasets", responses=problems(), tags=["data sets"])
 def datasets(studio: Here) -> list[DatasetSeen]:
     """Folders of pictures: those that were uploaded, and those found below the workspace's folders."""
-    uploaded = {f"datasets/{one.id}": one for one in studio.uploads.all()}
+    uploaded = {one.catalogue_name: one for one in studio.uploads.all()}
     found = dict(studio.catalogue.pictures())
-    found.pop("datasets", None)
+    found.pop(FOLDER, None)
     seen = [
         DatasetSeen(name=name, title=one.name, pictures=one.pictures, id=one.id)
         for name, one in uploaded.items()
@@ -51,9 +52,9 @@ async def upload(
     given = [(file.filename or "a file", file.file) for file in files]
     title = name or given[0][0].rpartition(".")[0]
     made = await in_turn(request, lambda check: studio.uploads.take(title, given, check))
-    response.headers["location"] = f"/api/v1/datasets/datasets/{made.id}"
+    response.headers["location"] = f"/api/v1/datasets/{made.catalogue_name}"
     return DatasetMade(
-        name=f"datasets/{made.id}", title=made.name, pictures=made.pictures, id=made.id,
+        name=made.catalogue_name, title=made.name, pictures=made.pictures, id=made.id,
         themes=made.themes, rejected=made.rejected, notes=made.notes,
     )  # fmt: skip
 
@@ -71,7 +72,7 @@ async def inspect(
 @routes.delete("/datasets/{dataset_id}", status_code=204, responses=problems(404, 409), tags=["data sets"])
 def remove(studio: Here, dataset_id: str) -> None:
     """Remove pictures that were uploaded; folders of yours are never touched."""
-    name = f"datasets/{studio.uploads.get(dataset_id).id}"
+    name = studio.uploads.get(dataset_id).catalogue_name
     if any(job.pictures == name and job.runs for job in studio.jobs.all()):
         raise Refused(409, "a training is using these pictures", "stop it first")
     studio.uploads.remove(dataset_id)
@@ -80,7 +81,7 @@ def remove(studio: Here, dataset_id: str) -> None:
 @routes.get("/jobs", responses=problems(), tags=["jobs"])
 def jobs(studio: Here) -> list[JobSeen]:
     """The trainings, the newest first, those of before the last start of the server among them."""
-    return [_seen(studio, job) for job in studio.jobs.all()]
+    return [_describe(studio, job) for job in studio.jobs.all()]
 
 
 @routes.post("/jobs", status_code=201, responses=problems(404, 409), tags=["jobs"])
@@ -88,25 +89,25 @@ def create(response: Response, studio: Here, ask: Train) -> JobSeen:
     """Start a training, in a process of its own."""
     job = studio.jobs.create(ask)
     response.headers["location"] = f"/api/v1/jobs/{job.id}"
-    return _seen(studio, job)
+    return _describe(studio, job)
 
 
 @routes.get("/jobs/{job_id}", responses=problems(404), tags=["jobs"])
 def one_job(studio: Here, job_id: str) -> JobSeen:
     """How a training stands."""
-    return _seen(studio, studio.jobs.get(job_id))
+    return _describe(studio, studio.jobs.get(job_id))
 
 
 @routes.post("/jobs/{job_id}/stop", status_code=202, responses=problems(404, 409), tags=["jobs"])
 def stop(studio: Here, job_id: str) -> JobSeen:
     """Let a training save and end; it is `stopping` until it has."""
-    return _seen(studio, studio.jobs.stop(job_id))
+    return _describe(studio, studio.jobs.stop(job_id))
 
 
 @routes.post("/jobs/{job_id}/resume", status_code=202, responses=problems(404, 409), tags=["jobs"])
 def resume(studio: Here, job_id: str, ask: Limits | None = None) -> JobSeen:
     """Go on exactly where the last checkpoint is, with new limits if any are given."""
-    return _seen(studio, studio.jobs.resume(job_id, ask))
+    return _describe(studio, studio.jobs.resume(job_id, ask))
 
 
 @routes.get(
@@ -167,7 +168,7 @@ async def _stream(studio: Studio, job_id: str, journal: Journal, *, follow: bool
             continue
         if job.state != told:
             told = job.state
-            yield f"event: state\ndata: {json.dumps(_seen(studio, job).model_dump())}\n\n".encode()
+            yield f"event: state\ndata: {json.dumps(_describe(studio, job).model_dump())}\n\n".encode()
         if not follow or not job.runs or studio.closing.is_set():
             return
         silent = 0.0 if lines else silent + LOOK_SECONDS
@@ -177,5 +178,5 @@ async def _stream(studio: Studio, job_id: str, journal: Journal, *, follow: bool
         await asyncio.sleep(LOOK_SECONDS)
 
 
-def _seen(studio: Studio, job: Job) -> JobSeen:
+def _describe(studio: Studio, job: Job) -> JobSeen:
     return JobSeen(**{**job.to_dict(), "words": studio.without_places(job.words)})

@@ -450,7 +450,7 @@ def explain(error: ImpastoError, language: str) -> str:
     """What went wrong, and what to do, as one or two sentences of the page."""
     known = _in_words(error.message, MESSAGES, language)
     if known is None:
-        name, reason = _named(error.message, language)
+        name, reason = _split_name(error.message, language)
         if reason is not None:
             return f"{name} {reason}{_END[language]}"
         known = f"{error.message}. {error.hint}" if error.hint else error.message
@@ -465,7 +465,7 @@ def reason_in_words(message: str, language: str) -> str:
         known = _in_words(message, table, language)
         if known is not None:
             return known
-    name, reason = _named(message, language)
+    name, reason = _split_name(message, language)
     if reason is not None:
         return f"{name} {reason}"
     return message if language == "en" else _UNKNOWN.format(text=message)
@@ -483,7 +483,7 @@ def advice_in_words(line: str, language: str) -> str:
     return _in_words(line, ADVICE, language) or (line if language == "en" else _UNKNOWN.format(text=line))
 
 
-def _named(message: str, language: str) -> tuple[str, str | None]:
+def _split_name(message: str, language: str) -> tuple[str, str | None]:
     """A message that is a picture's name and what is wrong with it, as both."""
     for pattern, *_ in REASONS:
         found = re.fullmatch(rf"(?P<_name>.+?) (?P<_reason>{pattern})", message, re.DOTALL)
