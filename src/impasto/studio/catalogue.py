@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 DEPTH = 4  # folders below a root that are looked into for models
 MOST_FOLDERS = 20_000
 MODEL_JSON_BYTES = 4 * 2**20
-_PARTS = {"best", "last"}  # of a run: the run itself stands for them
-_PRIVATE = {"healthy", "samples", "tensorboard"}
+PARTS = ("best", "last")  # of a run: the run itself stands for them
+_PRIVATE = ("healthy", "samples", "tensorboard")
 
 # Up to this size pictures are computed on one thread, which is twice as fast as two beside a training (10 ms
 # a picture of 64 px against 20) and gives the same bits. Larger ones have enough in each layer for several.
@@ -235,7 +235,7 @@ def _folders(root: Path) -> Iterator[Path]:
                     names = [e.name for e in entries if e.is_dir(follow_symlinks=False)]
             except OSError:  # gone, or not ours to read
                 continue
-            hidden = _PARTS | _PRIVATE if (folder / "config.json").is_file() else set()
+            hidden = {*PARTS, *_PRIVATE} if (folder / "config.json").is_file() else set()
             below += [
                 folder / name
                 for name in sorted(names)
@@ -255,12 +255,16 @@ def _can_be_named(name: str) -> bool:
 
 def _model_of(name: str, folder: Path) -> Entry | None:
     """The model that a folder is, or that a run in it has."""
-    for place in (folder, folder / "best", folder / "last"):
-        if (place / "model.json").is_file():
-            if place.is_symlink() or any((place / part).is_symlink() for part in _FILES):
-                return None  # it may lead out of the workspace
-            return _entry(name, place, shipped=False)
-    return None
+    place = model_folder(folder)
+    if place is None or place.is_symlink() or any((place / part).is_symlink() for part in _FILES):
+        return None  # a link may lead out of the workspace
+    return _entry(name, place, shipped=False)
+
+
+def model_folder(folder: Path) -> Path | None:
+    """The folder of a model: this one, or a part of the run that this one is. None where there is none."""
+    places = (folder, *(folder / part for part in PARTS))
+    return next((place for place in places if (place / "model.json").is_file()), None)
 
 
 def _is_run(folder: Path) -> bool:

@@ -213,15 +213,12 @@ State = Literal["beginning", "under way", "converged", "oscillating", "collapsed
 # The bounds lie between what games that end well and badly showed: five losses, four pairs of rates each.
 GRACE = 12  # looks: an untrained generator makes one point over and over, which is what a collapse looks like
 LATELY = 16  # looks that the present is judged by; the last half of them where it should not lag
-LITTLE_SPREAD, WILD_SPREAD = (
-    0.3,
-    5.0,
-)  # games that went well ended between 0.8 and 1.1, others at 0.05 to 0.25
+# Games that went well ended with a spread between 0.8 and 1.1, others at 0.05 to 0.25.
+LITTLE_SPREAD, WILD_SPREAD = 0.3, 5.0
 LOST = 0.5  # a smaller share of the clumps than this is a collapse
 NEAR = 0.025  # energy distance; games that went well ended at 0.000 to 0.015
-SWINGING = (
-    0.2  # mean move of the middle between two looks: at most 0.12 in good games, 0.28 to 1.7 in bad ones
-)
+# Mean move of the middle between two looks: at most 0.12 in good games, 0.28 to 1.7 in bad ones.
+SWINGING = 0.2
 BACK = 0.35  # net way over the way gone: below it, the middle goes to and fro
 
 

@@ -13,13 +13,13 @@ with without_telemetry():
 
 from impasto.studio.page import create, explore, favourites, learn, train, upscale
 from impasto.studio.page.allowlist import GradioAllowlist
-from impasto.studio.page.context import PageContext
+from impasto.studio.page.context import KEEP_SECONDS, PageContext
 from impasto.studio.page.look import CSS, ICON, theme
 from impasto.studio.page.script import script
 from impasto.studio.page.words import LANGUAGES, choose_language
 from impasto.studio.studio import Studio
 
-TIDY_SECONDS, KEEP_SECONDS = 600, 6 * 3_600  # how often files that were shown are removed, and how old
+TIDY_SECONDS = 600  # how often files that were shown are removed, once they are `KEEP_SECONDS` old
 
 
 def mount(app: FastAPI) -> None:

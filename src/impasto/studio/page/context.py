@@ -27,7 +27,7 @@ T = TypeVar("T")
 V = TypeVar("V")
 Tell = Callable[[], None]
 AHEAD = 2  # as many as the queue has workers: more would only make others wait
-TELL_SECONDS, TIDY_SECONDS, KEEP_SECONDS = 0.3, 60.0, 6 * 3_600.0
+TELL_SECONDS, TIDY_SECONDS, KEEP_SECONDS = 0.3, 60, 6 * 3_600
 
 
 class PageContext:

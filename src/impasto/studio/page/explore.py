@@ -13,9 +13,9 @@ from impasto.studio.page.create import Create
 from impasto.studio.page.favourites import Collection, Favourites
 from impasto.studio.page.gallery import build_picture, save_picture, stem
 from impasto.studio.page.notes import build_note, listen
-from impasto.studio.schemas import MOST_STOPS, Interpolate
+from impasto.studio.schemas import MOST_FRAMES, MOST_STOPS, Interpolate
 
-FPS, MOST_FRAMES = 24, 240
+FPS = 24
 
 
 @dataclass

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import gradio as gr
 
-from impasto.studio.catalogue import Entry
+from impasto.studio.catalogue import PARTS, Entry
 from impasto.studio.journal import newest
 from impasto.studio.page.context import PageContext
 from impasto.studio.problems import NotHere
@@ -16,7 +16,6 @@ from impasto.studio.status import Job
 
 Progress = Literal["done", "training", "unfinished"]
 SILENT_SECONDS = 900.0  # a run without a job whose journal is older than this is not running
-_PARTS = ("best", "last")
 
 
 @dataclass(frozen=True)
@@ -96,7 +95,7 @@ def _progress(entry: Entry, job: Job | None) -> Progress:
         if job.runs:
             return "training"
         return "done" if job.state == "finished" else "unfinished"
-    run = entry.folder.parent if entry.folder.name in _PARTS else entry.folder
+    run = entry.folder.parent if entry.folder.name in PARTS else entry.folder
     return _of_journal(run / EVENTS)
 
 

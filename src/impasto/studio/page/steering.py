@@ -18,13 +18,8 @@ if TYPE_CHECKING:
     from impasto.tasks.generation.sampling.model import Model
     from impasto.tasks.generation.sampling.recipe import Point
 
-STEERED = (
-    "brightness",
-    "warmth",
-    "saturation",
-    "contrast",
-    "symmetry",
-)  # as tasks/generation/sampling/properties.py has them
+# As tasks/generation/sampling/properties.py has them.
+STEERED = ("brightness", "warmth", "saturation", "contrast", "symmetry")
 FIRST_COLOURS = ("#f4c20d", "#1d4ed8", "#15803d", "#c2410c", "#7c3aed")
 FARTHEST = 3.0  # of an adjustment, in deviations as far as predicted
 TRIED, TRIED_AT = 16, 0.8  # pictures, and their truncation, by which an adjustment is tried

@@ -12,6 +12,7 @@ import gradio as gr
 
 from impasto.pages import chart
 from impasto.studio import work
+from impasto.studio.catalogue import model_folder
 from impasto.studio.journal import newest, read_all
 from impasto.studio.page import errors, manage, models, preparing
 from impasto.studio.page.context import PageContext
@@ -396,9 +397,7 @@ def _enable(context: PageContext, job: Job | None, live: list[str], unfit: str) 
 
 
 def _has_model(context: PageContext, job: Job | None) -> bool:
-    return job is not None and any(
-        (job.folder / part / "model.json").is_file() for part in ("", "best", "last")
-    )
+    return job is not None and model_folder(job.folder) is not None
 
 
 def _grid(context: PageContext, grids: list[Path], when: float) -> Any:
