@@ -49,6 +49,27 @@ def test_what_is_not_finite_is_left_out_and_little_is_not_drawn():
         assert len(lines_of(chart("flat", [[(0, 0), (1, 0)]], from_zero=from_zero))[0]) == 2
 
 
+@pytest.mark.parametrize("count", [3, 6, 20])
+def test_any_number_of_lines_is_drawn_each_with_its_name_and_its_look(count):
+    names = [f"line {i}" for i in range(count)]
+    drawn = chart("many", [[(0, i), (1, i + 1)] for i in range(count)], names=names)
+    assert len(lines_of(drawn)) == count
+    looks = re.findall(r'<g class="line\d+" color="([^"]+)"(?: stroke-dasharray="([^"]+)")?>', drawn)
+    assert len(set(looks)) == len(looks) == count
+    heights = [int(y) for y in re.findall(r'y="(\d+)"[^>]*>line \d+: ', drawn)]
+    assert len(set(heights)) == count
+    top = min(y for line in lines_of(drawn) for _, y in line)
+    assert max(heights) < top  # no name lies on the lines
+    assert max(y for line in lines_of(drawn) for _, y in line) == HEIGHT + 17 * (count - 2) - pages.BOTTOM
+
+
+def test_lines_without_a_name_are_drawn():
+    drawn = chart("some", [[(0, 1), (1, 2)]] * 3, names=["a"])
+    assert len(lines_of(drawn)) == 3
+    assert drawn.count(" at last") == 1
+    assert len(lines_of(chart("none", [[(0, 1), (1, 2)]] * 3))) == 3
+
+
 @pytest.mark.parametrize("door", ["caption", "names", "unit"])
 def test_words_of_a_chart_are_text(door):
     evil = '"><script>alert(1)</script>'

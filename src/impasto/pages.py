@@ -11,9 +11,11 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-BLUE, ORANGE = "#2563eb", "#d97706"  # both readable on white and on black
+BLUE, ORANGE = "#2563eb", "#d97706"
+COLOURS = (BLUE, ORANGE, "#059669", "#db2777", "#8b5cf6", "#78716c")  # readable on white and on black
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 640, 220, 54, 24, 10  # of a chart, in px
-NAMES = 34  # room above the lines for two names, kept for one: charts beside each other have equal frames
+NAME = 17  # height of a line's name, in px
+NAMES = 2 * NAME  # room for two names, kept for one: charts beside each other have equal frames
 _MOST_POINTS = 400
 
 Line = Sequence[tuple[float, float]]
@@ -40,14 +42,16 @@ def chart(
     level: float | None = None,
     width: int = WIDTH,
 ) -> Markup:
-    """One or two lines over a common horizontal axis, as a figure with an SVG drawing.
+    """Lines over a common horizontal axis, as a figure with an SVG drawing.
+
+    Each line has a colour of its own. Where there are more lines than `COLOURS`, the colours come again with
+    dashes, longer ones each time.
 
     Args:
         caption: What stands below the drawing, and what people who cannot see it are told.
-        lines: The points (x, y) of each line. What is not finite is left out, and so are lines after the
-            second.
+        lines: The points (x, y) of each line. What is not finite is left out.
         names: A name for each line. They stand above the lines with their last values, in place of the
-            caption below. Empty: there are none.
+            caption below. Empty: there are none. Lines beyond the last name are drawn without one.
         unit: The unit of the horizontal axis.
         from_zero: Whether both axes reach to 0. Else they reach from the least value to the greatest.
         highest: The upper end of the vertical axis. None: the greatest value.
@@ -62,7 +66,10 @@ def chart(
         return Markup()
     (x0, x1), (y0, y1) = (_range([point[i] for line in kept for point in line], from_zero) for i in (0, 1))
     y1 = y1 if highest is None else highest
-    top, base, right = TOP + NAMES * bool(names), HEIGHT - BOTTOM, width - 8
+    shown = min(len(names), len(kept))
+    more = max(0, NAME * shown - NAMES)  # every name beyond the second makes the drawing higher
+    height = HEIGHT + more
+    top, base, right = TOP + (NAMES + more) * bool(names), height - BOTTOM, width - 8
 
     def across(x: float) -> str:
         return f"{LEFT + (x - x0) / (x1 - x0) * (right - LEFT):.1f}"
@@ -72,17 +79,23 @@ def chart(
 
     drawn = [
         (
-            colour,
+            COLOURS[i % len(COLOURS)],
+            _dash(i // len(COLOURS)),
             " ".join(f"{across(x)},{up(y)}" for x, y in line),
-            f"{names[i]}: {line[-1][1]:.2f} at last" if names and line else "",
+            f"{names[i]}: {line[-1][1]:.2f} at last" if i < shown and line else "",
         )
-        for i, (line, colour) in enumerate(zip(kept, (BLUE, ORANGE), strict=False))
+        for i, line in enumerate(kept)
     ]
     return render(
-        "chart.html", caption=caption, lines=drawn, named=bool(names), width=width, height=HEIGHT,
+        "chart.html", caption=caption, lines=drawn, named=bool(names), width=width, height=height,
         left=LEFT, right=right, top=top, base=base, level=None if level is None else up(level),
-        x=(_number(x0), f"{_number(x1)} {unit}".strip()), y=(_number(y0), _number(y1)),
+        name_height=NAME, x=(_number(x0), f"{_number(x1)} {unit}".strip()), y=(_number(y0), _number(y1)),
     )  # fmt: skip
+
+
+def _dash(times: int) -> str:
+    """The dashes of a line whose colour was there so many times before; the first is whole."""
+    return f"{8 * times} 4" if times else ""
 
 
 def _thin(points: list[tuple[float, float]]) -> list[tuple[float, float]]:

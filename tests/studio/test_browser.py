@@ -178,7 +178,7 @@ def test_from_a_seed_to_a_large_picture(look, tmp_path):
     page.wait_for_selector("#before-after img")
     seen.shoot("upscale")
     with page.expect_download() as saved:
-        page.locator("#made a[download]").first.click()
+        page.locator("#downloads a[download]").first.click()
     with Image.open(saved.value.path()) as picture:
         assert picture.size == (64, 64)
 
@@ -206,7 +206,7 @@ def test_one_broken_picture_does_not_lose_the_others(look, tmp_path, language):
     start.click()
     seen.until("#upscale-note", "broken.png：已损坏" if zh else "broken.png: is damaged")
     seen.until("#upscale-note", "notes.txt：不是可读取的图片" if zh else "notes.txt: is not a picture")
-    files = seen.page.locator("#made a[download]")
+    files = seen.page.locator("#downloads a[download]")
     playwright.expect(files).to_have_count(3, timeout=WAIT)  # the zip and two pictures
     seen.shoot(f"left-out-{language}")
     with seen.page.expect_download() as saved:
@@ -321,7 +321,7 @@ def test_favourites_and_a_film(look):
     seen.until("#film-note", "Add at least two pictures")
 
 
-def test_wandering_on_the_map(look):
+def test_moving_over_the_map(look):
     seen = look()
     page = seen.page
     playwright.expect(page.locator("#grid img")).to_have_count(12, timeout=WAIT)

@@ -10,13 +10,13 @@ from impasto.nn.losses.adversarial import discriminator_cross_entropy
 from impasto.nn.losses.penalties import squared_gradient_norm
 from impasto.studio.game import DEVIATION, LOOKED_AT, SURFACE, Game, Look, Rules, centres, judge, loss_of
 
-CALM = Look(0, 0.7, 1.4, 0.5, distance=0.005, found=8, good=0.8, spread=1.0, middle=(0.0, 0.0))
+CONVERGED = Look(0, 0.7, 1.4, 0.5, distance=0.005, found=8, good=0.8, spread=1.0, middle=(0.0, 0.0))
 
 
 def course(count, **changes):
     """Looks of a game; a change may be a function of the look's number."""
     made = [{k: v(i) if callable(v) else v for k, v in changes.items()} for i in range(count)]
-    return [dataclasses.replace(CALM, step=25 * (i + 1), **changed) for i, changed in enumerate(made)]
+    return [dataclasses.replace(CONVERGED, step=25 * (i + 1), **changed) for i, changed in enumerate(made)]
 
 
 def test_the_same_rules_give_the_same_points():
@@ -25,8 +25,8 @@ def test_the_same_rules_give_the_same_points():
     other.play(10)
     torch.manual_seed(99)  # nobody else's randomness enters
     other.play(20)
-    assert torch.equal(one.generated(), other.generated())
-    assert not torch.equal(one.generated(), Game(Rules(seed=4)).generated())
+    assert torch.equal(one.generated_points(), other.generated_points())
+    assert not torch.equal(one.generated_points(), Game(Rules(seed=4)).generated_points())
 
 
 def test_building_a_game_leaves_the_global_randomness_alone():
@@ -48,7 +48,7 @@ def test_real_points_lie_in_every_clump():
 def test_a_round_minimises_the_losses_of_the_package():
     """The first step of D lowers its own loss on the points it was shown, by the package's formula."""
     game = Game(Rules("textbook", discriminator_lr=1e-3))
-    real, fake = game.real_points(LOOKED_AT), game.generated()
+    real, fake = game.real_points(LOOKED_AT), game.generated_points()
 
     @torch.no_grad()
     def loss():

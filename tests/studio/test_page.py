@@ -27,18 +27,18 @@ from impasto.studio.page import (
     errors,
     explore,
     favourites,
+    latent_map,
     learn,
     models,
     notes,
     steering,
     train,
     upscale,
-    wander,
 )  # fmt: skip
-from impasto.studio.page.desk import Desk
-from impasto.studio.page.favourites import Kept
-from impasto.studio.page.steering import FIRST_COLOURS, STEERED, Wish, hexed, wish
-from impasto.studio.page.words import WORDS, preferred, words
+from impasto.studio.page.context import PageContext
+from impasto.studio.page.favourites import Collection
+from impasto.studio.page.steering import FIRST_COLOURS, STEERED, Wish, to_hex, wish
+from impasto.studio.page.words import WORDS, choose_language, words
 from impasto.studio.problems import Refused
 from impasto.studio.settings import Settings
 from impasto.studio.studio import open_studio
@@ -57,9 +57,9 @@ def client(made, tmp_path_factory):
 
 
 @pytest.fixture
-def desk(workspace):
+def context(workspace):
     studio = open_studio(Settings((workspace,)))
-    yield Desk(studio, "en")
+    yield PageContext(studio, "en")
     studio.queue.close()
 
 
@@ -71,7 +71,7 @@ def desk(workspace):
     ],
 )  # fmt: skip
 def test_the_browsers_language(client, header, language):
-    assert preferred(header) == language
+    assert choose_language(header) == language
     answer = client.get("/", headers={"accept-language": header})
     assert (answer.status_code, answer.headers["location"]) == (303, f"/{language}/")
 
@@ -214,32 +214,32 @@ def test_another_site_cannot_use_it(client):
     assert client.post("/en/gradio_api/queue/join", json={}, headers=headers).status_code == 403
 
 
-def test_a_grid_fills_and_its_recipes_make_it_again(desk):
-    _, old = list(create._grid(desk, [], "tiny", 0, 6, WISH))[-1]
-    first, *_, (shown, made) = create._grid(desk, old, "tiny", 3, 4, replace(WISH, truncation=0.7))
+def test_a_grid_fills_and_its_recipes_make_it_again(context):
+    _, old = list(create._draw_grid(context, [], "tiny", 0, 6, WISH))[-1]
+    first, *_, (shown, made) = create._draw_grid(context, old, "tiny", 3, 4, replace(WISH, truncation=0.7))
     assert [one.words for one in first[1]] == ["3", "1", "2", "3"]  # the rest is still what it was
-    (_, other), *_ = create._grid(desk, old, "themed", 3, 4, WISH)
+    (_, other), *_ = create._draw_grid(context, old, "themed", 3, 4, WISH)
     assert [one.model for one in other] == ["themed"]  # none of another model stays among them
     assert [words for _, words in shown["value"]] == ["3", "4", "5", "6"]
     assert [Path(one.path).name for one in made] == [f"tiny_seed{seed}.png" for seed in (3, 4, 5, 6)]
     assert json.loads(made[1].recipe)["point"]["truncation"] == 0.7
-    path, one, _, tree = create._one(made[1])
+    path, one, _, tree = create._show_one(made[1])
     assert json.loads(one.recipe) == tree
     with Image.open(path) as saved:
         assert json.loads(saved.text["recipe"]) == tree
-        near, known, before, back = create._varied(desk, one, 0.3, made, [])
+        near, known, before, back = create._vary(context, one, 0.3, made, [])
         with Image.open(near["value"][0][0]) as again:
             assert again.tobytes() == saved.tobytes()
     assert len(near["value"]) == len(known) == create.VARIATIONS + 1
     assert (known[0].recipe, known[0].words) == (one.recipe, "Original")
     assert Path(known[3].path).name == "tiny_seed4_variation3.png"
     assert (near["selected_index"], before, back["visible"]) == (0, made, True)  # the original is marked
-    _, _, before, _ = create._varied(desk, known[2], 0.3, known, made)  # of a variation
+    _, _, before, _ = create._vary(context, known[2], 0.3, known, made)  # of a variation
     assert before == made
-    assert create._back(before)[1:3] == (made, [])
+    assert create._show_before(before)[1:3] == (made, [])
 
 
-def test_a_wish_is_what_the_parts_say(desk):
+def test_a_wish_is_what_the_parts_say(context):
     rest = (*FIRST_COLOURS, 1, 0, 0, 0, -2)
     assert wish(0.8, [], "own", 2, "x.png", *rest) == Wish(
         0.8, (), (), None, {"brightness": 1, "symmetry": -2}
@@ -247,45 +247,49 @@ def test_a_wish_is_what_the_parts_say(desk):
     assert wish(0.8, ["food"], "chosen_colours", 2, "x.png", *rest).colours == FIRST_COLOURS[:2]
     assert wish(0.8, None, "of_photo", 2, "x.png", *rest).photo == "x.png"
     assert len(rest) == len(FIRST_COLOURS) + len(STEERED)
-    assert [hexed(text) for text in ("#0a0b0c", "rgba(9.6, 11, 12, 1)", "rgb(10, 11, 12)")] == ["#0a0b0c"] * 3
+    assert [to_hex(text) for text in ("#0a0b0c", "rgba(9.6, 11, 12, 1)", "rgb(10, 11, 12)")] == [
+        "#0a0b0c"
+    ] * 3
 
 
-def test_themes_and_colours_are_asked_for(desk, workspace):
-    themes = steering._themes(desk, "themed")
+def test_themes_and_colours_are_asked_for(context, workspace):
+    themes = steering._list_themes(context, "themed")
     assert (themes["choices"], themes["visible"]) == (["food", "flags"], True)
-    assert steering._themes(desk, "tiny")["visible"] is False
+    assert steering._list_themes(context, "tiny")["visible"] is False
     asked = replace(WISH, themes=("flags",), colours=("#008080",))
-    (made,) = list(create._grid(desk, [], "themed", 3, 1, asked))[-1][1]
+    (made,) = list(create._draw_grid(context, [], "themed", 3, 1, asked))[-1][1]
     point = json.loads(made.recipe)["point"]
     assert (point["colours"], point["start"]["themes"]) == ([["#008080", 1.0]], ["flags"])
     photo = next((workspace / "shapes").rglob("*.png"))
-    (made,) = list(create._grid(desk, [], "tiny", 3, 1, replace(asked, colours=(), photo=str(photo))))[-1][1]
+    (made,) = list(
+        create._draw_grid(context, [], "tiny", 3, 1, replace(asked, colours=(), photo=str(photo)))
+    )[-1][1]
     assert json.loads(made.recipe)["point"]["start"]["themes"] == []  # it has none: another model had
     (workspace / "none.png").write_bytes(b"none")
     with pytest.raises(gradio.Error):
-        list(create._grid(desk, [], "tiny", 3, 1, replace(WISH, photo=str(workspace / "none.png"))))
+        list(create._draw_grid(context, [], "tiny", 3, 1, replace(WISH, photo=str(workspace / "none.png"))))
 
 
-def test_what_is_refused_is_said(desk):
+def test_what_is_refused_is_said(context):
     with pytest.raises(gradio.Error, match="There is no model “nothing” any more"):
-        list(create._grid(desk, [], "nothing", 0, 1, WISH))
+        list(create._draw_grid(context, [], "nothing", 0, 1, WISH))
 
 
-def enlarged(desk, paths, model="larger"):
+def enlarged(context, paths, model="larger"):
     """What the tab has in the end, and all that it said meanwhile."""
     told = []
     progress = lambda share, desc: told.append(share)  # noqa: E731
-    ends = list(upscale._enlarge(desk, [str(path) for path in paths], model, 0, "png", "torch", progress))
+    ends = list(upscale._enlarge(context, [str(path) for path in paths], model, 0, "png", "torch", progress))
     return (*ends[-1].values, ends[-1].words, told)
 
 
-def test_pictures_are_enlarged_and_given_out(desk, tmp_path):
+def test_pictures_are_enlarged_and_given_out(context, tmp_path):
     paths = []
     for i, name in enumerate(("a b.png", "../c.jpg")):
         paths.append(tmp_path / f"{i}" / Path(name).name)
         paths[-1].parent.mkdir()
         Image.new("RGB", (20, 12 + i), "teal").save(paths[-1])
-    pair, made, words, told = enlarged(desk, paths)
+    pair, made, words, told = enlarged(context, paths)
     with Image.open(pair[0]) as before, Image.open(pair[1]) as after:
         assert before.size == after.size == (80, 48)
     assert [Path(path).name for path in made] == ["impasto.zip", "a-b-1.png", "c-2.png"]
@@ -299,107 +303,107 @@ def test_pictures_are_enlarged_and_given_out(desk, tmp_path):
 
 @pytest.mark.parametrize("content", [b"", b"no picture", b"<svg xmlns='http://www.w3.org/2000/svg'/>", None])
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_what_cannot_be_enlarged_is_left_out_and_named(desk, tmp_path, content, language):
-    desk = Desk(desk.studio, language)
+def test_what_cannot_be_enlarged_is_left_out_and_named(context, tmp_path, content, language):
+    context = PageContext(context.studio, language)
     paths = [tmp_path / name for name in ("a.png", "broken.png", "c.png")]
     for path in paths:
         Image.effect_noise((64, 64), 50).save(path)
     whole = paths[1].read_bytes()
     paths[1].write_bytes(whole[: len(whole) // 2] if content is None else content)
-    pair, made, words, _ = enlarged(desk, paths)
+    pair, made, words, _ = enlarged(context, paths)
     assert [Path(path).name for path in made] == ["impasto.zip", "a-1.png", "c-3.png"]
     assert pair is not None
     assert "broken.png" in words
     if language == "zh":
         assert not re.search(r"[a-z]{5,}", re.sub(r"<[^>]+>|broken\.png|role|status", "", words))
-    pair, made, words, _ = enlarged(desk, paths[1:2])
+    pair, made, words, _ = enlarged(context, paths[1:2])
     assert (pair, made) == (None, [])
 
 
-def test_a_model_that_is_gone_is_no_fault_of_the_pictures(desk, tmp_path):
+def test_a_model_that_is_gone_is_no_fault_of_the_pictures(context, tmp_path):
     Image.new("RGB", (8, 8)).save(tmp_path / "x.png")
     with pytest.raises(gradio.Error, match="There is no model “gone”"):
-        enlarged(desk, [tmp_path / "x.png"], "gone")
+        enlarged(context, [tmp_path / "x.png"], "gone")
     for files, model in (([], "larger"), ([tmp_path / "x.png"] * 65, "larger"), ([tmp_path / "x.png"], "")):
         with pytest.raises(gradio.Error):
-            enlarged(desk, files, model)
+            enlarged(context, files, model)
 
 
 def test_a_game_begun_anew_is_not_put_back_by_rounds_that_were_still_played():
-    first = learn._played(learn.going_on(None, 0), "textbook", "pair", -3, -3)
-    assert learn.going_on((0, first), 0) is first
+    first = learn._play(learn.continue_game(None, 0), "textbook", "pair", -3, -3)
+    assert learn.continue_game((0, first), 0) is first
     # The button counts on to 1 while a round of 0 is played, and that round writes its game afterwards.
-    assert learn.going_on((0, first), 1) is None
-    assert learn._played(learn.going_on((0, first), 1), "textbook", "pair", -3, -3).step == learn.ROUNDS
+    assert learn.continue_game((0, first), 1) is None
+    assert learn._play(learn.continue_game((0, first), 1), "textbook", "pair", -3, -3).step == learn.ROUNDS
 
 
-def test_a_game_is_played_and_drawn(desk):
-    game = learn._played(None, "textbook", "pair", -3, -3)
+def test_a_game_is_played_and_drawn(context):
+    game = learn._play(None, "textbook", "pair", -3, -3)
     assert (game.step, game.rules.generator_lr) == (learn.ROUNDS, 1e-3)
-    again = learn._played(game, "minimax", "pair", -3.5, -3)
+    again = learn._play(game, "minimax", "pair", -3.5, -3)
     assert (again is game, game.step, game.rules.kind) == (True, 2 * learn.ROUNDS, "minimax")
-    plane, losses, verdict = learn._seen(desk, game)
+    plane, losses, verdict = learn._draw(context, game)
     assert (plane.count(BLUE), plane.count(ORANGE) > 200) == (256, True)
     assert losses.count("<polyline") == 2
     assert "Beginning" in verdict
 
 
-def test_every_verdict_has_words(desk):
+def test_every_verdict_has_words(context):
     from impasto.studio.game import Verdict
 
     figures = {"step": 1.0, "found": 1.0, "clumps": 8.0, "distance": 0.1, "spread": 0.2, "move": 0.3}
     for state in ("beginning", "under way", "converged", "oscillating", "collapsed", "diverged"):
         given = {"step": 1.0, "spread": 6.0} if state == "diverged" else figures
-        assert desk.say(state, **Verdict(state, given).evidence).startswith("**")
+        assert context.say(state, **Verdict(state, given).evidence).startswith("**")
 
 
-def test_a_full_queue_is_said(desk, monkeypatch):
+def test_a_full_queue_is_said(context, monkeypatch):
     def refuse(work, who):
         raise Refused(429, "32 pieces of work are waiting already", "come again in 3 s")
 
-    monkeypatch.setattr(desk.studio.queue, "enter", refuse)
+    monkeypatch.setattr(context.studio.queue, "enter", refuse)
     with pytest.raises(gradio.Error, match="The studio is busy; try again in a moment"):
-        desk.do(lambda check: 1)
+        context.do(lambda check: 1)
 
 
 def allowed(seen):
-    """Of what `train._seen` gives: whether stop, resume, use in Create and start can be pressed; why not."""
+    """Of what `train._show` gives: whether stop, resume, use in Create and start can be pressed; why not."""
     *buttons, why = seen[5:]
     return tuple(button["interactive"] for button in buttons), re.sub(r"<[^>]+>", "", why)
 
 
-def test_pictures_are_taken_in_looked_at_and_trained_on(desk, workspace):
+def test_pictures_are_taken_in_looked_at_and_trained_on(context, workspace):
     paths = [str(path) for path in sorted((workspace / "shapes").rglob("*.png"))]
-    took = train._take(desk, paths)
+    took = train._upload(context, paths)
     sets, cleared, report = took.values
     assert (cleared, report, "30 pictures" in took.words) == (None, "", True)
     assert dict(sets["choices"])["30 pictures"] == sets["value"]
-    report = train._report(desk, sets["value"], 64)
+    report = train._report(context, sets["value"], 64)
     assert "**30 pictures: 30 pictures**" in report
     assert "few-shot" in report
-    assert train._looked_over(desk, sets["value"]) == ("", "")
-    jobs, name = train._begin(desk, sets["value"], " spring ", "mlp", 32, 50)
+    assert train._check_data(context, sets["value"]) == ("", "")
+    jobs, name = train._begin(context, sets["value"], " spring ", "mlp", 32, 50)
     job = jobs["value"]
     assert (name, [words.split(" · ")[0] for words, _ in jobs["choices"]]) == ("", ["spring"])
-    seen = train._seen(desk, job, ())
+    seen = train._show(context, job, ())
     assert ("spring" in seen[1], "progress" in seen[1]) == (True, True)  # it is being prepared
     assert allowed(seen) == (
         (True, False, False, False), "Another training is running (“spring”); stop it first."
     )  # fmt: skip
     with pytest.raises(gradio.Error, match="Another training is running; stop it first"):
-        train._begin(desk, sets["value"], "", "mlp", 32, 50)
+        train._begin(context, sets["value"], "", "mlp", 32, 50)
     with pytest.raises(gradio.Error, match="no model yet"):
-        train._to_create(desk, job, 0)
+        train._to_create(context, job, 0)
     with pytest.raises(gradio.Error, match="using it"):
-        train._data_file(desk, sets["value"])
+        train._data_file(context, sets["value"])
     with pytest.raises(gradio.Error, match="using it"):
-        train._job_file(desk, job)
-    train._stop(desk, job)
-    wait_for(lambda: desk.studio.jobs.get(job).state == "stopped")
-    known, state, *_ = seen = train._seen(desk, job, seen[0])
+        train._job_file(context, job)
+    train._stop(context, job)
+    wait_for(lambda: context.studio.jobs.get(job).state == "stopped")
+    known, state, *_ = seen = train._show(context, job, seen[0])
     assert "stopped" in state
     assert allowed(seen)[0][:2] == (False, True)
-    assert train._seen(desk, job, known)[1]["__type__"] == "update"  # as it was: nothing to show
+    assert train._show(context, job, known)[1]["__type__"] == "update"  # as it was: nothing to show
 
 
 def a_job(workspace, id_, images=0, ended=None, created=1.0, **about):
@@ -432,40 +436,43 @@ def a_job(workspace, id_, images=0, ended=None, created=1.0, **about):
         (64, None, "", (False, True, True, True)),  # killed
     ],
 )  # fmt: skip
-def test_only_what_makes_sense_can_be_pressed(desk, workspace, images, ended, log, buttons):
+def test_only_what_makes_sense_can_be_pressed(context, workspace, images, ended, log, buttons):
     folder = a_job(workspace, "x", images, ended)
     (folder / "job.log").write_text(log)
     if images:
         shutil.copytree(workspace / "tiny", folder / "best")
-    seen = train._seen(desk, "x", ())
+    seen = train._show(context, "x", ())
     assert allowed(seen) == (buttons, "")
     if log:
         assert "At least 24 pictures are needed; you have 3" in seen[1]
-    assert allowed(train._seen(desk, None, ())) == ((False, False, False, True), "")
+    assert allowed(train._show(context, None, ())) == ((False, False, False, True), "")
 
 
-def test_too_few_pictures_are_said_before_a_training_is_started(desk, workspace):
+def test_too_few_pictures_are_said_before_a_training_is_started(context, workspace):
     few = workspace / "three"
     few.mkdir()
     for i, path in enumerate(sorted((workspace / "shapes").rglob("*.png"))[:3]):
         shutil.copy(path, few / f"{i}.png")
     why = "At least 24 pictures are needed; you have 3."
-    assert train._looked_over(desk, "three") == (why, "")
-    assert allowed(train._seen(desk, None, (), 100, why)) == ((False, False, False, False), why)
+    assert train._check_data(context, "three") == (why, "")
+    assert allowed(train._show(context, None, (), 100, why)) == ((False, False, False, False), why)
     with pytest.raises(gradio.Error, match="you have 3"):  # a button that a page left enabled
-        train._begin(desk, "three", "", "mlp", 32, 1)
-    assert desk.studio.jobs.all() == []
-    assert "至少需要 24 张图片，现在只有 3 张" in train._looked_over(Desk(desk.studio, "zh"), "three")[0]
+        train._begin(context, "three", "", "mlp", 32, 1)
+    assert context.studio.jobs.all() == []
+    assert (
+        "至少需要 24 张图片，现在只有 3 张"
+        in train._check_data(PageContext(context.studio, "zh"), "three")[0]
+    )
 
 
 @pytest.mark.parametrize("minutes", [float("nan"), float("inf"), None, 0, -1, 1e9])
-def test_minutes_that_are_none_start_nothing(desk, workspace, minutes):
+def test_minutes_that_are_none_start_nothing(context, workspace, minutes):
     with pytest.raises(gradio.Error, match="Minutes must be a number"):
-        train._begin(desk, "shapes", "", "mlp", 32, minutes)
+        train._begin(context, "shapes", "", "mlp", 32, minutes)
     a_job(workspace, "x", 64, "minutes")
     with pytest.raises(gradio.Error, match="Minutes must be a number"):
-        train._go_on(desk, "x", minutes)
-    assert [job.state for job in desk.studio.jobs.all()] == ["finished"]
+        train._resume(context, "x", minutes)
+    assert [job.state for job in context.studio.jobs.all()] == ["finished"]
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
@@ -477,56 +484,58 @@ def test_numbers_that_are_none_do_not_come_in(client, number):
     assert answer.status_code == 403
 
 
-def test_a_failed_upload_leaves_nothing_chosen(desk, tmp_path):
+def test_a_failed_upload_leaves_nothing_chosen(context, tmp_path):
     (tmp_path / "notes.txt").write_text("no picture")
-    failed = train._take(desk, [str(tmp_path / "notes.txt")])
+    failed = train._upload(context, [str(tmp_path / "notes.txt")])
     assert (failed.values[0]["value"], failed.values[1:]) == (None, (None, ""))
     assert "notes.txt was not uploaded" in failed.words
 
 
-def test_what_was_left_out_of_an_upload_is_named(desk, workspace, tmp_path):
+def test_what_was_left_out_of_an_upload_is_named(context, workspace, tmp_path):
     (tmp_path / "notes.txt").write_text("no picture")
     paths = [*sorted((workspace / "shapes").rglob("*.png"))[:2], tmp_path / "notes.txt"]
-    took = train._take(desk, [str(path) for path in paths])
+    took = train._upload(context, [str(path) for path in paths])
     assert "notes.txt: is not a picture that Impasto can read" in took.words
 
 
-def test_runs_and_uploads_are_renamed_deleted_and_brought_back(desk, workspace):
+def test_runs_and_uploads_are_renamed_deleted_and_brought_back(context, workspace):
     from impasto.studio import trash
 
     a_job(workspace, "x", 64, "minutes")
-    assert trash.rename(train._job_file(desk, "x"), " my\n flowers ") == "my flowers"
-    assert train._jobs(desk)["choices"][0][0].startswith("my flowers · ")
-    place = trash.put_away(train._job_file(desk, "x").parent, desk.studio.workspace)
-    assert desk.studio.jobs.all() == []
-    assert [one.entry.name for one in models.known(desk, "generator") if "trash" in one.entry.name] == []
-    trash.bring_back(place, desk.studio.workspace)
-    assert [job.name for job in desk.studio.jobs.all()] == ["my flowers"]
+    assert trash.rename(train._job_file(context, "x"), " my\n flowers ") == "my flowers"
+    assert train._jobs(context)["choices"][0][0].startswith("my flowers · ")
+    place = trash.put_away(train._job_file(context, "x").parent, context.studio.workspace)
+    assert context.studio.jobs.all() == []
+    assert [
+        one.entry.name for one in models.list_models(context, "generator") if "trash" in one.entry.name
+    ] == []
+    trash.bring_back(place, context.studio.workspace)
+    assert [job.name for job in context.studio.jobs.all()] == ["my flowers"]
     for wrong in ("", " \n", "\0"):
         with pytest.raises(Refused):
-            trash.rename(train._job_file(desk, "x"), wrong)
+            trash.rename(train._job_file(context, "x"), wrong)
     with pytest.raises(Refused):  # not out of the trash
-        trash.bring_back(workspace / "shapes", desk.studio.workspace)
+        trash.bring_back(workspace / "shapes", context.studio.workspace)
     paths = [str(path) for path in sorted((workspace / "shapes").rglob("*.png"))]
-    sets = train._take(desk, paths).values[0]
-    trash.rename(train._data_file(desk, sets["value"]), "leaves")
-    assert ("leaves", sets["value"]) in train._sets(desk)["choices"]
+    sets = train._upload(context, paths).values[0]
+    trash.rename(train._data_file(context, sets["value"]), "leaves")
+    assert ("leaves", sets["value"]) in train._sets(context)["choices"]
     with pytest.raises(gradio.Error, match="your own"):
-        train._data_file(desk, "shapes")
-    place = trash.put_away(train._data_file(desk, sets["value"]).parent, desk.studio.workspace)
-    assert desk.studio.uploads.all() == []
-    trash.bring_back(place, desk.studio.workspace)
-    assert train._sets_again(desk, place.name)["value"] == sets["value"]
+        train._data_file(context, "shapes")
+    place = trash.put_away(train._data_file(context, sets["value"]).parent, context.studio.workspace)
+    assert context.studio.uploads.all() == []
+    trash.bring_back(place, context.studio.workspace)
+    assert train._refresh_sets(context, place.name)["value"] == sets["value"]
 
 
-def test_a_finished_model_comes_first(desk, workspace):
+def test_a_finished_model_comes_first(context, workspace):
     for id_, ended in (("ready", "minutes"), ("early", "interrupted"), ("now", None)):
         folder = a_job(workspace, id_, 64, ended)
         shutil.copytree(workspace / "tiny", folder / "best")
     run = workspace / "by-hand"  # of the command line, under way
     shutil.copytree(workspace / "tiny", run / "last")
     shutil.copy(workspace / "runs" / "now" / "events.jsonl", run)
-    chosen = models.to_choose(desk)
+    chosen = models.update_choices(context)
     names = {name: words for words, name in chosen["choices"]}
     assert names["runs/early"] == "early (not finished)"
     assert names["by-hand"] == "by-hand (still training)"
@@ -538,7 +547,7 @@ def test_a_finished_model_comes_first(desk, workspace):
     assert chosen["value"] not in ("runs/early", "runs/now", "by-hand")
 
 
-def test_a_model_that_was_trained_further_is_shown_anew(desk, workspace):
+def test_a_model_that_was_trained_further_is_shown_anew(context, workspace):
     """The same name, other weights: pictures that are shown are of the state before."""
     import os
 
@@ -547,35 +556,35 @@ def test_a_model_that_was_trained_further_is_shown_anew(desk, workspace):
     from impasto.tasks import load_model
     from impasto.training.checkpoints import save_model
 
-    stamp = models.stamp(desk, "tiny")
-    assert create._looked_at_again(desk, "tiny", stamp, 0)[1]["__type__"] == "update"  # nothing to redraw
-    (old,) = kept(desk, 3)
+    stamp = models.stamp(context, "tiny")
+    assert create._refresh_models(context, "tiny", stamp, 0)[1]["__type__"] == "update"  # nothing to redraw
+    (old,) = kept(context, 3)
     path = workspace / "tiny" / "model.safetensors"
     weights, info = load_model(path.parent)
     save_model(
         path.parent, {name: value + 0.1 * torch.randn_like(value) for name, value in weights.items()}, info
     )
     os.utime(path, (stamp + 5, stamp + 5))
-    assert create._looked_at_again(desk, "tiny", stamp, 0)[1] == 1
-    (new,) = kept(desk, 3)
+    assert create._refresh_models(context, "tiny", stamp, 0)[1] == 1
+    (new,) = kept(context, 3)
     assert Path(new.path).read_bytes() != Path(old.path).read_bytes()
     with pytest.raises(gradio.Error, match="earlier state of the model"):
-        create._varied(desk, old, 0.3, [], [])
+        create._vary(context, old, 0.3, [], [])
 
 
-def test_samples_have_a_history(desk, tmp_path):
+def test_samples_have_a_history(context, tmp_path):
     grids = [tmp_path / f"{images:010}.png" for images in (64, 128, 256)]
     for i, path in enumerate(grids):
         Image.new("L", (2, 2), i).save(path)
     for when, shade, images in ((0, 0, "64"), (45, 1, "128"), (100, 2, "256")):
-        shown = train._grid(desk, grids, when)
+        shown = train._grid(context, grids, when)
         with Image.open(shown["value"]) as grid:
             assert grid.getpixel((0, 0)) == shade
         assert f"after {images} images" in shown["label"]
-    assert train._grid(desk, [], 100) is None
+    assert train._grid(context, [], 100) is None
 
 
-def test_what_a_training_says_is_shown(desk):
+def test_what_a_training_says_is_shown(context):
     events = [
         *(
             {"event": "progress", "images_seen": i, "discriminator_loss": 1 / i, "generator_loss": None}
@@ -590,16 +599,16 @@ def test_what_a_training_says_is_shown(desk):
             "advice": "Stop.",
         },
     ]
-    drawn = train._curves(desk, events)
+    drawn = train._curves(context, events)
     assert drawn.count("<figure") == 1  # no accuracies, and one distance: no figures of them
-    told = train._verdicts(desk, events)
+    told = train._verdicts(context, events)
     assert "<strong>collapse</strong>" in told
     assert "<b>" not in told
-    assert "No sign" in train._verdicts(desk, [*events, {"event": "recovered", "kind": "collapse"}])
-    assert train._verdicts(desk, []) == ""
+    assert "No sign" in train._verdicts(context, [*events, {"event": "recovered", "kind": "collapse"}])
+    assert train._verdicts(context, []) == ""
 
 
-def test_a_training_says_how_new_its_samples_are_and_is_not_called_healthy_that_covers_little(desk):
+def test_a_training_says_how_new_its_samples_are_and_is_not_called_healthy_that_covers_little(context):
     newest = {
         "event": "evaluated",
         "images_seen": 2,
@@ -607,88 +616,98 @@ def test_a_training_says_how_new_its_samples_are_and_is_not_called_healthy_that_
         "sourced": 0.31,
         "sourced_chance": 0.05,
     }
-    told = train._verdicts(desk, [newest])
+    told = train._verdicts(context, [newest])
     assert "No sign" not in told
     assert "only 6%" in told
     assert "Of 100 samples 31 are one of your pictures drawn again; 5 would be by chance." in told
-    well = train._verdicts(desk, [{**newest, "coverage": 0.5}])
+    well = train._verdicts(context, [{**newest, "coverage": 0.5}])
     assert "No sign" in well
     assert "31" in well
 
 
-@pytest.mark.parametrize("ask", [train._begin, train._report, train._stop, train._go_on, train._to_create])
-def test_what_is_missing_is_said(desk, ask):
+@pytest.mark.parametrize("ask", [train._begin, train._report, train._stop, train._resume, train._to_create])
+def test_what_is_missing_is_said(context, ask):
     given = {
-        train._begin: (None, "", "", 64, 1), train._report: (None, 64), train._go_on: (None, 5),
+        train._begin: (None, "", "", 64, 1), train._report: (None, 64), train._resume: (None, 5),
         train._to_create: (None, 0),
     }  # fmt: skip
     with pytest.raises(gradio.Error, match="Choose"):
-        ask(desk, *given.get(ask, (None,)))
+        ask(context, *given.get(ask, (None,)))
 
 
 @pytest.mark.parametrize(("condition", "limits"), [("minutes", ["--minutes", "7.0"]), ("interrupted", [])])
-def test_going_on_adds_minutes_to_what_is_finished(desk, workspace, monkeypatch, condition, limits):
+def test_going_on_adds_minutes_to_what_is_finished(context, workspace, monkeypatch, condition, limits):
     folder = a_job(workspace, "x", limits=None)
     ended = {"event": "stopped", "condition": condition, "words": "", "seconds": 120.0, "unix_time": 1}
     (folder / "events.jsonl").write_text(json.dumps(ended) + "\n")
     (folder / "state.safetensors").touch()
     started = []
-    monkeypatch.setattr(desk.studio.jobs, "_start", lambda id_, command: started.append(command))
-    train._go_on(desk, "x", 5)
+    monkeypatch.setattr(
+        context.studio.jobs.launches, "start", lambda folder, command: started.append(command)
+    )
+    train._resume(context, "x", 5)
     assert [word for word in started[0] if word in limits] == limits
 
 
-def test_minutes_that_are_no_number_are_refused(desk, workspace):
+def test_more_minutes_than_may_be_are_refused_in_words(context, workspace):
+    folder = a_job(workspace, "x")
+    ended = {"event": "stopped", "condition": "minutes", "words": "", "seconds": 1e9, "unix_time": 1}
+    (folder / "events.jsonl").write_text(json.dumps(ended) + "\n")
+    with pytest.raises(gradio.Error, match="A limit of the training is out of range"):
+        train._resume(context, "x", 5)
+
+
+def test_minutes_that_are_no_number_are_refused(context, workspace):
     for minutes in (float("nan"), float("inf"), -1, 1e300):
         with pytest.raises(gradio.Error, match="Minutes"):
-            train._begin(desk, "shapes", "", "mlp", 32, minutes)
+            train._begin(context, "shapes", "", "mlp", 32, minutes)
     assert not (workspace / "runs").exists()
 
 
-def kept(desk, *seeds):
-    return list(create._grid(desk, [], "tiny", seeds[0], len(seeds), WISH))[-1][1]
+def kept(context, *seeds):
+    return list(create._draw_grid(context, [], "tiny", seeds[0], len(seeds), WISH))[-1][1]
 
 
 def known(outputs):
     """The favourites after something was done with them."""
-    return (outputs.values if isinstance(outputs, notes.Noted) else outputs)[1]
+    return (outputs.values if isinstance(outputs, notes.Reply) else outputs)[1]
 
 
-def test_favourites_are_kept_once(desk):
-    one, other = kept(desk, 1, 2)
-    once = known(favourites.added(desk, Kept(), one))
-    told = favourites.added(desk, once, other)
+def test_favourites_are_kept_once(context):
+    one, other = kept(context, 1, 2)
+    once = known(favourites.add(context, Collection(), one))
+    told = favourites.add(context, once, other)
     _, both, stored, structure, detail, *_ = told.values
     assert "2 favourites" in told.words
-    assert [made.words for made in both.made] == ["1", "2"]
+    assert [made.words for made in both.pictures] == ["1", "2"]
     assert stored == [{"model": "tiny", "recipe": made.recipe} for made in (one, other)]
     assert (structure["value"], detail["value"], structure["choices"]) == ("1", "2", ["1", "2"])
-    assert known(favourites.added(desk, both, one)).made == both.made
+    assert known(favourites.add(context, both, one)).pictures == both.pictures
     with pytest.raises(gradio.Error, match="Choose"):
-        favourites.added(desk, Kept(), None)
+        favourites.add(context, Collection(), None)
     with pytest.raises(gradio.Error, match="room for 16"):
-        favourites.added(desk, Kept(both.made * 8), kept(desk, 3)[0])
+        favourites.add(context, Collection(both.pictures * 8), kept(context, 3)[0])
 
 
-def test_favourites_are_removed_one_by_one_or_all_and_come_back(desk):
-    all_ = Kept(tuple(kept(desk, 1, 2, 3)))
-    recipes = [one.recipe for one in all_.made]
-    less = known(favourites.removed(all_, 1))
-    assert [one.recipe for one in less.made] == [recipes[0], recipes[2]]
-    assert [one.recipe for one in known(favourites.undone(less)).made] == recipes
-    none = known(favourites.cleared(all_))
-    assert (none.made, none.stored) == ((), [])
-    assert [one.recipe for one in known(favourites.undone(none)).made] == recipes
-    assert known(favourites.undone(all_)).made == known(favourites.listed(all_)).made  # nothing to undo
-    assert len(known(favourites.removed(all_, 7)).made) == 3
+def test_favourites_are_removed_one_by_one_or_all_and_come_back(context):
+    all_ = Collection(tuple(kept(context, 1, 2, 3)))
+    recipes = [one.recipe for one in all_.pictures]
+    less = known(favourites.remove(all_, 1))
+    assert [one.recipe for one in less.pictures] == [recipes[0], recipes[2]]
+    assert [one.recipe for one in known(favourites.undo(less)).pictures] == recipes
+    none = known(favourites.clear(all_))
+    assert (none.pictures, none.stored) == ((), [])
+    assert [one.recipe for one in known(favourites.undo(none)).pictures] == recipes
+    assert known(favourites.undo(all_)).pictures == known(favourites.show(all_)).pictures  # nothing to undo
+    assert len(known(favourites.remove(all_, 7)).pictures) == 3
 
 
-def test_favourites_are_made_again_after_a_reload(desk):
-    one, other = kept(desk, 1, 2)
+def test_favourites_are_made_again_after_a_reload(context):
+    one, other = kept(context, 1, 2)
     gone = {"model": "gone", "recipe": one.recipe}
-    stored = [*known(favourites.listed(Kept((one, other)))).stored, gone]
-    (again,) = favourites.restored(desk, stored)
-    made = known(again).made
+    stored = [*known(favourites.show(Collection((one, other)))).stored, gone]
+    (again,) = favourites.restore(context, stored)
+    made = known(again).pictures
     assert [Path(each.path).read_bytes() for each in made] == [
         Path(each.path).read_bytes() for each in (one, other)
     ]
@@ -700,74 +719,74 @@ def test_favourites_are_made_again_after_a_reload(desk):
     "stored",
     [None, "x", {}, [1], [{}], [{"model": 1, "recipe": "{}"}], [{"model": "tiny", "recipe": "{"}] * 99],
 )
-def test_a_browser_may_have_kept_anything(desk, stored):
-    (again,) = favourites.restored(desk, stored)
-    assert known(again).made == ()
+def test_a_browser_may_have_kept_anything(context, stored):
+    (again,) = favourites.restore(context, stored)
+    assert known(again).pictures == ()
 
 
-def test_a_way_and_a_mixture_of_what_was_kept(desk):
-    both = Kept(tuple(kept(desk, 1, 2)))
-    path, save = explore._way(desk, both, 8, loop=False)
+def test_a_way_and_a_mixture_of_what_was_kept(context):
+    both = Collection(tuple(kept(context, 1, 2)))
+    path, save = explore._make_film(context, both, 8, loop=False)
     with Image.open(path) as way:
         assert (way.format, way.n_frames, save["value"]) == ("WEBP", 8, path)
-    path, _, _, more, *_ = explore._mixed(desk, both, "1", "2", True)
-    assert len(more.made) == 3
+    path, _, _, more, *_ = explore._mix(context, both, "1", "2", True)
+    assert len(more.pictures) == 3
     with Image.open(path) as mixed:
-        assert mixed.text["recipe"] == more.made[2].recipe
-    foreign = replace(both.made[0], model="themed")
+        assert mixed.text["recipe"] == more.pictures[2].recipe
+    foreign = replace(both.pictures[0], model="themed")
     asks = (
-        lambda: explore._way(desk, Kept(both.made[:1]), 8, loop=False),
-        lambda: explore._way(desk, Kept((both.made[0], foreign)), 8, loop=False),
-        lambda: explore._mixed(desk, Kept(), "", "", True),
-        lambda: explore._mixed(desk, Kept((both.made[0], foreign)), "1", "2", True),
+        lambda: explore._make_film(context, Collection(both.pictures[:1]), 8, loop=False),
+        lambda: explore._make_film(context, Collection((both.pictures[0], foreign)), 8, loop=False),
+        lambda: explore._mix(context, Collection(), "", "", True),
+        lambda: explore._mix(context, Collection((both.pictures[0], foreign)), "1", "2", True),
     )
     for ask in asks:
         with pytest.raises(gradio.Error, match="two pictures"):
             ask()
 
 
-def test_all_pictures_are_saved_at_once(desk):
+def test_all_pictures_are_saved_at_once(context):
     from impasto.tasks.generation.sampling.recipe import read_recipes
 
-    made = kept(desk, 5, 6, 7)
-    archive = create._all(desk, made)
+    made = kept(context, 5, 6, 7)
+    archive = create._save_all(context, made)
     assert Path(archive).name == "tiny_seeds5-7.zip"
     with zipfile.ZipFile(archive) as opened:
         assert opened.namelist() == [f"tiny_seed{seed}.png" for seed in (5, 6, 7)]
-    sheet = Path(create._sheet(desk, made))
+    sheet = Path(create._save_sheet(context, made))
     assert sheet.name == "tiny_seeds5-7_sheet.png"
     assert [recipe.to_json() for recipe in read_recipes(sheet)] == [one.recipe for one in made]
-    with zipfile.ZipFile(favourites._all(desk, Kept((made[0], made[0])))) as opened:
+    with zipfile.ZipFile(favourites._save_all(context, Collection((made[0], made[0])))) as opened:
         assert opened.namelist() == ["tiny_seed5.png", "tiny_seed5-2.png"]
-    for ask in (lambda: create._all(desk, []), lambda: favourites._all(desk, Kept())):
+    for ask in (lambda: create._save_all(context, []), lambda: favourites._save_all(context, Collection())):
         with pytest.raises(gradio.Error, match="no pictures"):
             ask()
 
 
-def test_a_picture_is_saved_larger(desk, monkeypatch):
+def test_a_picture_is_saved_larger(context, monkeypatch):
     monkeypatch.setattr(create, "UPSCALER", "larger")
-    (made,) = kept(desk, 5)
-    *_, path = create._larger(desk, made)
+    (made,) = kept(context, 5)
+    *_, path = create._enlarge(context, made)
     assert Path(path).name == "tiny_seed5_x4.png"
     with Image.open(path) as larger:
         assert larger.size == (64, 64)
 
 
-def test_a_pictures_nearest_training_pictures_are_shown(desk, workspace, monkeypatch):
-    (made,) = kept(desk, 5)
+def test_a_pictures_nearest_training_pictures_are_shown(context, workspace, monkeypatch):
+    (made,) = kept(context, 5)
     with pytest.raises(gradio.Error, match="tiny was not trained in this studio"):
-        list(create._nearest(desk, made))
+        list(create._find_nearest(context, made))
 
-    model = desk.studio.catalogue.generator(made.model)
+    model = context.studio.catalogue.generator(made.model)
     fingerprint = open_folder(
         workspace / "shapes",
         model.info.config.data,
         model.info.config.image,
         seed=model.info.config.train.seed,
     ).fingerprint
-    monkeypatch.setattr(models, "pictures_of", lambda desk, name: "shapes")
+    monkeypatch.setattr(models, "pictures_of", lambda context, name: "shapes")
     monkeypatch.setitem(model.info.data, "fingerprint", fingerprint)
-    *_, noted = create._nearest(desk, made)
+    *_, noted = create._find_nearest(context, made)
     (gallery,) = noted.values
     assert [words for _, words in gallery["value"]] == ["by layout", "by content"]
     shapes = [np.asarray(Image.open(p).convert("RGB").resize((16, 16))) for p in workspace.glob("shapes/*/*")]
@@ -777,39 +796,39 @@ def test_a_pictures_nearest_training_pictures_are_shown(desk, workspace, monkeyp
         assert min(apart) < 10, "it is one of the training pictures"
     assert "not new" in noted.words
 
-    desk.studio.catalogue._loaded.clear()  # read again, the model says that it learnt from other pictures
+    context.studio.catalogue._loaded.clear()  # read again, the model says that it learnt from other pictures
     with pytest.raises(gradio.Error, match="have been changed since"):
-        list(create._nearest(desk, made))
+        list(create._find_nearest(context, made))
 
 
-def test_adjustments_are_prepared_and_those_that_change_nothing_cannot_be_moved(desk, monkeypatch):
+def test_adjustments_are_prepared_and_those_that_change_nothing_cannot_be_moved(context, monkeypatch):
     from impasto.tasks.generation.sampling import directions
 
     monkeypatch.setattr(directions, "SAMPLES", 256)
     monkeypatch.setattr(directions, "TRIALS", 32)
     asked = replace(WISH, directions={"warmth": 1.0})
-    first, *_ = create._grid(desk, [], "tiny", 0, 1, asked)
+    first, *_ = create._draw_grid(context, [], "tiny", 0, 1, asked)
     assert "<progress" in first.words  # before anything else happens
-    assert steering._as_known(desk, "tiny")[0]["interactive"]
-    first, *_, last = steering._fitted(desk, "tiny", len(STEERED))
+    assert steering._recall_sliders(context, "tiny")[0]["interactive"]
+    first, *_, last = steering._fit_sliders(context, "tiny", len(STEERED))
     assert (first.values[0]["interactive"], "<progress" in first.words) == (False, True)
-    found = steering.useful(desk, "tiny")
+    found = steering.find_useful(context, "tiny")
     assert [move["interactive"] for move in last] == [name in found for name in STEERED]
-    desk.useful[desk.studio.catalogue.generator("tiny").digest] = frozenset({"warmth"})
-    moves = dict(zip(STEERED, steering._as_known(desk, "tiny"), strict=True))
+    context.useful[context.studio.catalogue.generator("tiny").digest] = frozenset({"warmth"})
+    moves = dict(zip(STEERED, steering._recall_sliders(context, "tiny"), strict=True))
     assert moves["warmth"]["interactive"]
     assert (moves["contrast"]["interactive"], moves["contrast"]["value"]) == (False, 0)
     assert moves["contrast"]["info"] == "Changes nothing in this model's pictures"
 
 
 @pytest.mark.parametrize("seed", [-1, 0.5, 2**60])
-def test_a_seed_that_is_none_is_refused(desk, seed):
+def test_a_seed_that_is_none_is_refused(context, seed):
     with pytest.raises(gradio.Error, match="whole number"):
-        list(create._grid(desk, [], "tiny", seed, 1, WISH))
+        list(create._draw_grid(context, [], "tiny", seed, 1, WISH))
 
 
-def test_errors_are_lasting_and_go_when_all_is_well(desk):
-    place = notes.empty_note()
+def test_errors_are_lasting_and_go_when_all_is_well(context):
+    place = notes.build_note()
     asked = []
 
     def act(wrong):
@@ -818,9 +837,9 @@ def test_errors_are_lasting_and_go_when_all_is_well(desk):
             raise wrong
         return 1, 2
 
-    handler = notes.noting(desk, act, place)
+    handler = notes.note_errors(context, act, place)
     assert handler(None) == (1, 2, "")
-    said = handler(desk.refused("no_chosen"))
+    said = handler(context.error("no_chosen"))
     assert list(said) == [place]
     assert "Choose a picture first." in said[place]
     assert 'role="alert"' in said[place]
@@ -830,11 +849,11 @@ def test_errors_are_lasting_and_go_when_all_is_well(desk):
     def stream(wrong):
         yield from (act(wrong),)
 
-    assert list(notes.noting(desk, stream, place)(None)) == [(1, 2, "")]
-    assert "Choose" in next(notes.noting(desk, stream, place)(desk.refused("no_chosen")))[place]
+    assert list(notes.note_errors(context, stream, place)(None)) == [(1, 2, "")]
+    assert "Choose" in next(notes.note_errors(context, stream, place)(context.error("no_chosen")))[place]
 
 
-def test_names_of_files_are_text(desk, workspace, tmp_path):
+def test_names_of_files_are_text(context, workspace, tmp_path):
     evil = "<script>alert(1)<!--.png"
     for write in (notes.note, notes.bar):
         assert "&lt;script&gt;" in write(evil)
@@ -843,19 +862,22 @@ def test_names_of_files_are_text(desk, workspace, tmp_path):
         '<p class="impasto-verdict good" role="status">it <strong>is</strong> so</p>'
     )
     (tmp_path / evil).write_text("no picture")
-    failed = train._take(desk, [str(tmp_path / evil)])
+    failed = train._upload(context, [str(tmp_path / evil)])
     assert "&lt;script&gt;" in failed.words
     assert "<script" not in failed.words
     good = shutil.copy(sorted((workspace / "shapes").rglob("*.png"))[0], tmp_path / f"1{evil}")
-    assert "<script" not in train._take(desk, [str(good), str(tmp_path / evil)]).words
-    name = train._take(desk, [str(good)]).values[0]["value"]
-    assert r"\<script\>" in train._report(desk, name, 64)
+    assert "<script" not in train._upload(context, [str(good), str(tmp_path / evil)]).words
+    name = train._upload(context, [str(good)]).values[0]["value"]
+    assert r"\<script\>" in train._report(context, name, 64)
 
 
 SOURCE = Path(page.__file__).parents[2]
 WALKED = [
     *(SOURCE / "studio" / name for name in ("catalogue.py", "jobs.py", "queue.py", "uploads.py", "zips.py")),
-    *(SOURCE / "studio" / name for name in ("work.py", "trash.py")),
+    *(
+        SOURCE / "studio" / name
+        for name in ("launches.py", "records.py", "samples.py", "work.py", "trash.py")
+    ),
     *(SOURCE / name for name in ("image/decoding.py", "training/checkpoints.py", "data/batches.py")),
     *(SOURCE / "tasks/generation/sampling" / name for name in ("model.py", "latents.py")),
     *(SOURCE / "tasks/upscaling/inference" / name for name in ("upscale.py", "pictures.py")),
@@ -903,14 +925,15 @@ def test_every_error_that_the_page_meets_has_words():
     found = {message for path in WALKED for message in messages(path)}
     found |= {f"'7' {message}" for path in OF_A_MODEL for message in messages(path)}
     assert len(found) > 60
-    unknown = {m for m in found if not errors.is_known(m) and not any(part in m for part in NOT_MET)}
-    assert unknown == set()
+    zh = {message: errors.reason_in_words(message, "zh") for message in found}
+    unknown = {message for message, words in zh.items() if words.startswith("操作无法完成")}
+    assert {message for message in unknown if not any(part in message for part in NOT_MET)} == set()
 
 
-def test_errors_are_said_in_chinese(desk):
-    zh = Desk(desk.studio, "zh")
+def test_errors_are_said_in_chinese(context):
+    zh = PageContext(context.studio, "zh")
     with pytest.raises(gradio.Error, match="模型“nothing”已不存在"):
-        list(create._grid(zh, [], "nothing", 0, 1, WISH))
+        list(create._draw_grid(zh, [], "nothing", 0, 1, WISH))
     assert errors.reason_in_words("it ended without a word: killed, or a power cut", "zh").startswith(
         "训练被外部终止"
     )
@@ -924,8 +947,8 @@ def test_errors_are_said_in_chinese(desk):
     assert errors.explain(Refused(422, "something new", "do this"), "en") == "Something new. do this."
 
 
-def test_advice_is_said_in_chinese(desk, workspace):
-    report = train._report(Desk(desk.studio, "zh"), "shapes", 64)
+def test_advice_is_said_in_chinese(context, workspace):
+    report = train._report(PageContext(context.studio, "zh"), "shapes", 64)
     names = ("few-shot", "shapes", "discs", "squares")
     assert set(re.findall("[a-z-]{3,}", report.lower())) <= {*names}
 
@@ -962,35 +985,35 @@ def test_every_verdict_of_health_has_chinese_words():
     assert set(errors.SEVERITIES) >= set(get_args(Severity))
 
 
-def test_the_game_is_drawn_before_its_first_round(desk):
-    plane, losses, verdict = learn._seen(desk, learn._begun("textbook", "ring", -3, -3))
+def test_the_game_is_drawn_before_its_first_round(context):
+    plane, losses, verdict = learn._draw(context, learn._begin("textbook", "ring", -3, -3))
     assert "Before the first round" in plane
     assert plane.count("<circle") > 256
     assert (losses, "Beginning" in verdict) == ("", True)
 
 
-def test_the_map_is_wandered_in(desk):
-    here = wander.Place()
-    _, shown = list(wander._seen(desk, [], here, "tiny", WISH))[-1]
-    assert len(shown) == wander.COLUMNS * wander.ROWS
-    there, path, one, _ = wander._picked(here, shown, 4)  # one to the right of the middle, two up
-    assert there == here.moved(1, -2)
-    _, again = list(wander._seen(desk, shown, there, "tiny", WISH))[-1]
+def test_the_map_is_moved_over(context):
+    here = latent_map.MapView()
+    _, shown = list(latent_map._draw(context, [], here, "tiny", WISH))[-1]
+    assert len(shown) == latent_map.COLUMNS * latent_map.ROWS
+    there, path, one, _ = latent_map._pick(here, shown, 4)  # one to the right of the middle, two up
+    assert there == here.move(1, -2)
+    _, again = list(latent_map._draw(context, shown, there, "tiny", WISH))[-1]
     middle = again[len(again) // 2]
     assert middle.recipe == one.recipe  # it is in the middle now
     with Image.open(path) as chosen, Image.open(middle.path) as seen:
         assert chosen.tobytes() == seen.tobytes()
-    first, *_ = wander._seen(desk, again, there, "tiny", WISH)
+    first, *_ = latent_map._draw(context, again, there, "tiny", WISH)
     assert first[1][1:] == again[1:]  # until a new one is made, the old one stays
-    first, *_ = wander._seen(desk, again, there, "themed", WISH)
+    first, *_ = latent_map._draw(context, again, there, "themed", WISH)
     assert [one.model for one in first[1]] == ["themed"]  # but none of another model
 
 
 def test_a_map_that_another_follows_shows_no_more_tiles():
-    latest = wander.Latest()
-    first = wander._while_latest(latest, iter(["a", "b", "c"]))
+    latest = latent_map.Latest()
+    first = latent_map._while_latest(latest, iter(["a", "b", "c"]))
     assert next(first) == "a"
-    second = wander._while_latest(latest, iter(["d", "e"]))
+    second = latent_map._while_latest(latest, iter(["d", "e"]))
     assert next(second) == "d"
     (last,) = first
     assert last.values == (gradio.skip(), gradio.skip())
@@ -998,9 +1021,9 @@ def test_a_map_that_another_follows_shows_no_more_tiles():
 
 
 def test_a_map_goes_no_closer_than_it_can():
-    place = wander.Place(x=-6, y=4, per=4)
-    assert place.scaled(1) == wander.Place(-12, 8, 8)
-    assert place.scaled(-1) == wander.Place(-3, 2, 2)
-    assert place.scaled(99).per == wander.SCALES[-1]
-    assert place.scaled(99).scaled(-99).per == wander.SCALES[0]
+    place = latent_map.MapView(x=-6, y=4, per=4)
+    assert place.zoom(1) == latent_map.MapView(-12, 8, 8)
+    assert place.zoom(-1) == latent_map.MapView(-3, 2, 2)
+    assert place.zoom(99).per == latent_map.SCALES[-1]
+    assert place.zoom(99).zoom(-99).per == latent_map.SCALES[0]
     assert place.around()[len(place.around()) // 2] == (-6, 4)

@@ -133,20 +133,20 @@ def test_wrong_tokens_must_wait(guarded, monkeypatch):
     clock = [100.0]
     attempts = Attempts(lambda: clock[0])
     for _ in range(attempts.FREE - 1):
-        attempts.failed("a")
+        attempts.record_failure("a")
     assert attempts.seconds_left("a") == 0
     for wait in (1, 2, 4):
-        attempts.failed("a")
+        attempts.record_failure("a")
         assert attempts.seconds_left("a") == wait
         clock[0] += wait
     for _ in range(50):
-        attempts.failed("a")
+        attempts.record_failure("a")
     assert attempts.seconds_left("a") == attempts.LONGEST_SECONDS
     assert attempts.seconds_left("b") == 0
-    attempts.succeeded("a")
+    attempts.record_success("a")
     assert attempts.seconds_left("a") == 0
     for i in range(2 * attempts.MOST_PEERS):
-        attempts.failed(str(i))
+        attempts.record_failure(str(i))
     assert len(attempts._wrong) == attempts.MOST_PEERS
 
 

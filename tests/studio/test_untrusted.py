@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from impasto.errors import InputError
-from impasto.studio import jobs as jobs_module
-from impasto.studio import processes
+from impasto.studio import processes, records
 from impasto.studio.catalogue import Catalogue
 from impasto.studio.jobs import Jobs
 from impasto.studio.journal import Journal
@@ -54,7 +53,7 @@ def started(monkeypatch):
         commands.append(list(arguments))
         return Waiting()
 
-    monkeypatch.setattr(jobs_module.processes, "start", start)
+    monkeypatch.setattr(processes, "start", start)
     return commands
 
 
@@ -147,7 +146,7 @@ def test_a_damaged_run_concerns_no_other(client, workspace):
 
 def test_only_a_training_is_told_to_stop(client, workspace):
     """A record may name any process, this server among them."""
-    ours = processes.Process(os.getpid(), processes._began(os.getpid()))
+    ours = processes.Process(os.getpid(), processes._start_time(os.getpid()))
     assert ours.runs
     run(workspace, process_json={"pid": ours.pid, "began": ours.began})
     assert client.post("/api/v1/jobs/x/stop").status_code == 409
@@ -217,14 +216,14 @@ def test_a_strange_description_of_an_upload_is_none(client, workspace, text):
 
 @pytest.mark.parametrize("name", ["job.json", "process.json"])
 def test_a_full_disk_leaves_nothing_running_and_nothing_behind(client, workspace, started, monkeypatch, name):
-    write = jobs_module.write_bytes_atomically
+    write = records.write_bytes_atomically
 
     def full(path, data, **options):
         if path.name == name:
             raise OSError(errno.ENOSPC, "No space left on device")
         write(path, data, **options)
 
-    monkeypatch.setattr(jobs_module, "write_bytes_atomically", full)
+    monkeypatch.setattr(records, "write_bytes_atomically", full)
     answer = client.post("/api/v1/jobs", json={"pictures": "shapes", "preset": "mlp", "size": 16})
     assert (answer.status_code, answer.json()["detail"]) == (507, "the disk is full")
     assert started[1:] == (["given up"] if name == "process.json" else [])

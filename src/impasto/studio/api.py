@@ -37,7 +37,7 @@ async def in_turn(request: Request, work: Callable[[Check], T]) -> T:
     studio = the_studio(request)
     place = studio.queue.enter(work, peer_of(request.scope))
     made: asyncio.Future[Any] = asyncio.wrap_future(place.future)
-    gone: asyncio.Future[Any] = asyncio.ensure_future(_gone(request))
+    gone: asyncio.Future[Any] = asyncio.ensure_future(_wait_until_gone(request))
     try:
         seconds = studio.settings.limits.request_seconds
         await asyncio.wait((made, gone), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
@@ -54,7 +54,7 @@ async def in_turn(request: Request, work: Callable[[Check], T]) -> T:
             made.cancel()
 
 
-async def _gone(request: Request) -> None:
+async def _wait_until_gone(request: Request) -> None:
     """Returns when the client went away; its request must have been read."""
     while (await request.receive())["type"] != "http.disconnect":
         pass

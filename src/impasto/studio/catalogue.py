@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 DEPTH = 4  # folders below a root that are looked into for models
 MOST_FOLDERS = 20_000
 MODEL_JSON_BYTES = 4 * 2**20
-_PARTS = {"best", "last"}  # of a run: the run itself stands for them
-_PRIVATE = {"healthy", "samples", "tensorboard"}
+PARTS = ("best", "last")  # of a run: the run itself stands for them
+_PRIVATE = ("healthy", "samples", "tensorboard")
 
 # Up to this size pictures are computed on one thread, which is twice as fast as two beside a training (10 ms
 # a picture of 64 px against 20) and gives the same bits. Larger ones have enough in each layer for several.
@@ -112,7 +112,7 @@ class Catalogue:
             model.generator.register_forward_pre_hook(lambda *_: self._check_cancelled())
             return model
 
-        model: Model = self._kept((entry.folder, entry.changed), load_it)
+        model: Model = self._load_once((entry.folder, entry.changed), load_it)
         return model
 
     def upscaler(self, name: str, engine: str = "auto") -> "PictureUpscaler":
@@ -125,7 +125,7 @@ class Catalogue:
         def load_it() -> "PictureUpscaler":
             return load_upscaler(asked, engine=engine, warn=lambda words: None)
 
-        upscaler: PictureUpscaler = self._kept((entry.folder, entry.changed, engine), load_it)
+        upscaler: PictureUpscaler = self._load_once((entry.folder, entry.changed, engine), load_it)
         return upscaler
 
     def sources(self, name: str, pictures: str) -> "Sources":
@@ -138,14 +138,14 @@ class Catalogue:
         entry = self.entry(name, "generator")
         folder = self.folder_to_read(pictures)
         key = ("sources", entry.folder, entry.changed, folder)
-        found: Sources = self._kept(key, lambda: sources_of(self.generator(name), folder))
+        found: Sources = self._load_once(key, lambda: sources_of(self.generator(name), folder))
         return found
 
     def folder(self, name: str) -> Path:
         """A folder by its name below a root, or by its whole path if that is in one. Raises `NotHere`."""
         if name and "\0" not in name and len(name) < 2_000:
             for root in self.roots:
-                folder = _resolved(root / name)
+                folder = _resolve(root / name)
                 if folder is not None and folder.is_relative_to(root) and folder.is_dir():
                     return folder
         raise NotHere(
@@ -161,7 +161,7 @@ class Catalogue:
         """
         folder = self.folder(name)
         for link in links_below(folder):
-            target = _resolved(link)
+            target = _resolve(link)
             if target is not None and not any(target.is_relative_to(root) for root in self.roots):
                 name = as_text(str(link.relative_to(folder)), 200)
                 raise Refused(
@@ -195,7 +195,7 @@ class Catalogue:
             return str(folder)
         raise ValueError(f"{folder} is below none of the roots")
 
-    def _kept(self, key: tuple[Any, ...], load_it: Callable[[], Any]) -> Any:
+    def _load_once(self, key: tuple[Any, ...], load_it: Callable[[], Any]) -> Any:
         with self._lock:
             loading = self._loading.setdefault(key, threading.Lock())
         with loading:  # not the other lock: a slider must not wait until an upscaler has tried its engines
@@ -211,7 +211,7 @@ class Catalogue:
         return found
 
 
-def _resolved(path: Path) -> Path | None:
+def _resolve(path: Path) -> Path | None:
     try:
         return path.resolve(strict=True)
     except (OSError, RuntimeError, ValueError):  # absent, a loop of links, a byte that no path has
@@ -235,7 +235,7 @@ def _folders(root: Path) -> Iterator[Path]:
                     names = [e.name for e in entries if e.is_dir(follow_symlinks=False)]
             except OSError:  # gone, or not ours to read
                 continue
-            hidden = _PARTS | _PRIVATE if (folder / "config.json").is_file() else set()
+            hidden = {*PARTS, *_PRIVATE} if (folder / "config.json").is_file() else set()
             below += [
                 folder / name
                 for name in sorted(names)
@@ -255,12 +255,16 @@ def _can_be_named(name: str) -> bool:
 
 def _model_of(name: str, folder: Path) -> Entry | None:
     """The model that a folder is, or that a run in it has."""
-    for place in (folder, folder / "best", folder / "last"):
-        if (place / "model.json").is_file():
-            if place.is_symlink() or any((place / part).is_symlink() for part in _FILES):
-                return None  # it may lead out of the workspace
-            return _entry(name, place, shipped=False)
-    return None
+    place = model_folder(folder)
+    if place is None or place.is_symlink() or any((place / part).is_symlink() for part in _FILES):
+        return None  # a link may lead out of the workspace
+    return _entry(name, place, shipped=False)
+
+
+def model_folder(folder: Path) -> Path | None:
+    """The folder of a model: this one, or a part of the run that this one is. None where there is none."""
+    places = (folder, *(folder / part for part in PARTS))
+    return next((place for place in places if (place / "model.json").is_file()), None)
 
 
 def _is_run(folder: Path) -> bool:

@@ -32,27 +32,27 @@ class Connections:
         self._waiting: dict[Connection, float] = {}  # for their clients, since when, the longest first
         self._open: set[Connection] = set()
 
-    def opened(self, one: "Connection") -> None:
+    def add(self, one: "Connection") -> None:
         """One more."""
         self._open.add(one)
         self._of_peer[one.peer] += 1
-        self.waits(one)
+        self.mark_waiting(one)
         if self._of_peer[one.peer] > self.limits.connections_of_a_peer:
             self._make_room(one, [other for other in self._waiting if other.peer == one.peer])
         elif len(self._open) > self.limits.connections:
             self._make_room(one, list(self._waiting))
 
-    def waits(self, one: "Connection") -> None:
+    def mark_waiting(self, one: "Connection") -> None:
         """It waits for its client's next request, or for the rest of it."""
         if one in self._open:
             self._waiting.pop(one, None)
             self._waiting[one] = one.loop.time()
 
-    def works(self, one: "Connection") -> None:
+    def mark_working(self, one: "Connection") -> None:
         """Its request is complete: now the client waits for us."""
         self._waiting.pop(one, None)
 
-    def lost(self, one: "Connection") -> None:
+    def remove(self, one: "Connection") -> None:
         """It is closed."""
         self._waiting.pop(one, None)
         if one in self._open:
@@ -68,7 +68,7 @@ class Connections:
         others = [one for one in waiting if one is not newcomer]
         found = next((one for one in others if one.cycle is None and self._waiting[one] < late), None)
         found = found or next(iter(others), newcomer)
-        self.lost(found)
+        self.remove(found)
         # In the usual way where nothing is left to send: a client that meant to use it again sees that it is
         # closed, and takes another.
         if found.transport.get_write_buffer_size():
@@ -91,12 +91,12 @@ class Connection(H11Protocol):
         super().connection_made(transport)
         self.peer = self.client[0] if self.client else ""
         self._await_head()
-        self.all.opened(self)
+        self.all.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client, or we, closed it."""
         self._cancel_deadline()
-        self.all.lost(self)
+        self.all.remove(self)
         super().connection_lost(exc)
 
     def handle_events(self) -> None:
@@ -105,12 +105,12 @@ class Connection(H11Protocol):
         if self.cycle is not None and not self.cycle.response_complete:
             self._cancel_deadline()
             if not self.cycle.more_body:
-                self.all.works(self)
+                self.all.mark_working(self)
 
     def on_response_complete(self) -> None:
         """The next request is awaited, or is there already."""
         self._await_head()
-        self.all.waits(self)
+        self.all.mark_waiting(self)
         super().on_response_complete()
 
     def _await_head(self) -> None:

@@ -153,7 +153,7 @@ class Game:
                 self.looks.append(self._look())
 
     @torch.no_grad()
-    def generated(self) -> Tensor:
+    def generated_points(self) -> Tensor:
         """(LOOKED_AT, 2): always of the same noise."""
         points: Tensor = self.G(self._fixed)
         return points
@@ -165,7 +165,7 @@ class Game:
         line = (torch.arange(SURFACE) + 0.5) / SURFACE * 2 * SIDE - SIDE
         y, x = torch.meshgrid(line.flip(0), line, indexing="ij")
         logits = self._judge(torch.stack((x, y), 2).view(-1, 2)).view(SURFACE, SURFACE)
-        real, fake = self._judge(self.real), self._judge(self.generated())
+        real, fake = self._judge(self.real), self._judge(self.generated_points())
         # Some losses leave the zero of the logits undetermined: it is put between the two, as in training.
         return torch.sigmoid(logits - (real.mean() + fake.mean()) / 2)
 
@@ -173,7 +173,7 @@ class Game:
     def _look(self) -> Look:
         g_loss, d_loss, accuracy = (self._sums / LOOK_EVERY).tolist()
         self._sums = torch.zeros(3)
-        points = self.generated()
+        points = self.generated_points()
         finite = bool(torch.isfinite(points).all())
         apart = torch.cdist(points, self._centres)
         good = apart.amin(1) < GOOD * DEVIATION
@@ -213,15 +213,12 @@ State = Literal["beginning", "under way", "converged", "oscillating", "collapsed
 # The bounds lie between what games that end well and badly showed: five losses, four pairs of rates each.
 GRACE = 12  # looks: an untrained generator makes one point over and over, which is what a collapse looks like
 LATELY = 16  # looks that the present is judged by; the last half of them where it should not lag
-LITTLE_SPREAD, WILD_SPREAD = (
-    0.3,
-    5.0,
-)  # games that went well ended between 0.8 and 1.1, others at 0.05 to 0.25
+# Games that went well ended with a spread between 0.8 and 1.1, others at 0.05 to 0.25.
+LITTLE_SPREAD, WILD_SPREAD = 0.3, 5.0
 LOST = 0.5  # a smaller share of the clumps than this is a collapse
 NEAR = 0.025  # energy distance; games that went well ended at 0.000 to 0.015
-SWINGING = (
-    0.2  # mean move of the middle between two looks: at most 0.12 in good games, 0.28 to 1.7 in bad ones
-)
+# Mean move of the middle between two looks: at most 0.12 in good games, 0.28 to 1.7 in bad ones.
+SWINGING = 0.2
 BACK = 0.35  # net way over the way gone: below it, the middle goes to and fro
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from impasto.studio.untrusted import Unusable, open_regular, read_tail
 
+MOST_EVENTS = 200_000  # read of a file for one drawing
 MOST_BYTES = 16 * 2**20  # read at a time; a longer line is no event
 _NAME = re.compile(r"[a-z_]{1,40}")
 
@@ -81,6 +82,17 @@ def records(lines: list[bytes]) -> Iterator[dict[str, Any]]:
             continue
         if isinstance(record, dict) and _NAME.fullmatch(str(record.get("event"))):
             yield record
+
+
+def read_all(path: Path) -> list[dict[str, Any]]:
+    """The events of a file that say how many images were seen, oldest first, up to `MOST_EVENTS`."""
+    journal, found = Journal(path), list[dict[str, Any]]()
+    while len(found) < MOST_EVENTS:
+        new = (line.record for line in journal.new()[1])
+        found += [record for record in new if type(record.get("images_seen")) is int]
+        if not journal.behind:
+            break
+    return found[:MOST_EVENTS]
 
 
 def newest(path: Path, tail_bytes: int = 65_536) -> dict[str, dict[str, Any]]:

@@ -89,7 +89,7 @@ def describe(error: Exception, roots: Sequence[Path] = ()) -> JSONResponse:
 def install(app: FastAPI, roots: Sequence[Path]) -> None:
     """Let an app answer every error with problem details; `roots` are the workspace's folders."""
 
-    async def known(request: Request, error: Exception) -> JSONResponse:
+    async def answer(request: Request, error: Exception) -> JSONResponse:
         return describe(error, roots)
 
     async def invalid(request: Request, error: Exception) -> JSONResponse:
@@ -104,7 +104,7 @@ def install(app: FastAPI, roots: Sequence[Path]) -> None:
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, http)
     for kind in (ImpastoError, RecursionError, OSError, Exception):
-        app.add_exception_handler(kind, known)
+        app.add_exception_handler(kind, answer)
 
 
 _HINTS = {  # by what Starlette says

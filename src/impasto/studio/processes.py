@@ -32,7 +32,7 @@ class Process:
     @property
     def runs(self) -> bool:
         """Whether it still does."""
-        return self.began != "" and _began(self.pid) == self.began
+        return self.began != "" and _start_time(self.pid) == self.began
 
     def trains(self, out: Path) -> bool:
         """Whether it runs, and is a training that writes to `out`: a record may name any process."""
@@ -111,7 +111,7 @@ def start(arguments: Sequence[str], log: Path) -> Waiting:
         os.setpriority(os.PRIO_PROCESS, child.pid, niceness)  # its threads are not there yet, and inherit it
     # Somebody must wait for it, or it stays in the system's table after its end.
     threading.Thread(target=child.wait, name=f"wait for {child.pid}", daemon=True).start()
-    return Waiting(Process(child.pid, _began(child.pid)), child)
+    return Waiting(Process(child.pid, _start_time(child.pid)), child)
 
 
 def _command(pid: int) -> list[str]:
@@ -126,7 +126,7 @@ def _command(pid: int) -> list[str]:
     ).stdout.split(" ")
 
 
-def _began(pid: int) -> str:
+def _start_time(pid: int) -> str:
     """When a process began, in the system's own words; nothing where none of this number runs."""
     if sys.platform == "linux":
         try:

@@ -1,52 +1,23 @@
-"""What is on disk about a training, as the studio reads it: every field has a type and a bound.
+"""The files of a job as the studio reads and writes them: every field has a type and a bound.
 
 `job.json` says what was asked, `process.json` which process it is, `events.jsonl` what happened. Anybody may
-have written them. No command line is kept: it is made anew from these fields.
+have written them. No command line is kept: it is made anew from these fields (`commands.py`).
 """
 
-import json
-import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, Field, ValidationError
 
+from impasto.files import write_bytes_atomically
+from impasto.studio.problems import Refused
 from impasto.studio.schemas import Train
-from impasto.studio.untrusted import load_if_usable, read_tail
+from impasto.studio.untrusted import Unusable, links_below, load
 
 JOB, PROCESS, LOG, EVENTS = "job.json", "process.json", "job.log", "events.jsonl"
+STATE_FILE = "state.safetensors"  # as training/state.py has it, which needs torch
 ENDED_WELL = ("minutes", "images", "epochs", "converged")
-
-State = Literal["running", "stopping", "stopped", "finished", "failed", "lost"]
-"""Of a job. Stopped: saved, as asked. Finished: a limit was reached. Failed: it said why. Lost: it was killed
-or the machine went down; what came after the last checkpoint is gone. What does not run can be resumed."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """A training as it stands. Times are Unix times; `eta_seconds` is None where nobody can know."""
-
-    id: str
-    name: str
-    pictures: str
-    model: str  # by which the catalogue has its model, once there is one
-    state: State
-    words: str  # why it ended, or what went wrong
-    resumable: bool
-    created: float
-    preset: str
-    size: int | None
-    images_seen: int
-    images_per_second: float | None
-    eta_seconds: float | None
-    folder: Path
-
-    def to_dict(self) -> dict[str, Any]:
-        """What others may know: all but where it is."""
-        return {key: value for key, value in asdict(self).items() if key != "folder"}
-
 
 _Time = Annotated[float, Field(allow_inf_nan=False)]
 _Count = Annotated[int, Field(ge=0, le=10**18)]
@@ -76,7 +47,13 @@ class Launch(BaseModel):
     progress_before: _Time | None = None
 
 
-class Said(BaseModel):
+class RunConfig(BaseModel):
+    """Of a run's `config.json`, the preset that it chose by itself."""
+
+    preset: Annotated[str, Field(max_length=100)]
+
+
+class Event(BaseModel):
     """What any event of a training has."""
 
     images_seen: _Count = 0
@@ -91,14 +68,14 @@ class Said(BaseModel):
             return None
 
 
-class Progress(Said):
+class Progress(Event):
     """How a training stands."""
 
     images_per_second: _Rate | None = None
     eta_seconds: _Rate | None = None
 
 
-class Ended(Said):
+class Ended(Event):
     """That it ended, and why."""
 
     seconds: _Rate = 0.0
@@ -106,65 +83,25 @@ class Ended(Said):
     words: Annotated[str, Field(max_length=10_000)] = ""
 
 
-def state_of(
-    folder: Path, launch: Launch, last: Mapping[str, dict[str, Any]], *, runs: bool, asked: bool
-) -> tuple[State, str]:
-    """How a job stands, and why it ended: by its newest events, its log, and whether its process runs.
+def write_record(path: Path, record: BaseModel) -> None:
+    """Write a record, whole or not at all; makes the folder. Raises `OSError`."""
+    write_bytes_atomically(path, record.model_dump_json(indent=2).encode())
 
-    Args:
-        folder: Folder of the run.
-        launch: Which process it was, and which end and progress were before it.
-        last: The newest event of each kind, by kind.
-        runs: Whether the process runs now.
-        asked: Whether it was asked to stop.
 
-    Returns:
-        The state, and why it ended in words; these are empty while it runs.
+def plan_to_resume(folder: Path) -> tuple[Record, Train]:
+    """What a job was asked to do, as it is on record, and its plan.
+
+    Raises `Refused` (409) where its files are not to be relied on.
     """
-    if runs:
-        return ("stopping" if asked else "running"), ""
-    ended = Ended.of(last.get("stopped"))
-    if ended and ended.unix_time != launch.ended_before:
-        if ended.condition == "interrupted":
-            return "stopped", ended.words
-        return ("finished" if ended.condition in ENDED_WELL else "failed"), ended.words
-    said = complaint(folder / LOG, launch.log_from)
-    if asked and said in ("", "interrupted", "KeyboardInterrupt"):
-        return "stopped", "stopped before it had begun"
-    return ("failed", said) if said else ("lost", "it ended without a word: killed, or a power cut")
-
-
-def arguments_of(plan: Train) -> list[str]:
-    """What `impasto train` is told on its command line, names apart."""
-    arguments: list[str] = []
-    if plan.preset is not None:
-        arguments += ["--preset", plan.preset]
-    if plan.size is not None:
-        arguments += ["--size", str(plan.size)]
-    for key, value in plan.settings.items():
-        arguments += ["--set", f"{key}={json.dumps(value)}"]
-    for name, limit in (("--minutes", plan.minutes), ("--images", plan.images)):
-        arguments += [] if limit is None else [name, str(limit)]
-    return [
-        *arguments,
-        *(["--until-converged"] if plan.until_converged else []),
-        *(["--dedupe"] if plan.dedupe else []),
-    ]
-
-
-class _Configured(BaseModel):
-    preset: Annotated[str, Field(max_length=100)]
-
-
-def preset_of(folder: Path) -> str:
-    """The preset that a run chose by itself."""
-    found = load_if_usable(folder / "config.json", _Configured)
-    return "" if found is None else found.preset
-
-
-def complaint(log: Path, start: int) -> str:
-    """What the command line said last of why it ended, without the hint, which speaks of the command line."""
-    lines = read_tail(log, 8_192, start).decode("utf-8", "replace").splitlines()
-    said = [line.removeprefix("impasto: ") for line in lines if line.startswith("impasto: ")]
-    errors = [line for line in lines if re.match(r"(\w+\.)*(\w+Error|KeyboardInterrupt)\b", line)]
-    return (said or errors or [""])[-1][:500]
+    link = next(links_below(folder), None)
+    if link is not None:
+        raise Refused(409, f"the run holds a link, '{link.relative_to(folder)}'", "remove it")
+    try:
+        record = load(folder / JOB, Record)
+    except (OSError, Unusable) as error:
+        raise Refused(409, f"its {JOB} {error}", "`impasto train --resume` goes on with a run") from None
+    if record.plan is not None:
+        return record, record.plan
+    if not (folder / STATE_FILE).is_file():  # an older version's: a saved run knows its settings itself
+        raise Refused(409, "an older version began it, and it was never saved", "start it anew")
+    return record, Train(pictures=record.pictures)

@@ -107,7 +107,7 @@ class Guard:
         if "authorization" in headers:  # a wrong one
             if seconds := self.attempts.seconds_left(peer):
                 return too_many_attempts(seconds)
-            self.attempts.failed(peer)
+            self.attempts.record_failure(peer)
         if "text/html" in headers.get("accept", "") and not is_api(path):
             return RedirectResponse("/login", 303)
         return problem(
@@ -151,7 +151,7 @@ class Attempts:
         """How long an address must wait before its next attempt; 0 if it need not."""
         return max(0.0, self._wrong.get(peer, (0, 0.0))[1] - self._clock())
 
-    def failed(self, peer: str) -> None:
+    def record_failure(self, peer: str) -> None:
         """A wrong token came from there."""
         count, until = self._wrong.pop(peer, (0, 0.0))
         if self._clock() > until + self.LONGEST_SECONDS:  # that was long ago
@@ -162,7 +162,7 @@ class Attempts:
         while len(self._wrong) > self.MOST_PEERS:
             self._wrong.popitem(last=False)
 
-    def succeeded(self, peer: str) -> None:
+    def record_success(self, peer: str) -> None:
         """The right one came from there."""
         self._wrong.pop(peer, None)
 
@@ -222,9 +222,9 @@ def login_routes(settings: Settings, attempts: Attempts) -> APIRouter:
             words = f"Too many wrong tokens. Try again in {wait} s."
             return HTMLResponse(render("login.html", words=words), 429, {"retry-after": str(wait)})
         if settings.token is not None and not _same(token.strip(), settings.token):
-            attempts.failed(peer)
+            attempts.record_failure(peer)
             return HTMLResponse(render("login.html", words="That is not the token."), 401)
-        attempts.succeeded(peer)
+        attempts.record_success(peer)
         answer = RedirectResponse("/", 303)
         if settings.token is not None:
             answer.set_cookie(

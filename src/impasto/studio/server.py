@@ -65,13 +65,13 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     # cores, where sleeping is three times as fast (docs/research.md).
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     memory.use_few_arenas()
-    limits = _fitting(settings.limits)
+    limits = _fit_to_system(settings.limits)
     listener = listen(settings.host, settings.port)
     try:
         studio = open_studio(settings)
         # Whatever a library writes to a temporary file: others must not read it, nor put a link in its place.
-        tempfile.tempdir = str(_made(studio.private / "temporary"))
-        os.environ["GRADIO_TEMP_DIR"] = str(_made(studio.private / "gradio"))
+        tempfile.tempdir = str(_make_folder(studio.private / "temporary"))
+        os.environ["GRADIO_TEMP_DIR"] = str(_make_folder(studio.private / "gradio"))
         app = create_app(settings, studio)
     except BaseException:
         listener.close()
@@ -116,7 +116,7 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _fitting(limits: Limits) -> Limits:
+def _fit_to_system(limits: Limits) -> Limits:
     """No more connections than half the files that this process may open, which is raised first."""
     try:
         import resource
@@ -132,7 +132,7 @@ def _fitting(limits: Limits) -> Limits:
     return replace(limits, connections=min(limits.connections, max(8, soft // 2)))
 
 
-def _made(folder: Path) -> Path:
+def _make_folder(folder: Path) -> Path:
     folder.mkdir(mode=0o700, exist_ok=True)
     return folder
 

@@ -32,7 +32,7 @@ class Bounds:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        exchange = _Exchange(receive, send, self.limits, self._most_bytes(scope), self._is_whole)
+        exchange = _Exchange(receive, send, self.limits, self._most_bytes(scope), self._forget)
         length = Headers(scope=scope).get("content-length", "0")
         if len(length) > 18 or not length.isdecimal() or int(length) > exchange.most_bytes:
             exchange.refused = 413
@@ -52,11 +52,11 @@ class Bounds:
             if exchange.refused is None:
                 raise
         finally:
-            self._is_whole(exchange)
+            self._forget(exchange)
         if exchange.refused is not None and not exchange.began:
             await exchange.refuse(scope)
 
-    def _is_whole(self, exchange: "_Exchange") -> None:
+    def _forget(self, exchange: "_Exchange") -> None:
         self._uploads.pop(exchange, None)
 
     def _most_bytes(self, scope: Scope) -> int:
@@ -171,7 +171,7 @@ class AccessLog:
             return
         started, status, sent = time.monotonic(), 0, 0
 
-        async def counted(message: Message) -> None:
+        async def count(message: Message) -> None:
             nonlocal status, sent
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -179,7 +179,7 @@ class AccessLog:
             await send(message)
 
         try:
-            await self.app(scope, receive, counted)
+            await self.app(scope, receive, count)
         finally:
             client = scope.get("client")
             record = {

@@ -12,9 +12,12 @@ from impasto.studio import work
 from impasto.studio.api import Here, in_turn, pictures, problems
 from impasto.studio.journal import Journal
 from impasto.studio.problems import NotHere, Problem, Refused
-from impasto.studio.records import Job
+from impasto.studio.records import EVENTS
+from impasto.studio.samples import list_grids, read_grid
 from impasto.studio.schemas import DatasetMade, DatasetSeen, JobSeen, Limits, Train
+from impasto.studio.status import Job
 from impasto.studio.studio import Studio
+from impasto.studio.uploads import FOLDER
 
 LOOK_SECONDS, BREATH_SECONDS = 0.5, 15.0  # how often a run's events are looked for; a sign of life
 routes = APIRouter(prefix="/api/v1", responses={500: {"model": Problem, "description": "Our mistake"}})
@@ -23,9 +26,9 @@ routes = APIRouter(prefix="/api/v1", responses={500: {"model": Problem, "descrip
 @routes.get("/datasets", responses=problems(), tags=["data sets"])
 def datasets(studio: Here) -> list[DatasetSeen]:
     """Folders of pictures: those that were uploaded, and those found below the workspace's folders."""
-    uploaded = {f"datasets/{one.id}": one for one in studio.uploads.all()}
+    uploaded = {one.catalogue_name: one for one in studio.uploads.all()}
     found = dict(studio.catalogue.pictures())
-    found.pop("datasets", None)
+    found.pop(FOLDER, None)
     seen = [
         DatasetSeen(name=name, title=one.name, pictures=one.pictures, id=one.id)
         for name, one in uploaded.items()
@@ -49,9 +52,9 @@ async def upload(
     given = [(file.filename or "a file", file.file) for file in files]
     title = name or given[0][0].rpartition(".")[0]
     made = await in_turn(request, lambda check: studio.uploads.take(title, given, check))
-    response.headers["location"] = f"/api/v1/datasets/datasets/{made.id}"
+    response.headers["location"] = f"/api/v1/datasets/{made.catalogue_name}"
     return DatasetMade(
-        name=f"datasets/{made.id}", title=made.name, pictures=made.pictures, id=made.id,
+        name=made.catalogue_name, title=made.name, pictures=made.pictures, id=made.id,
         themes=made.themes, rejected=made.rejected, notes=made.notes,
     )  # fmt: skip
 
@@ -69,8 +72,8 @@ async def inspect(
 @routes.delete("/datasets/{dataset_id}", status_code=204, responses=problems(404, 409), tags=["data sets"])
 def remove(studio: Here, dataset_id: str) -> None:
     """Remove pictures that were uploaded; folders of yours are never touched."""
-    name = f"datasets/{studio.uploads.get(dataset_id).id}"
-    if any(job.pictures == name and job.state in ("running", "stopping") for job in studio.jobs.all()):
+    name = studio.uploads.get(dataset_id).catalogue_name
+    if any(job.pictures == name and job.runs for job in studio.jobs.all()):
         raise Refused(409, "a training is using these pictures", "stop it first")
     studio.uploads.remove(dataset_id)
 
@@ -78,7 +81,7 @@ def remove(studio: Here, dataset_id: str) -> None:
 @routes.get("/jobs", responses=problems(), tags=["jobs"])
 def jobs(studio: Here) -> list[JobSeen]:
     """The trainings, the newest first, those of before the last start of the server among them."""
-    return [_seen(studio, job) for job in studio.jobs.all()]
+    return [_describe(studio, job) for job in studio.jobs.all()]
 
 
 @routes.post("/jobs", status_code=201, responses=problems(404, 409), tags=["jobs"])
@@ -86,26 +89,25 @@ def create(response: Response, studio: Here, ask: Train) -> JobSeen:
     """Start a training, in a process of its own."""
     job = studio.jobs.create(ask)
     response.headers["location"] = f"/api/v1/jobs/{job.id}"
-    return _seen(studio, job)
+    return _describe(studio, job)
 
 
 @routes.get("/jobs/{job_id}", responses=problems(404), tags=["jobs"])
 def one_job(studio: Here, job_id: str) -> JobSeen:
     """How a training stands."""
-    return _seen(studio, studio.jobs.get(job_id))
+    return _describe(studio, studio.jobs.get(job_id))
 
 
 @routes.post("/jobs/{job_id}/stop", status_code=202, responses=problems(404, 409), tags=["jobs"])
 def stop(studio: Here, job_id: str) -> JobSeen:
     """Let a training save and end; it is `stopping` until it has."""
-    return _seen(studio, studio.jobs.stop(job_id))
+    return _describe(studio, studio.jobs.stop(job_id))
 
 
 @routes.post("/jobs/{job_id}/resume", status_code=202, responses=problems(404, 409), tags=["jobs"])
 def resume(studio: Here, job_id: str, ask: Limits | None = None) -> JobSeen:
     """Go on exactly where the last checkpoint is, with new limits if any are given."""
-    limits = ask or Limits()
-    return _seen(studio, studio.jobs.resume(job_id, **limits.model_dump()))
+    return _describe(studio, studio.jobs.resume(job_id, ask))
 
 
 @routes.get(
@@ -116,10 +118,10 @@ def resume(studio: Here, job_id: str, ask: Limits | None = None) -> JobSeen:
 )
 def samples(studio: Here, job_id: str) -> Response:
     """The newest grid of pictures from fixed noise."""
-    grids = studio.jobs.samples(job_id)
+    grids = list_grids(studio.jobs.get(job_id).folder)
     if not grids:
         raise NotHere("there are no samples yet", "the first come a minute after the start")
-    return Response(studio.jobs.grid(grids[-1]), media_type="image/png")
+    return Response(read_grid(grids[-1]), media_type="image/png")
 
 
 @routes.get(
@@ -143,7 +145,7 @@ def events(
     last_event_id: Annotated[str, Header(max_length=100)] = "",
 ) -> StreamingResponse:
     """All that happened in a training, and what happens, as server-sent events."""
-    journal = studio.jobs.journal(job_id, last_event_id)
+    journal = Journal(studio.jobs.get(job_id).folder / EVENTS, last_event_id)
     return StreamingResponse(
         _stream(studio, job_id, journal, follow=follow),
         media_type="text/event-stream",
@@ -166,8 +168,8 @@ async def _stream(studio: Studio, job_id: str, journal: Journal, *, follow: bool
             continue
         if job.state != told:
             told = job.state
-            yield f"event: state\ndata: {json.dumps(_seen(studio, job).model_dump())}\n\n".encode()
-        if not follow or job.state not in ("running", "stopping") or studio.closing.is_set():
+            yield f"event: state\ndata: {json.dumps(_describe(studio, job).model_dump())}\n\n".encode()
+        if not follow or not job.runs or studio.closing.is_set():
             return
         silent = 0.0 if lines else silent + LOOK_SECONDS
         if silent >= BREATH_SECONDS:
@@ -176,5 +178,5 @@ async def _stream(studio: Studio, job_id: str, journal: Journal, *, follow: bool
         await asyncio.sleep(LOOK_SECONDS)
 
 
-def _seen(studio: Studio, job: Job) -> JobSeen:
+def _describe(studio: Studio, job: Job) -> JobSeen:
     return JobSeen(**{**job.to_dict(), "words": studio.without_places(job.words)})

@@ -6,6 +6,7 @@ not opened, a file is read up to a bound, and what it says is validated before a
 
 import json
 import os
+import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -108,6 +109,22 @@ def is_real_folder(path: Path) -> bool:
         return stat.S_ISDIR(path.lstat().st_mode)
     except (OSError, ValueError):
         return False
+
+
+def list_real(folder: Path, pattern: re.Pattern[str], *, folders: bool) -> list[Path]:
+    """The folders, or else the files, in a folder whose whole names match a pattern, in no order.
+
+    What is linked is left out. There are none where `folder` itself is a link, or no folder.
+    """
+    if not is_real_folder(folder):
+        return []
+    with os.scandir(folder) as entries:
+        return [
+            folder / entry.name
+            for entry in entries
+            if pattern.fullmatch(entry.name)
+            and (entry.is_dir if folders else entry.is_file)(follow_symlinks=False)
+        ]
 
 
 def links_below(folder: Path) -> Iterator[Path]:

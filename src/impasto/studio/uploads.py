@@ -7,7 +7,6 @@ place only when all of it is fine: what is refused leaves nothing behind.
 import contextlib
 import io
 import json
-import os
 import re
 import secrets
 import shutil
@@ -16,7 +15,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import IO, Annotated, Any
+from typing import IO, Annotated
 
 from pydantic import BaseModel, Field
 
@@ -26,10 +25,10 @@ from impasto.image import codec
 from impasto.studio.problems import NotHere, Refused
 from impasto.studio.queue import Check
 from impasto.studio.settings import Limits
-from impasto.studio.untrusted import Unusable, as_text, is_real_folder, load
+from impasto.studio.untrusted import Unusable, as_text, is_real_folder, list_real, load
 from impasto.studio.zips import is_zip, pictures_of
 
-ABOUT, THEMES = "dataset.json", "themes.json"
+FOLDER, ABOUT, THEMES = "datasets", "dataset.json", "themes.json"
 _SUFFIXES = {
     "jpeg": ".jpg", "png": ".png", "webp": ".webp", "tiff": ".tif", "gif": ".gif", "bmp": ".bmp",
     "avif": ".avif", "heic": ".heic", "ppm": ".ppm",
@@ -51,9 +50,10 @@ class Dataset:
     rejected: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)  # what else was left out, and names that nobody can read
 
-    def to_dict(self) -> dict[str, Any]:
-        """Ready for JSON."""
-        return asdict(self)
+    @property
+    def catalogue_name(self) -> str:
+        """By which the catalogue has its pictures."""
+        return f"{FOLDER}/{self.id}"
 
 
 class PixelBudget:
@@ -151,16 +151,21 @@ def _header_by_pillow(data: bytes, kind: str, plugin: str) -> codec.Header:
     return codec.Header(kind, width, height)
 
 
-def check_picture(data: bytes, name: str, limits: Limits) -> codec.Header:
-    """What an uploaded picture is, by its content. Raises `Refused`: 413 for too large, 415 for the rest."""
+def check_picture(data: bytes, name: str, limits: Limits) -> None:
+    """Decode an uploaded picture. Raises `Refused`: 413 for what is too large, 415 for what is no picture."""
     try:
-        found = look_at(data, limits)
-        with DECODED.take(found.width * found.height):
-            codec.fit_square(data, _LOOK_PX, max_pixels=limits.picture_pixels)  # decodes all of it
+        _decode(data, limits)
     except TooLarge as error:
         raise Refused(413, f"{printable(name)} {error.message}", error.hint) from None
     except ImageError as error:
         raise Refused(415, f"{printable(name)} {error.message}", "JPEG, PNG, WebP, TIFF ...") from None
+
+
+def _decode(data: bytes, limits: Limits) -> codec.Header:
+    """What a picture is, once all of it could be decoded. Raises as `look_at`."""
+    found = look_at(data, limits)
+    with DECODED.take(found.width * found.height):
+        codec.fit_square(data, _LOOK_PX, max_pixels=limits.picture_pixels)
     return found
 
 
@@ -168,18 +173,14 @@ class Uploads:
     """The data sets below `datasets/` of a workspace."""
 
     def __init__(self, workspace: Path, limits: Limits) -> None:
-        self.folder = workspace.resolve() / "datasets"
+        self.folder = workspace.resolve() / FOLDER
         self.limits = limits
         for leftover in self.folder.glob(".incoming-*"):  # of a server that was killed
             shutil.rmtree(leftover, ignore_errors=True)
 
     def all(self) -> list[Dataset]:
         """The newest first."""
-        if not is_real_folder(self.folder):
-            return []
-        with os.scandir(self.folder) as entries:
-            names = [e.name for e in entries if _ID.fullmatch(e.name) and e.is_dir(follow_symlinks=False)]
-        found = [self._read(self.folder / name) for name in names]
+        found = [self._read(folder) for folder in list_real(self.folder, _ID, folders=True)]
         return sorted((one for one in found if one), key=lambda one: (-one.created, one.id))
 
     def take(self, name: str, files: Iterable[tuple[str, IO[bytes]]], check: Check) -> Dataset:
@@ -292,10 +293,7 @@ class _Intake:
     def _suffix(self, data: bytes) -> str:
         if len(data) > self.limits.picture_bytes:
             raise ImageError(f"is larger than {self.limits.picture_bytes / 2**20:.4g} MB")
-        found = look_at(data, self.limits)
-        with DECODED.take(found.width * found.height):
-            codec.fit_square(data, _LOOK_PX, max_pixels=self.limits.picture_pixels)  # decodes all of it
-        return _SUFFIXES[found.format]
+        return _SUFFIXES[_decode(data, self.limits).format]
 
 
 def printable(name: str) -> str:
@@ -310,4 +308,15 @@ def read_bounded(file: IO[bytes], most: int, what: str) -> bytes:
         raise Refused(413, f"{what} is larger than {most / 2**20:.4g} MB")
     if not data:
         raise InputError(f"{what} is empty")
+    return data
+
+
+def read_picture(path: Path, limits: Limits) -> bytes:
+    """A picture's file, all of which could be decoded.
+
+    Raises `Refused` (413, 415), and `InputError` where it is empty.
+    """
+    with path.open("rb") as file:
+        data = read_bounded(file, limits.picture_bytes, path.name)
+    check_picture(data, path.name, limits)
     return data

@@ -170,12 +170,12 @@ def as_answer(model: "Model", pictures: Sequence[Image], format_: PictureFormat)
         made = {"pictures": [_as_json(model, picture) for picture in pictures]}
         return json.dumps(made).encode(), MEDIA_TYPES["json"]
     if len(pictures) == 1:
-        return encoded(model, pictures[0], format_), MEDIA_TYPES[format_]
+        return encode_picture(model, pictures[0], format_), MEDIA_TYPES[format_]
     sheet = grid(np.stack([from_pil(picture) for picture in pictures]))
     return encode(sheet, f"sheet.{format_}", metadata=model.describe()), MEDIA_TYPES[format_]
 
 
-def encoded(model: "Model", picture: Image, format_: str) -> bytes:
+def encode_picture(model: "Model", picture: Image, format_: str) -> bytes:
     """The file of one picture that a model made, its recipe inside."""
     from impasto.image.files import encode, from_pil
     from impasto.tasks.generation.sampling.recipe import KEY, Recipe
@@ -188,7 +188,7 @@ def encoded(model: "Model", picture: Image, format_: str) -> bytes:
 def _as_json(model: "Model", picture: Image) -> dict[str, Any]:
     from impasto.tasks.generation.sampling.recipe import KEY
 
-    png = base64.b64encode(encoded(model, picture, "png")).decode()
+    png = base64.b64encode(encode_picture(model, picture, "png")).decode()
     return {"png": png, "recipe": json.loads(picture.info[KEY])}
 
 

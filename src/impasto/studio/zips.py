@@ -52,7 +52,7 @@ def pictures_of(
             if len(infos) > 2 * limits.files:
                 raise Refused(413, f"the zip holds {len(infos):,} files", "send it in parts")
             called = names_of(infos)
-            entries, left_out = _wanted(list(zip(infos, called.names, strict=True)), limits)
+            entries, left_out = _select(list(zip(infos, called.names, strict=True)), limits)
             for note in (_UNREADABLE if called.encoding is None else "", describe(left_out)):
                 if note:
                     tell(note)
@@ -86,7 +86,7 @@ def _check_directory(file: IO[bytes]) -> None:
     file.seek(0)
 
 
-def _wanted(entries: list[_Named], limits: Limits) -> tuple[list[_Named], list[LeftOut]]:
+def _select(entries: list[_Named], limits: Limits) -> tuple[list[_Named], list[LeftOut]]:
     """The pictures, by their names, and those that are left out. Raises `Refused` where any means harm."""
     wanted: list[_Named] = []
     left_out: dict[str, LeftOut] = {}

@@ -12,14 +12,14 @@ with without_telemetry():
     import gradio as gr
 
 from impasto.studio.page import create, explore, favourites, learn, train, upscale
-from impasto.studio.page.desk import Desk
-from impasto.studio.page.gate import Gate
+from impasto.studio.page.allowlist import GradioAllowlist
+from impasto.studio.page.context import KEEP_SECONDS, PageContext
 from impasto.studio.page.look import CSS, ICON, theme
 from impasto.studio.page.script import script
-from impasto.studio.page.words import LANGUAGES, preferred
+from impasto.studio.page.words import LANGUAGES, choose_language
 from impasto.studio.studio import Studio
 
-TIDY_SECONDS, KEEP_SECONDS = 600, 6 * 3_600  # how often files that were shown are removed, and how old
+TIDY_SECONDS = 600  # how often files that were shown are removed, once they are `KEEP_SECONDS` old
 
 
 def mount(app: FastAPI) -> None:
@@ -27,14 +27,14 @@ def mount(app: FastAPI) -> None:
     studio: Studio = app.state.studio
 
     async def front(request: Request) -> RedirectResponse:
-        return RedirectResponse(f"/{preferred(request.headers.get('accept-language', ''))}/", 303)
+        return RedirectResponse(f"/{choose_language(request.headers.get('accept-language', ''))}/", 303)
 
     app.add_api_route("/", front, include_in_schema=False)
     app.add_api_route(
         "/favicon.ico", lambda: Response(ICON, media_type="image/svg+xml"), include_in_schema=False
     )
     pages = {language: build(studio, language) for language in LANGUAGES}
-    app.add_middleware(Gate, pages=pages)
+    app.add_middleware(GradioAllowlist, pages=pages)
     for language, page in pages.items():
         gr.mount_gradio_app(
             app,
@@ -55,26 +55,26 @@ def mount(app: FastAPI) -> None:
 
 def build(studio: Studio, language: str) -> gr.Blocks:
     """The page in one language."""
-    desk = Desk(studio, language)
+    context = PageContext(studio, language)
     with gr.Blocks(
         title="Impasto", analytics_enabled=False, delete_cache=(TIDY_SECONDS, KEEP_SECONDS)
     ) as page:
-        desk.heading()
-        browser = favourites.in_browser()
+        context.heading()
+        browser = favourites.browser_storage()
         with gr.Tabs() as tabs:
-            with gr.Tab(desk.say("create"), id="create") as first:
-                make = create.build(desk)
-            with gr.Tab(desk.say("explore"), id="explore") as tab:
-                wander = explore.build(desk, browser)
-            with gr.Tab(desk.say("upscale"), id="upscale"):
-                enlarge = upscale.build(desk)
-            with gr.Tab(desk.say("train"), id="train"):
-                teach = train.build(desk)
-            with gr.Tab(desk.say("learn"), id="learn"):
-                learn.build(desk, page)
-        make.connect(desk, page, first, tabs, enlarge.files)
-        wander.connect(desk, page, tab, make)
-        enlarge.connect(desk, page)
-        teach.connect(desk, page, tabs, make.model, make.redraw)
+            with gr.Tab(context.say("create"), id="create") as first:
+                create_tab = create.build(context)
+            with gr.Tab(context.say("explore"), id="explore") as tab:
+                explore_tab = explore.build(context, browser)
+            with gr.Tab(context.say("upscale"), id="upscale"):
+                upscale_tab = upscale.build(context)
+            with gr.Tab(context.say("train"), id="train"):
+                train_tab = train.build(context)
+            with gr.Tab(context.say("learn"), id="learn"):
+                learn.build(context, page)
+        create_tab.connect(context, page, first, tabs, upscale_tab.files)
+        explore_tab.connect(context, page, tab, create_tab)
+        upscale_tab.connect(context, page)
+        train_tab.connect(context, page, tabs, create_tab.model, create_tab.redraw)
     built: gr.Blocks = page
     return built

@@ -309,7 +309,7 @@ MESSAGES: Sequence[Words] = (
         "The training's record is damaged; start it again",
         "训练记录已损坏，请重新开始",
     ),
-    (r"\w+ = .*: .*", "A limit of the training is out of range", "训练限制超出范围"),
+    (r"(minutes|images): .*", "A limit of the training is out of range", "训练限制超出范围"),
     (
         r"the samples '.*' cannot be read",
         "The samples cannot be read; the next ones come soon",
@@ -450,7 +450,7 @@ def explain(error: ImpastoError, language: str) -> str:
     """What went wrong, and what to do, as one or two sentences of the page."""
     known = _in_words(error.message, MESSAGES, language)
     if known is None:
-        name, reason = _named(error.message, language)
+        name, reason = _split_name(error.message, language)
         if reason is not None:
             return f"{name} {reason}{_END[language]}"
         known = f"{error.message}. {error.hint}" if error.hint else error.message
@@ -465,7 +465,7 @@ def reason_in_words(message: str, language: str) -> str:
         known = _in_words(message, table, language)
         if known is not None:
             return known
-    name, reason = _named(message, language)
+    name, reason = _split_name(message, language)
     if reason is not None:
         return f"{name} {reason}"
     return message if language == "en" else _UNKNOWN.format(text=message)
@@ -483,14 +483,7 @@ def advice_in_words(line: str, language: str) -> str:
     return _in_words(line, ADVICE, language) or (line if language == "en" else _UNKNOWN.format(text=line))
 
 
-def is_known(message: str) -> bool:
-    """Whether the page has words for an error, by its message."""
-    return any(re.fullmatch(pattern, message, re.DOTALL) for pattern, *_ in (*MESSAGES, *REASONS)) or (
-        _named(message, "en")[1] is not None
-    )
-
-
-def _named(message: str, language: str) -> tuple[str, str | None]:
+def _split_name(message: str, language: str) -> tuple[str, str | None]:
     """A message that is a picture's name and what is wrong with it, as both."""
     for pattern, *_ in REASONS:
         found = re.fullmatch(rf"(?P<_name>.+?) (?P<_reason>{pattern})", message, re.DOTALL)

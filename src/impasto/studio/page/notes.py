@@ -14,20 +14,22 @@ from typing import Any
 import gradio as gr
 
 from impasto.pages import render
-from impasto.studio.page.desk import Desk
+from impasto.studio.page.context import PageContext
 
+QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+"""Options of an event: Gradio shows no progress of its own, and does not offer it in its API."""
 log = logging.getLogger("impasto.studio")
 
 
 @dataclass(frozen=True)
-class Noted:
+class Reply:
     """What a handler returns that has something to say besides its `values`; `words` is HTML."""
 
     values: tuple[Any, ...]
     words: str
 
 
-def empty_note(id_: str | None = None) -> gr.HTML:
+def build_note(id_: str | None = None) -> gr.HTML:
     """A place for messages, beside what they are about."""
     return gr.HTML(elem_classes="impasto-note", elem_id=id_, padding=False)
 
@@ -43,7 +45,7 @@ def bar(words: str, share: float | None = None) -> str:
     return render("bar.html", words=words, share=None if share is None else min(max(share, 0.0), 1.0))
 
 
-def noting(desk: Desk, handler: Callable[..., Any], place: gr.HTML) -> Callable[..., Any]:
+def note_errors(context: PageContext, handler: Callable[..., Any], place: gr.HTML) -> Callable[..., Any]:
     """A handler whose errors appear in `place`, its last output, and which empties it when all is well.
 
     The other outputs stay as they are where something went wrong.
@@ -56,7 +58,7 @@ def noting(desk: Desk, handler: Callable[..., Any], place: gr.HTML) -> Callable[
                 for made in handler(*given):
                     yield _with_words(made)
             except Exception as error:
-                yield {place: note(_said(desk, error))}
+                yield {place: note(_explain(context, error))}
 
         return stream
 
@@ -65,30 +67,30 @@ def noting(desk: Desk, handler: Callable[..., Any], place: gr.HTML) -> Callable[
         try:
             return _with_words(handler(*given))
         except Exception as error:
-            return {place: note(_said(desk, error))}
+            return {place: note(_explain(context, error))}
 
     return once
 
 
 def _with_words(made: Any) -> tuple[Any, ...]:
-    if isinstance(made, Noted):
+    if isinstance(made, Reply):
         return (*made.values, made.words)
     if made is None:
         return ("",)
     return (*made, "") if isinstance(made, tuple) else (made, "")
 
 
-def _said(desk: Desk, error: Exception) -> str:
+def _explain(context: PageContext, error: Exception) -> str:
     if isinstance(error, gr.Error):
         return str(error.message)
     if isinstance(error, OSError) and error.errno == 28:
-        return desk.say("disk_full")
+        return context.say("disk_full")
     log.error("unexpected", exc_info=error)
-    return desk.say("inside")
+    return context.say("inside")
 
 
 def listen(
-    desk: Desk,
+    context: PageContext,
     triggers: Sequence[Callable[..., Any]],
     handler: Callable[..., Any],
     inputs: Sequence[Any],
@@ -99,7 +101,7 @@ def listen(
     """Call a handler on events; what goes wrong is said in `place`. Gradio's progress is hidden.
 
     Args:
-        desk: The desk of the page; it has the words.
+        context: What the tabs of the page work with; it has the words.
         triggers: Events of Gradio's parts, such as `button.click`.
         handler: Is called with the values of the inputs. It may be a generator.
         inputs: Parts whose values the handler takes.
@@ -110,5 +112,7 @@ def listen(
     Returns:
         What `gradio.on` returns.
     """
-    how = {"api_visibility": "private", "show_progress": "hidden", **how}
-    return gr.on(list(triggers), noting(desk, handler, place), list(inputs), [*outputs, place], **how)
+    options = {**QUIET, **how}
+    return gr.on(
+        list(triggers), note_errors(context, handler, place), list(inputs), [*outputs, place], **options
+    )

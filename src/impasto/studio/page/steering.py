@@ -9,22 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from impasto.studio.page.desk import Desk
-from impasto.studio.page.notes import Noted, bar, empty_note, listen, note
+from impasto.studio.page.context import PageContext
+from impasto.studio.page.notes import QUIET, Reply, bar, build_note, listen, note
 from impasto.studio.queue import Check
-from impasto.studio.uploads import check_picture, read_bounded
+from impasto.studio.uploads import read_picture
 
 if TYPE_CHECKING:
     from impasto.tasks.generation.sampling.model import Model
     from impasto.tasks.generation.sampling.recipe import Point
 
-STEERED = (
-    "brightness",
-    "warmth",
-    "saturation",
-    "contrast",
-    "symmetry",
-)  # as tasks/generation/sampling/properties.py has them
+# As tasks/generation/sampling/properties.py has them.
+STEERED = ("brightness", "warmth", "saturation", "contrast", "symmetry")
 FIRST_COLOURS = ("#f4c20d", "#1d4ed8", "#15803d", "#c2410c", "#7c3aed")
 FARTHEST = 3.0  # of an adjustment, in deviations as far as predicted
 TRIED, TRIED_AT = 16, 0.8  # pictures, and their truncation, by which an adjustment is tried
@@ -59,42 +54,40 @@ class Steering:
             *self.moves,
         ]
 
-    def connect(self, desk: Desk, model: gr.Dropdown) -> None:
+    def connect(self, context: PageContext, model: gr.Dropdown) -> None:
         """Show what can be asked of the model, and of colours what belongs to where they come from."""
-        quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-        model.change(lambda name: _themes(desk, name), model, self.theme, **quiet)
-        listen(desk, [model.change], lambda name: _as_known(desk, name), [model], self.moves, self.fitted)
+        model.change(partial(_list_themes, context), model, self.theme, **QUIET)
+        recall = partial(_recall_sliders, context)
+        listen(context, [model.change], recall, [model], self.moves, self.fitted)
 
-        def fit(name: str | None) -> Iterator[Any]:
-            yield from _fitted(desk, name, len(self.moves))
-
-        listen(desk, [self.adjust.expand], fit, [model], self.moves, self.fitted, concurrency_limit=2)
+        fit = partial(_fit_sliders, context, count=len(self.moves))
+        listen(context, [self.adjust.expand], fit, [model], self.moves, self.fitted, concurrency_limit=2)
         gr.on(
-            [self.source.change, self.count.change], _shown, [self.source, self.count],
-            [self.count, *self.pickers, self.photo], **quiet,
+            [self.source.change, self.count.change], _show_sources, [self.source, self.count],
+            [self.count, *self.pickers, self.photo], **QUIET,
         )  # fmt: skip
 
 
-def build(desk: Desk) -> Steering:
+def build(context: PageContext) -> Steering:
     """The parts."""
     truncation = gr.Slider(
-        0.05, 1.5, 0.8, step=0.05, label=desk.say("truncation"), info=desk.say("truncation_info")
+        0.05, 1.5, 0.8, step=0.05, label=context.say("truncation"), info=context.say("truncation_info")
     )
-    theme = gr.Dropdown([], multiselect=True, visible=False, label=desk.say("theme"))
-    with gr.Accordion(desk.say("colours"), open=False):
-        sources = [(desk.say(name), name) for name in (OWN, CHOSEN, OF_PHOTO)]
-        source = gr.Radio(sources, value=OWN, label=desk.say("colours_from"))
-        count = gr.Slider(1, len(FIRST_COLOURS), 2, step=1, label=desk.say("colour_count"), visible=False)
+    theme = gr.Dropdown([], multiselect=True, visible=False, label=context.say("theme"))
+    with gr.Accordion(context.say("colours"), open=False):
+        sources = [(context.say(name), name) for name in (OWN, CHOSEN, OF_PHOTO)]
+        source = gr.Radio(sources, value=OWN, label=context.say("colours_from"))
+        count = gr.Slider(1, len(FIRST_COLOURS), 2, step=1, label=context.say("colour_count"), visible=False)
         # One below the other: an open one needs the width.
         pickers = [
-            gr.ColorPicker(value, label=desk.say("colour", number=i), visible=False)
+            gr.ColorPicker(value, label=context.say("colour", number=i), visible=False)
             for i, value in enumerate(FIRST_COLOURS, 1)
         ]
         # A file, not Gradio's picture: that one refuses what Pillow cannot open, and in its own words.
-        photo = gr.File(label=desk.say("photo"), height=140, visible=False, elem_id="palette")
-    with gr.Accordion(desk.say("directions"), open=False, elem_id="adjust") as adjust:
-        fitted = empty_note("fitted")
-        moves = [gr.Slider(-FARTHEST, FARTHEST, 0, step=0.1, label=desk.say(name)) for name in STEERED]
+        photo = gr.File(label=context.say("photo"), height=140, visible=False, elem_id="palette")
+    with gr.Accordion(context.say("directions"), open=False, elem_id="adjust") as adjust:
+        fitted = build_note("fitted")
+        moves = [gr.Slider(-FARTHEST, FARTHEST, 0, step=0.1, label=context.say(name)) for name in STEERED]
     return Steering(truncation, theme, source, count, pickers, photo, adjust, fitted, moves)
 
 
@@ -108,18 +101,14 @@ class Wish:
     photo: str | None
     directions: dict[str, float]
 
-    def is_ready(self, desk: Desk, name: str) -> bool:
+    def is_ready(self, context: PageContext, name: str) -> bool:
         """Whether nothing must be fitted first that takes its time."""
-        return not self.directions or desk.studio.catalogue.generator(name).known_directions() is not None
+        return not self.directions or context.studio.catalogue.generator(name).known_directions() is not None
 
-    def of(self, desk: Desk, model: "Model") -> Callable[[int], "Point"]:
+    def of(self, context: PageContext, model: "Model") -> Callable[[int], "Point"]:
         """Where a model has the picture of a seed. Raises `Refused` for a photo that is none."""
         if self.photo is not None:
-            limits = desk.studio.settings.limits
-            name = Path(self.photo).name
-            with Path(self.photo).open("rb") as opened:
-                data = read_bounded(opened, limits.picture_bytes, name)
-            check_picture(data, name, limits)
+            read_picture(Path(self.photo), context.studio.settings.limits)
         # A model that knows of no such theme was chosen after the theme: the page is about to forget it.
         themes = tuple(name for name in self.themes if name in model.themes)
         return partial(
@@ -151,29 +140,29 @@ def wish(
         *rest: Values of the pickers, then of the sliders of `STEERED`.
     """
     pickers, moves = rest[: len(FIRST_COLOURS)], rest[len(FIRST_COLOURS) :]
-    colours = tuple(map(hexed, pickers[: int(count)])) if source == CHOSEN else ()
+    colours = tuple(map(to_hex, pickers[: int(count)])) if source == CHOSEN else ()
     directions = {name: value for name, value in zip(STEERED, moves, strict=True) if value}
     return Wish(truncation, tuple(theme or ()), colours, photo if source == OF_PHOTO else None, directions)
 
 
 def prepare(
-    desk: Desk, name: str | None, asked: Wish
-) -> Generator[Noted, None, Callable[[int], "Point"] | None]:
+    context: PageContext, name: str | None, asked: Wish
+) -> Generator[Reply, None, Callable[[int], "Point"] | None]:
     """Fit what a model needs for a wish, which is told for a gallery of two outputs.
 
     Returns:
         The point of a seed; None where no model is chosen.
     """
     if not name:
-        yield Noted(([], []), note(desk.say("no_models"), ""))
+        yield Reply(([], []), note(context.say("no_models"), ""))
         return None
-    if not desk.do(lambda check: asked.is_ready(desk, name)):
-        for words in fitting(desk, name):
-            yield Noted((gr.skip(), gr.skip()), words)
-    return desk.do(lambda check: asked.of(desk, desk.studio.catalogue.generator(name)))
+    if not context.do(lambda check: asked.is_ready(context, name)):
+        for words in fit_directions(context, name):
+            yield Reply((gr.skip(), gr.skip()), words)
+    return context.do(lambda check: asked.of(context, context.studio.catalogue.generator(name)))
 
 
-def fitting(desk: Desk, name: str) -> Iterator[str]:
+def fit_directions(context: PageContext, name: str) -> Iterator[str]:
     """Let a model's directions be fitted; how far that is, as HTML."""
     done = [0, 1]
 
@@ -182,28 +171,30 @@ def fitting(desk: Desk, name: str) -> Iterator[str]:
             check()
             done[:] = now, total
 
-        desk.studio.catalogue.generator(name).directions(tell)
+        context.studio.catalogue.generator(name).directions(tell)
 
-    yield from desk.watch(fit, lambda: bar(desk.say("fitting"), done[0] / done[1]))
+    yield from context.watch(fit, lambda: bar(context.say("fitting"), done[0] / done[1]))
 
 
-def useful(desk: Desk, name: str) -> frozenset[str] | None:
+def find_useful(context: PageContext, name: str) -> frozenset[str] | None:
     """The adjustments that change a model's pictures; None where its directions are not known yet.
 
     Found by trying: in at least `LEAST_SHARE` of some pictures the farthest moves must change what they are
     named after by half a deviation. What is measured when directions are fitted is a mean, which a single
     picture may have made.
     """
-    model = desk.studio.catalogue.generator(name)
+    model = context.studio.catalogue.generator(name)
     found = model.known_directions()
     if found is None:
         return None
-    if model.digest not in desk.useful:
-        desk.useful[model.digest] = frozenset(_tried(model, [each for each in STEERED if each in found]))
-    return desk.useful[model.digest]
+    if model.digest not in context.useful:
+        context.useful[model.digest] = frozenset(
+            _find_effective(model, [each for each in STEERED if each in found])
+        )
+    return context.useful[model.digest]
 
 
-def _tried(model: "Model", names: Sequence[str]) -> Iterator[str]:
+def _find_effective(model: "Model", names: Sequence[str]) -> Iterator[str]:
     """Those of `names` that change enough pictures."""
     import torch
 
@@ -211,21 +202,21 @@ def _tried(model: "Model", names: Sequence[str]) -> Iterator[str]:
     from impasto.image.files import from_pil
     from impasto.tasks.generation.sampling.properties import PROPERTIES, properties
 
-    def measured(**directions: float) -> torch.Tensor:
+    def measure(**directions: float) -> torch.Tensor:
         points = (model.seed_point(seed, TRIED_AT, directions=directions) for seed in range(TRIED))
         pixels = [from_pil(model.make(model.recipe(point))) for point in points]
         return torch.cat([properties(to_tensor(each[None])) for each in pixels])
 
-    before = measured()
+    before = measure()
     least = before.std(0) / 2
     for name in names:
         i = PROPERTIES.index(name)
-        moved = [(measured(**{name: far})[:, i] - before[:, i]).abs() for far in (-FARTHEST, FARTHEST)]
+        moved = [(measure(**{name: far})[:, i] - before[:, i]).abs() for far in (-FARTHEST, FARTHEST)]
         if float((torch.maximum(*moved) > least[i].clamp(min=1e-3)).float().mean()) >= LEAST_SHARE:
             yield name
 
 
-def hexed(colour: str) -> str:
+def to_hex(colour: str) -> str:
     """What a picker gives, `rgba(29.4, 78, 216, 1)` once it was touched, as `#1d4ed8`."""
     if not colour.startswith("rgb"):
         return colour
@@ -233,43 +224,43 @@ def hexed(colour: str) -> str:
     return f"#{red:02x}{green:02x}{blue:02x}"
 
 
-def _themes(desk: Desk, name: str | None) -> Any:
+def _list_themes(context: PageContext, name: str | None) -> Any:
     """Those of a model, none chosen."""
-    found = [entry.themes for entry in desk.studio.catalogue.models() if entry.name == name]
+    found = [entry.themes for entry in context.studio.catalogue.models() if entry.name == name]
     themes = list(found[0]) if found else []
     return gr.update(choices=themes, value=[], visible=bool(themes))
 
 
-def _shown(source: str, count: int) -> tuple[Any, ...]:
+def _show_sources(source: str, count: int) -> tuple[Any, ...]:
     chosen = source == CHOSEN
     pickers = [gr.update(visible=chosen and i < count) for i in range(len(FIRST_COLOURS))]
     return (gr.update(visible=chosen), *pickers, gr.update(visible=source == OF_PHOTO))
 
 
-def _fitted(desk: Desk, name: str | None, count: int) -> Iterator[Any]:
+def _fit_sliders(context: PageContext, name: str | None, count: int) -> Iterator[Any]:
     """The sliders of a model, once its directions are known; until then a bar and nothing to move."""
     if not name:
         return
     held = tuple(gr.update(interactive=False) for _ in range(count))
-    yield Noted(held, bar(desk.say("fitting")))
-    for words in fitting(desk, name):
-        yield Noted(held, words)
-    yield _moves(desk, desk.do(lambda check: useful(desk, name)))
+    yield Reply(held, bar(context.say("fitting")))
+    for words in fit_directions(context, name):
+        yield Reply(held, words)
+    yield _set_sliders(context, context.do(lambda check: find_useful(context, name)))
 
 
-def _as_known(desk: Desk, name: str | None) -> tuple[Any, ...]:
+def _recall_sliders(context: PageContext, name: str | None) -> tuple[Any, ...]:
     """The sliders of a model that was just chosen: nothing is tried for that, which takes its time."""
     known = None
-    if name and desk.useful:
-        known = desk.useful.get(desk.do(lambda check: desk.studio.catalogue.generator(name)).digest)
-    return _moves(desk, known)
+    if name and context.useful:
+        known = context.useful.get(context.do(lambda check: context.studio.catalogue.generator(name)).digest)
+    return _set_sliders(context, known)
 
 
-def _moves(desk: Desk, found: frozenset[str] | None) -> tuple[Any, ...]:
+def _set_sliders(context: PageContext, found: frozenset[str] | None) -> tuple[Any, ...]:
     """The sliders: those that change nothing cannot be moved, and say so."""
     return tuple(
         gr.update(interactive=True, info="")
         if found is None or each in found
-        else gr.update(interactive=False, value=0, info=desk.say("changes_nothing"))
+        else gr.update(interactive=False, value=0, info=context.say("changes_nothing"))
         for each in STEERED
     )

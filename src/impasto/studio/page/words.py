@@ -255,7 +255,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "Upscale",
         "放大",
     ),
-    "made": (
+    "downloads": (
         "Downloads",
         "下载结果",
     ),
@@ -556,7 +556,7 @@ def words(language: str) -> dict[str, str]:
     return {key: both[column] for key, both in WORDS.items()}
 
 
-def preferred(accept_language: str) -> str:
+def choose_language(accept_language: str) -> str:
     """The language of the page for what a browser's `Accept-Language` says; English where it names none of ours."""
     wishes = []
     for place, part in enumerate(accept_language.lower().split(",")[:20]):

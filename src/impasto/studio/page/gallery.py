@@ -12,7 +12,8 @@ import gradio as gr
 
 from impasto.studio import work
 from impasto.studio.page import models
-from impasto.studio.page.desk import Desk
+from impasto.studio.page.context import PageContext
+from impasto.studio.page.notes import QUIET
 from impasto.studio.queue import Check
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ DOWNLOAD = """file => {
 
 
 @dataclass(frozen=True)
-class Made:
+class GalleryPicture:
     """A picture in a gallery: its file, how it was made, and what is written on it."""
 
     path: str
@@ -43,15 +44,17 @@ class Made:
     words: str
 
 
-Shown = tuple[list[tuple[str, str]], list[Made]]
+GalleryValues = tuple[list[tuple[str, str]], list[GalleryPicture]]
 """A gallery, as Gradio and as we know it."""
 
 
-def put(desk: Desk, model: Any, name: str, picture: Any, words: str = "", title: str | None = None) -> Made:
+def save_picture(
+    context: PageContext, model: Any, name: str, picture: Any, words: str = "", title: str | None = None
+) -> GalleryPicture:
     """A picture as a PNG with its recipe inside, ready to be shown. The file's name says what it is.
 
     Args:
-        desk: The desk of the page.
+        context: What the tabs of the page work with.
         model: The model that made the picture.
         name: Name of the model in the catalogue.
         picture: The picture, with its recipe in `info`.
@@ -62,8 +65,8 @@ def put(desk: Desk, model: Any, name: str, picture: Any, words: str = "", title:
 
     recipe = picture.info[KEY]
     point = Recipe.model_validate_json(recipe).point
-    file = f"{stem(title or models.title(desk, name))}_{place(point)}.png"
-    return Made(desk.put(file, work.encoded(model, picture, "png")), name, recipe, words)
+    file = f"{stem(title or models.title(context, name))}_{place(point)}.png"
+    return GalleryPicture(context.put(file, work.encode_picture(model, picture, "png")), name, recipe, words)
 
 
 def place(point: "Point") -> str:
@@ -91,7 +94,7 @@ def stem(name: str) -> str:
     return kept[:LONGEST_STEM].strip("-") or "picture"
 
 
-def zipped(desk: Desk, paths: Sequence[str], name: str) -> str:
+def zip_files(context: PageContext, paths: Sequence[str], name: str) -> str:
     """Several files as one; those of one name get numbers."""
     buffer = io.BytesIO()
     taken: set[str] = set()
@@ -103,10 +106,10 @@ def zipped(desk: Desk, paths: Sequence[str], name: str) -> str:
                 inside = f"{Path(path).stem}-{number}{Path(path).suffix}"
             taken.add(inside)
             archive.write(path, inside)
-    return desk.put(f"{name}.zip", buffer.getvalue())
+    return context.put(f"{name}.zip", buffer.getvalue())
 
 
-def sheet(desk: Desk, made: Sequence[Made], name: str) -> str:
+def save_sheet(context: PageContext, made: Sequence[GalleryPicture], name: str) -> str:
     """Several pictures on one, with all their recipes inside."""
     import numpy as np
     from PIL import Image
@@ -120,38 +123,41 @@ def sheet(desk: Desk, made: Sequence[Made], name: str) -> str:
             pixels.append(from_pil(picture))
     recipes = Recipes(recipes=[Recipe.model_validate_json(one.recipe) for one in made])
     data = encode(grid(np.stack(pixels)), "sheet.png", metadata={KEY: recipes.model_dump_json()})
-    return desk.put(f"{name}.png", data)
+    return context.put(f"{name}.png", data)
 
 
-def in_gallery(made: Sequence[Made]) -> Shown:
+def gallery_values(made: Sequence[GalleryPicture]) -> GalleryValues:
     """What a gallery and its state become."""
     return [(one.path, one.words) for one in made], list(made)
 
 
-def filling(
-    desk: Desk, works: Iterable[Callable[[Check], Made]], old: Sequence[Made], count: int
-) -> Iterator[Shown]:
+def fill_gallery(
+    context: PageContext,
+    works: Iterable[Callable[[Check], GalleryPicture]],
+    old: Sequence[GalleryPicture],
+    count: int,
+) -> Iterator[GalleryValues]:
     """A gallery as its pictures finish; until then old ones of the same model are where they were.
 
     Args:
-        desk: The desk of the page.
+        context: What the tabs of the page work with.
         works: Make one picture each.
         old: Pictures that the gallery shows now.
         count: Pictures that it will show.
     """
-    new: list[Made] = []
+    new: list[GalleryPicture] = []
     shown = 0.0
-    for made in desk.each(works):
+    for made in context.each(works):
         new.append(made)
         if time.monotonic() - shown > SHOW_SECONDS:
             shown = time.monotonic()
             # Those of another model would pass for this one's.
             kept = [one for one in old[len(new) : count] if one.model == made.model]
-            yield in_gallery([*new, *kept])
-    yield in_gallery(new)
+            yield gallery_values([*new, *kept])
+    yield gallery_values(new)
 
 
-def empty_gallery(label: str, id_: str, *looks: str) -> gr.Gallery:
+def build_gallery(label: str, id_: str, *looks: str) -> gr.Gallery:
     """A gallery to choose from, as wide as there is room."""
     return gr.Gallery(
         label=label, columns=6, height="auto", object_fit="contain", format="png", allow_preview=False,
@@ -159,7 +165,14 @@ def empty_gallery(label: str, id_: str, *looks: str) -> gr.Gallery:
     )  # fmt: skip
 
 
+def build_picture(label: str, id_: str, height: int | None = None) -> gr.Image:
+    """A picture to look at, which can fill the screen. `height` is in px; None: that of the picture."""
+    return gr.Image(
+        label=label, type="filepath", interactive=False, buttons=["fullscreen"], height=height,
+        elem_id=id_, elem_classes="impasto-picture",
+    )  # fmt: skip
+
+
 def download(file: gr.DownloadButton, after: Any) -> None:
     """Let the browser save what an event has put into a hidden button, once."""
-    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-    after.then(None, file, None, js=DOWNLOAD, **quiet).then(lambda: None, None, file, **quiet)
+    after.then(None, file, None, js=DOWNLOAD, **QUIET).then(lambda: None, None, file, **QUIET)

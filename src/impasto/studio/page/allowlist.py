@@ -32,7 +32,7 @@ _FULL = problem(429, "too much of this is waiting already; try again in a moment
 _OPEN_BELOW = ("assets/", "static/", "svelte/", "gradio_api/file=", "gradio_api/heartbeat/")
 
 
-class Gate:
+class GradioAllowlist:
     """Lets through what the page itself asks for, with no files but those that Gradio took in or made.
 
     `pages` are those by their languages. Gradio keeps any number of requests waiting, in a queue of its own

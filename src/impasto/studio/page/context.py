@@ -1,5 +1,6 @@
 """What all tabs of the page work with: the studio, words of one language, work in its turn, files to give."""
 
+import contextlib
 import secrets
 import shutil
 import time
@@ -26,10 +27,10 @@ T = TypeVar("T")
 V = TypeVar("V")
 Tell = Callable[[], None]
 AHEAD = 2  # as many as the queue has workers: more would only make others wait
-TELL_SECONDS, TIDY_SECONDS, KEEP_SECONDS = 0.3, 60.0, 6 * 3_600.0
+TELL_SECONDS, TIDY_SECONDS, KEEP_SECONDS = 0.3, 60, 6 * 3_600
 
 
-class Desk:
+class PageContext:
     """One language of the page over one studio."""
 
     def __init__(self, studio: Studio, language: str) -> None:
@@ -43,7 +44,7 @@ class Desk:
         """The page's words for something. Raises `KeyError` for what has none."""
         return self._words[key].format(**figures)
 
-    def refused(self, key: str, **figures: object) -> gr.Error:
+    def error(self, key: str, **figures: object) -> gr.Error:
         """To be raised: what is missing or wrong, in the page's words."""
         return gr.Error(self.say(key, **figures), title=self.say("no"), print_exception=False)
 
@@ -57,31 +58,47 @@ class Desk:
 
         What is refused is said on the page (`gr.Error`).
         """
-        with Said(self):
-            place = self.studio.queue.enter(work, _peer())
-            try:
-                while tell is not None and not place.future.done():
-                    time.sleep(TELL_SECONDS)
-                    tell()
-                return place.future.result()
-            finally:
-                place.leave()
+        with self._place_for(work) as place:
+            while tell is not None and not place.future.done():
+                time.sleep(TELL_SECONDS)
+                tell()
+            return place.future.result()
 
     def watch(self, work: Callable[[Check], T], look: Callable[[], V]) -> Generator[V, None, T]:
         """Do work in the studio's queue; meanwhile what `look` sees, now and then; in the end the result."""
-        with Said(self):
+        with self._place_for(work) as place:
+            yield look()  # at once: quick work is over before there is a second time
+            while wait([place.future], TELL_SECONDS).not_done:
+                yield look()
+            return place.future.result()
+
+    @contextlib.contextmanager
+    def _place_for(self, work: Callable[[Check], T]) -> Iterator[Place[T]]:
+        """Work's place in the studio's queue, which is given up in the end."""
+        with self.explain_errors():
             place = self.studio.queue.enter(work, _peer())
             try:
-                yield look()  # at once: quick work is over before there is a second time
-                while wait([place.future], TELL_SECONDS).not_done:
-                    yield look()
-                return place.future.result()
+                yield place
             finally:
                 place.leave()
 
+    @contextlib.contextmanager
+    def explain_errors(self) -> Iterator[None]:
+        """What goes wrong inside by the user's doing becomes a `gr.Error` in the page's words."""
+        try:
+            yield
+        except (ValidationError, ImpastoError) as error:
+            if isinstance(error, ValidationError):
+                first = error.errors(include_url=False)[0]
+                error = InputError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
+            text = explain(error, self.language)
+            if not isinstance(error, Refused):
+                text = self.studio.without_places(text)
+            raise gr.Error(text, title=self.say("no"), print_exception=False) from None
+
     def each(self, works: Iterable[Callable[[Check], T]]) -> Iterator[T]:
         """Do several pieces of work in the studio's queue, `AHEAD` at a time; their results, in order."""
-        with Said(self):
+        with self.explain_errors():
             places: deque[Place[T]] = deque()
             try:
                 for work in works:
@@ -111,23 +128,3 @@ def _peer() -> str:
     """The address of the client that the page works for."""
     client = getattr(LocalContext.request.get(None), "client", None)
     return str(client.host) if client is not None else ""
-
-
-class Said:
-    """What goes wrong by the user's doing inside of it becomes a `gr.Error` in the page's words."""
-
-    def __init__(self, desk: Desk) -> None:
-        self.desk = desk
-
-    def __enter__(self) -> None:
-        """Nothing to prepare."""
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, ValidationError):
-            words = error.errors(include_url=False)[0]
-            error = InputError(f"{'.'.join(map(str, words['loc']))}: {words['msg']}")
-        if isinstance(error, ImpastoError):
-            said = explain(error, self.desk.language)
-            if not isinstance(error, Refused):
-                said = self.desk.studio.without_places(said)
-            raise gr.Error(said, title=self.desk.say("no"), print_exception=False) from None
