@@ -25,13 +25,13 @@ MOST_BYTES_A_PIXEL = 8  # uncompressed, of 16 bits, with alpha
 def upscale(
     inputs: Annotated[
         list[str],
-        typer.Argument(metavar="INPUT...", help="Pictures, folders, patterns; - for standard input."),
+        typer.Argument(metavar="INPUT...", help="Pictures, films, folders, patterns; - for standard input."),
     ],
     out: Annotated[
         str,
         typer.Option(
             metavar="DIR",
-            help="Where they go; for one picture a file, such as big.png; - is standard output.",
+            help="Where they go; for one of them a file, such as big.png; - is standard output.",
         ),
     ],
     model: Annotated[
@@ -45,9 +45,19 @@ def upscale(
     tile: Annotated[str, typer.Option(help="Pixels that are computed at once: auto, or a side.")] = "auto",
     format_: Annotated[
         str | None,
-        typer.Option("--format", help="png, jpg, webp, tif, avif or gif.  [default: the picture's own]"),
+        typer.Option(
+            "--format",
+            help="png, jpg, webp, tif, avif or gif; of films mp4, mkv, mov or webm.  [default: its own]",
+        ),
     ] = None,
     quality: Annotated[int, typer.Option(min=1, max=100, help="Of jpg, webp and avif.")] = 95,
+    codec: Annotated[
+        str | None, typer.Option(help="Of films: h264, h265 or vp9.  [default: what suits the file]")
+    ] = None,
+    crf: Annotated[
+        int | None,
+        typer.Option(help="Quality of films, 0 (best) to 51.  [default: hardly to be told from 0]"),
+    ] = None,
     skip_existing: Annotated[
         bool, typer.Option("--skip-existing", help="Leave what is there already.")
     ] = False,
@@ -58,13 +68,15 @@ def upscale(
     ray: Ray = None,
     ray_cores: RayCores = 1,
 ) -> None:
-    """Make pictures larger and sharp. A bad picture costs itself alone; the others are done.
+    """Make pictures and films larger and sharp. A bad one costs itself alone; the others are done.
 
-    Size and shape apart a picture stays what it is: grey, 16 bits, alpha, colour profile, EXIF, frames.
+    Size and shape apart a picture stays what it is: grey, 16 bits, alpha, colour profile, EXIF, frames. A
+    film keeps its sound, times and colours; interrupted, the same command goes on where it was.
     """
     from impasto.cli.screen import console as make_console
     from impasto.errors import InputError
     from impasto.tasks.upscaling.inference.batch import plan_jobs, refuse_targets
+    from impasto.tasks.upscaling.inference.films import check_codec
     from impasto.tasks.upscaling.inference.upscalers import load_upscaler
 
     console = make_console(stderr=True)
@@ -75,6 +87,7 @@ def upscale(
     existing = "skip" if skip_existing else "replace" if overwrite else "refuse"
     settings: dict[str, Any] = {"scale": scale, "fit": _box(fit), "quality": quality}
     settings["max_pixels"] = round(max_megapixels * 1e6)
+    check_codec(codec, crf)
     side = _tile(tile)
 
     def warn(words: str) -> None:
@@ -96,6 +109,7 @@ def upscale(
     if pipe is not None:
         pipe.run(upscaler, settings)
         return
+    settings |= {"codec": codec, "crf": crf}
     if ray is not None:
         where = model, upscaler.choice.name, side, planned
         outcomes = _on_cluster(*where, ray, ray_cores, device, existing, out, settings)
@@ -124,7 +138,8 @@ def _here(
         made += outcome is not None and outcome.size is not None
         show(tally, outcome)
 
-    with telling(lambda: f"{made:,} of {len(planned):,} pictures are in {out}"):
+    going_on = "; films go on with the same command" if any(job.is_film for job in planned) else ""
+    with telling(lambda: f"{made:,} of {len(planned):,} pictures are in {out}{going_on}"):
         return upscale_all(upscaler, planned, existing=existing, workers=workers, watch=watch, **settings)
 
 

@@ -91,8 +91,8 @@ class _Listing:
     others: int = 0
 
 
-def walk(root: Path, out: Path | None = None) -> Walk:
-    """Every picture below `root`, by its name, and what is left out.
+def walk(root: Path, out: Path | None = None, suffixes: frozenset[str] = codec.SUFFIXES) -> Walk:
+    """Every picture below `root`, by the suffix of its name, and what is left out.
 
     Left out are hidden files and folders, those that systems keep for themselves, runs and models, the folder
     `out` that results go to, and what Impasto wrote; but a folder that holds nothing else was named on
@@ -108,7 +108,7 @@ def walk(root: Path, out: Path | None = None) -> Walk:
     except OSError as error:  # a folder above it is closed, or the name is too long
         why = (error.strerror or str(error)).lower()
         raise DataError(f"the folder '{root}' cannot be opened: {why}") from None
-    walker = _Walker(root, out)
+    walker = _Walker(root, out, suffixes)
     walker.go()
     if walker.is_run and not walker.pictures:
         raise DataError(
@@ -130,13 +130,14 @@ def walk(root: Path, out: Path | None = None) -> Walk:
 class _Walker:
     """A walk under way."""
 
-    def __init__(self, root: Path, out: Path | None) -> None:
+    def __init__(self, root: Path, out: Path | None, suffixes: frozenset[str]) -> None:
         self.root = root
         self.is_run = outputs.is_run_or_model(root)
         self.pictures: list[File] = []
         self.own: list[File] = []
         self.left_out: list[LeftOut] = []
         self.others = 0
+        self._suffixes = suffixes
         self._out = _identity(out) if out is not None and out.is_dir() else None
         self._seen: set[tuple[int, int]] = set()
 
@@ -185,7 +186,7 @@ class _Walker:
         if not below and {"config.json", "events.jsonl"} <= names:  # a run among the pictures it learns from
             self.left_out += [LeftOut(name, "run") for name in sorted(names & _RUN_PARTS)]
             entries = [entry for entry in entries if entry.name not in _RUN_PARTS]
-        return _sorted_out(entries, prefix, place)
+        return _sorted_out(entries, prefix, place, self._suffixes)
 
 
 def _entries(place: str) -> list[os.DirEntry[str]]:
@@ -199,14 +200,16 @@ def _identity(place: str | Path) -> tuple[int, int] | None:
     return (status.st_dev, status.st_ino) if status.st_ino else None
 
 
-def _sorted_out(entries: Sequence[os.DirEntry[str]], prefix: str, place: str) -> _Listing:
+def _sorted_out(
+    entries: Sequence[os.DirEntry[str]], prefix: str, place: str, suffixes: frozenset[str] = codec.SUFFIXES
+) -> _Listing:
     """The entries of one folder by what is to be done with each."""
     found = _Listing()
     listed = any(entry.name == outputs.LIST_NAME for entry in entries)
     own = outputs.written_in(Path(place)) if listed else frozenset[str]()
     for entry in entries:
         path = prefix + entry.name
-        is_picture = entry.name[entry.name.rfind(".") :].lower() in codec.SUFFIXES
+        is_picture = entry.name[entry.name.rfind(".") :].lower() in suffixes
         if _is_folder(entry):
             kind = private_kind(entry.name)
             if kind is not None:

@@ -29,7 +29,7 @@ CODECS: dict[str, tuple[str, dict[str, str], int]] = {
     "vp9": ("libvpx-vp9", {"deadline": "good", "cpu-used": "4", "row-mt": "1", "b": "0"}, 24),
 }
 HOLDS = {"webm": ("vp9",)}  # containers that do not hold every codec
-MOST_CRF = 63
+MOST_CRF = {"vp9": 63}  # the worst quality there is; of the others it is 51
 
 # Matrices by FFmpeg's AVColorSpace: numbers of swscale's tables. 0 is RGB, 2 is "unspecified".
 _MATRIX = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}

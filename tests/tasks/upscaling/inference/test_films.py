@@ -2,13 +2,16 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import impasto
 from impasto.errors import InputError
 from impasto.image.film import open_film, read_frames
 from impasto.tasks.upscaling.inference import films
+from impasto.tasks.upscaling.inference.batch import plan_jobs, upscale_all
 from impasto.tasks.upscaling.inference.films import PART, plan_film, upscale_film
 from tests.films import SIZE, moving_square, write_film
+from tests.pictures import painting
 from tests.small_models import tiny_model
 
 av = pytest.importorskip("av")
@@ -98,6 +101,27 @@ def test_more_than_eight_bits_become_h265_of_ten(tmp_path, upscaler):
         assert made.streams.video[0].codec_context.name == "hevc"
 
 
+def test_a_folder_of_films_and_pictures(tmp_path, upscaler):
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    write_film(folder / "a.mp4", frames=3)
+    write_film(folder / "b.avi", frames=3)
+    Image.fromarray(painting()).save(folder / "c.png")
+    (folder / "program.ts").write_text("const x = 1")
+    (folder / "broken.mkv").write_bytes(b"\x1aE\xdf\xa3 nothing")
+    jobs = plan_jobs([str(folder)], tmp_path / "big")
+    assert [job.target.name for job in jobs] == ["a.mp4", "b.mkv", "broken.mkv", "c.png"]
+    outcomes = {outcome.job.source.name: outcome for outcome in upscale_all(upscaler, jobs, crf=20)}
+    assert outcomes["a.mp4"].size == outcomes["b.avi"].size == (128, 96)
+    assert outcomes["c.png"].size == (112, 80)
+    assert "no film that can be read" in outcomes["broken.mkv"].error
+    assert plan_jobs([str(folder / "a.mp4")], tmp_path / "big", "webm")[0].target.name == "a.webm"
+    assert plan_jobs([str(folder / "c.png")], tmp_path / "big", "webm")[0].target.name == "c.png"
+    for source, target in (("a.mp4", "x.png"), ("c.png", "x.mp4")):
+        with pytest.raises(InputError, match="would be"):
+            plan_jobs([str(folder / source)], tmp_path / target)
+
+
 def test_what_is_asked_is_looked_at_before_the_work(tmp_path, upscaler):
     source = write_film(tmp_path / "a.mp4", frames=3)
     with pytest.raises(InputError, match="cannot hold the sound"):
@@ -105,6 +129,11 @@ def test_what_is_asked_is_looked_at_before_the_work(tmp_path, upscaler):
     silent = write_film(tmp_path / "b.mp4", frames=3, sound=False)
     with pytest.raises(InputError, match="cannot be h264"):
         plan_film(silent, "webm", 2, codec="h264")
-    with pytest.raises(InputError, match="out of range"):
-        plan_film(silent, "mp4", 2, scale=100)
+    for wrong, match in (
+        ({"scale": 100}, "out of range"),
+        ({"crf": 60}, "out of range"),
+        ({"codec": "x"}, "no codec"),
+    ):
+        with pytest.raises(InputError, match=match):
+            plan_film(silent, "mp4", 2, **wrong)
     assert enlarge(upscaler, silent, tmp_path / "big.webm")[0] == (128, 96)

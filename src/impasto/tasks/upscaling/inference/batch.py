@@ -1,4 +1,4 @@
-"""Many pictures, larger: which files are meant, where each result goes, and what becomes of the bad ones."""
+"""Many pictures and films, larger: which files are meant, where each goes, and what becomes of bad ones."""
 
 import glob
 import itertools
@@ -14,18 +14,26 @@ from typing import Any
 from impasto.data.walk import LeftOut, among_matches, describe, walk
 from impasto.errors import ImageError, ImpastoError, InputError
 from impasto.files import sweep
-from impasto.image import codec
+from impasto.image import codec as pictures
+from impasto.image import film as films
+from impasto.image.film import CONTAINERS, open_film
 from impasto.outputs import check_folder, means_file, note, refuse_existing
+from impasto.tasks.upscaling.inference.films import plan_film, upscale_film
 from impasto.tasks.upscaling.inference.pictures import FORMATS
-from impasto.tasks.upscaling.inference.upscale import PictureUpscaler, ending_early
+from impasto.tasks.upscaling.inference.upscale import Check, PictureUpscaler, Progress, ending_early
 
 
 @dataclass(frozen=True)
 class Job:
-    """One picture and where it goes."""
+    """One picture or film, and where it goes."""
 
     source: Path
     target: Path
+
+    @property
+    def is_film(self) -> bool:
+        """Whether a film is to be written."""
+        return self.target.suffix.lower()[1:] in CONTAINERS
 
 
 @dataclass(frozen=True)
@@ -75,18 +83,19 @@ def plan_jobs(
     Args:
         inputs: Files, folders, and patterns such as "scans/*.png". A file that is named is taken, whatever it
             is.
-        out: Folder of the results. For one picture it may be the name of a file.
-        format_: Suffix of the results, one of `FORMATS`. None: as the source, or PNG where that cannot be
-            written.
+        out: Folder of the results. For one picture or film it may be the name of a file.
+        format_: Suffix of the results: of pictures one of `FORMATS`, of films one of `CONTAINERS`. None, and
+            for the others: as the source, or PNG and MKV where that cannot be written.
         warn: Is told, in words, what is left out of a folder or a pattern.
 
     Raises:
         InputError: An input matches nothing, the format is unknown, two pictures have one target, or a
             picture would be written over.
     """
-    if format_ is not None and format_ not in FORMATS:
-        raise InputError(f"pictures cannot be written as '{format_}'", f"one of: {', '.join(FORMATS)}")
-    to_file = means_file(out, codec.SUFFIXES)
+    if format_ is not None and format_ not in (*FORMATS, *CONTAINERS):
+        known = f"one of: {', '.join(FORMATS)}; of films: {', '.join(CONTAINERS)}"
+        raise InputError(f"pictures cannot be written as '{format_}'", known)
+    to_file = means_file(out, pictures.SUFFIXES | films.SUFFIXES)
     if to_file:
         check_target(out, format_)
     else:
@@ -97,10 +106,10 @@ def plan_jobs(
         warn(describe(left_out))
     if to_file:
         return [_only_job(found, out)]
-    named = Counter(_target(below, format_) for below in {below for _, below in found})
+    named = Counter(_target(source, below, format_) for source, below in found)
     jobs: dict[Path, Job] = {}
     for source, below in found:
-        target = _target(below, format_)
+        target = _target(source, below, format_)
         if named[target] > 1 and target.suffix != source.suffix:  # a.bmp beside a.png: a.bmp.png
             target = target.with_name(f"{below.name}{target.suffix}")
         target = out / target
@@ -125,15 +134,31 @@ def _only_job(found: Sequence[tuple[Path, Path]], out: Path) -> Job:
         )
     if out.resolve() == source.resolve():
         raise InputError(f"'{source}' would be written over", "choose another --out")
-    return Job(source, out)
+    job = Job(source, out)
+    if job.is_film and not _is_film(source):
+        raise InputError(f"'{source}' is no film, and '{out}' would be one", _endings(FORMATS))
+    if not job.is_film and _is_film(source):
+        raise InputError(f"'{source}' is a film, and '{out}' would be a picture", _endings(CONTAINERS))
+    return job
+
+
+def _endings(kinds: Iterable[str]) -> str:
+    return f"end its name in one of: {', '.join(kinds)}"
+
+
+def _is_film(path: Path) -> bool:
+    """By its name, or where that says nothing by its first bytes."""
+    suffix = path.suffix.lower()
+    return suffix in films.SUFFIXES or (suffix not in pictures.SUFFIXES and films.is_film(path))
 
 
 def check_target(out: Path, format_: str | None) -> None:
     """Raises `InputError` where a file of that name cannot be written, or not as `format_`."""
-    kind = FORMATS.get(out.suffix.lower()[1:])
+    kinds = {**FORMATS, **{name: name for name in CONTAINERS}}
+    kind = kinds.get(out.suffix.lower()[1:])
     if kind is None:
-        raise InputError(f"'{out}' cannot be written", f"end its name in one of: {', '.join(FORMATS)}")
-    if format_ is not None and FORMATS[format_] != kind:
+        raise InputError(f"'{out}' cannot be written", _endings(kinds))
+    if format_ is not None and kinds[format_] != kind:
         raise InputError(f"'{out}' is no {format_}", "leave --format out, or end the name in it")
     check_folder(out.parent)
 
@@ -147,11 +172,14 @@ def refuse_targets(jobs: Sequence[Job], existing: str) -> None:
         sweep(folder)
 
 
-def _target(below: Path, format_: str | None) -> Path:
-    """What the enlarged picture is called, and where it lies below the output folder."""
-    if format_ is None and below.suffix.lower()[1:] in FORMATS:
+def _target(source: Path, below: Path, format_: str | None) -> Path:
+    """What the enlarged picture or film is called, and where it lies below the output folder."""
+    kinds, other = (CONTAINERS, "mkv") if _is_film(source) else (FORMATS, "png")
+    asked = format_ if format_ in kinds else None
+    if asked is None and below.suffix.lower()[1:] in kinds:
         return below
-    return below.with_suffix(f".{FORMATS[format_ or 'png']}")
+    name = asked or other
+    return below.with_suffix(f".{FORMATS.get(name, name)}")
 
 
 def _found(inputs: Sequence[str], out: Path, left_out: list[LeftOut]) -> Iterator[tuple[Path, Path]]:
@@ -159,12 +187,15 @@ def _found(inputs: Sequence[str], out: Path, left_out: list[LeftOut]) -> Iterato
     for text in inputs:
         path = Path(text)
         if path.is_dir():
-            found = walk(path, out)
-            if not found.pictures:
+            found = walk(path, out, pictures.SUFFIXES | films.SUFFIXES)
+            files = [Path(file.path) for file in found.pictures]
+            # What ends in .ts and is no film is a program.
+            meant = [f for f in files if f.suffix.lower() in pictures.SUFFIXES or films.is_film(path / f)]
+            if not meant:
                 hint = describe(found.left_out) or "give a folder that holds some"
-                raise InputError(f"there are no pictures in '{path}'", hint)
+                raise InputError(f"there are no pictures and no films in '{path}'", hint)
             left_out += [replace(item, path=str(path / item.path)) for item in found.left_out]
-            yield from ((path / file.path, Path(file.path)) for file in found.pictures)
+            yield from ((path / file, file) for file in meant)
         elif path.exists():
             yield path, Path(path.name)
         elif matches := _matching(text):
@@ -197,8 +228,10 @@ def upscale_all(
     scale: float | None = None,
     fit: tuple[int, int] | None = None,
     quality: int = 95,
+    codec: str | None = None,
+    crf: int | None = None,
     existing: str = "refuse",
-    max_pixels: int = codec.MAX_PIXELS,
+    max_pixels: int = pictures.MAX_PIXELS,
     workers: int = 3,
     watch: Watcher = lambda tally, outcome: None,
 ) -> list[Outcome]:
@@ -212,6 +245,8 @@ def upscale_all(
         scale: How many times larger. None: the network's own scale.
         fit: Width and height of the box to fill, in place of a scale. None: `scale` counts.
         quality: Quality of lossy formats, 1 to 100.
+        codec: Codec of films, as in `plan_film`.
+        crf: Quality of films, as in `plan_film`.
         existing: What to do where a target is there: "refuse", "skip" or "replace".
         max_pixels: Pictures with more pixels are refused.
         workers: Pictures in work at a time. With more than the engine has tiles in work, one picture is
@@ -241,7 +276,8 @@ def upscale_all(
                 raise CancelledError
 
         settings = {"scale": scale, "fit": fit, "quality": quality, "max_pixels": max_pixels}
-        outcome = one_job(upscaler, job, existing=existing, progress=progress, check=check, **settings)
+        own = {"progress": progress, "check": check}
+        outcome = one_job(upscaler, job, existing=existing, codec=codec, crf=crf, **settings, **own)
         with lock:
             tally.pictures_done += 1
             tally.pixels_done += pixels[job] - told
@@ -273,23 +309,64 @@ def _collect(waiting: set[Future[Outcome]], outcomes: dict[Job, Outcome]) -> set
     return rest
 
 
-def one_job(upscaler: PictureUpscaler, job: Job, *, existing: str = "refuse", **settings: Any) -> Outcome:
-    """Enlarge one picture, whatever is wrong with it; `settings` are those of `PictureUpscaler.file`."""
+def one_job(
+    upscaler: PictureUpscaler,
+    job: Job,
+    *,
+    existing: str = "refuse",
+    codec: str | None = None,
+    crf: int | None = None,
+    **settings: Any,
+) -> Outcome:
+    """Enlarge one picture or film, whatever is wrong with it.
+
+    Args:
+        upscaler: The upscaler.
+        job: The picture or film, and where it goes.
+        existing: What to do where the target is there: "refuse", "skip" or "replace".
+        codec: Codec of a film, as in `plan_film`.
+        crf: Quality of a film, as in `plan_film`.
+        **settings: Those of `PictureUpscaler.file`.
+    """
     if (outcome := already(job, existing)) is not None:
         return outcome
     notes: list[str] = []
     try:
-        size = upscaler.file(job.source, job.target, note=notes.append, **settings)
+        if job.is_film:
+            size = _film(upscaler, job, codec, crf, notes, **settings)
+        else:
+            size = upscaler.file(job.source, job.target, note=notes.append, **settings)
         note(job.target)
     except ImageError as error:
         return Outcome(job, error=f"'{job.source}' {error.message}")
     except ImpastoError as error:
-        return Outcome(job, error=f"'{job.source}': {error.message}")
+        hint = f": {error.hint}" if error.hint else ""
+        return Outcome(job, error=f"'{job.source}': {error.message}{hint}")
     except OSError as error:
         return Outcome(job, error=f"'{job.target}': {error.strerror or error}")
     except MemoryError:
         return Outcome(job, error=f"'{job.source}' needs more memory than there is: --tile with less")
     return Outcome(job, size, notes=tuple(notes))
+
+
+def _film(
+    upscaler: PictureUpscaler,
+    job: Job,
+    codec: str | None,
+    crf: int | None,
+    notes: list[str],
+    *,
+    scale: float | None = None,
+    fit: tuple[int, int] | None = None,
+    progress: Progress | None = None,
+    check: Check | None = None,
+    **_: Any,
+) -> tuple[int, int]:
+    """Enlarge a film; `notes` get what does not stay as it is. What is for pictures alone does not count."""
+    container, own = job.target.suffix.lower()[1:], upscaler.network.scale
+    plan = plan_film(job.source, container, own, scale=scale, fit=fit, codec=codec, crf=crf)
+    notes += plan.notes
+    return upscale_film(upscaler, plan, job.target, progress=progress, check=check, note=notes.append)
 
 
 def already(job: Job, existing: str) -> Outcome | None:
@@ -302,11 +379,14 @@ def already(job: Job, existing: str) -> Outcome | None:
 
 
 def _areas(jobs: Iterable[Job]) -> Iterator[int]:
-    """Pixels of each picture by its header; 0 for what cannot be read."""
+    """Pixels of each picture, of all frames of a film, by its header; 0 for what cannot be read."""
     for job in jobs:
         try:
-            found = codec.header(job.source)
-        except ImageError:
+            if job.is_film:
+                moving = open_film(job.source)
+                yield moving.width * moving.height * moving.frames
+            else:
+                found = pictures.header(job.source)
+                yield found.width * found.height
+        except InputError:  # it cannot be read, or PyAV is not installed
             yield 0
-        else:
-            yield found.width * found.height

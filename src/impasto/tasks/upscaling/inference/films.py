@@ -20,6 +20,7 @@ from impasto.image.decoding import vips
 from impasto.image.film import (
     CODECS,
     HOLDS,
+    MOST_CRF,
     Film,
     FilmWriter,
     Frame,
@@ -72,13 +73,14 @@ def plan_film(
         scale: How many times larger. None: `own_scale`.
         fit: Width and height of the box to fill, in place of a scale. None: `scale` counts.
         codec: One of `CODECS`. None: H.264, or H.265 for more than 8 bits, or VP9 in a .webm.
-        crf: Quality, 0 (best) to 63; H.264 and H.265 end at 51. None: hardly to be told from the best.
+        crf: Quality, 0 (best) to 51, of VP9 to 63. None: hardly to be told from the best.
 
     Raises:
         ImageError: The film cannot be read.
         InputError: What is asked cannot be done, or its sound does not go into the container.
         MissingDependencyError: PyAV is not installed.
     """
+    check_codec(codec, crf)
     film = open_film(source)
     held = HOLDS.get(container, tuple(CODECS))
     codec = codec or ("h265" if film.deep and "h265" in held else held[0])
@@ -89,6 +91,15 @@ def plan_film(
     factor = wanted_scale(film.width, film.height, own_scale, scale, fit)
     width, height = (max(2, 2 * round(side * factor / 2)) for side in (film.width, film.height))
     return FilmPlan(film, streams_kept(source, container), (width, height), container, codec, crf)
+
+
+def check_codec(codec: str | None, crf: int | None) -> None:
+    """Raise `InputError` for a codec that there is not, or a quality that it does not have."""
+    if codec is not None and codec not in CODECS:
+        raise InputError(f"there is no codec '{codec}'", f"--codec {', '.join(CODECS)}")
+    most = MOST_CRF.get(codec or "", 51)
+    if crf is not None and not 0 <= crf <= most:
+        raise InputError(f"--crf {crf} is out of range", f"from 0, the best, to {most}")
 
 
 def upscale_film(
