@@ -879,7 +879,7 @@ WALKED = [
         for name in ("launches.py", "records.py", "samples.py", "work.py", "trash.py")
     ),
     *(SOURCE / name for name in ("image/decoding.py", "training/checkpoints.py", "data/batches.py")),
-    *(SOURCE / "tasks/generation/sampling" / name for name in ("model.py", "latents.py")),
+    *(SOURCE / "tasks/generation/sampling" / name for name in ("model.py", "latents.py", "writer.py")),
     *(SOURCE / "tasks/upscaling/inference" / name for name in ("upscale.py", "pictures.py")),
 ]
 # Their words go on after a model's name (`Task.saved_network`).

@@ -8,8 +8,6 @@ import typer
 from impasto.cli.output import Overwrite
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from rich.table import Table
 
 
@@ -48,10 +46,8 @@ def evaluate(
     from impasto.cli.progress import reading_pictures
     from impasto.errors import InputError
     from impasto.files import write_bytes_atomically
-    from impasto.metrics.report import findings, rows
+    from impasto.metrics.report import findings
     from impasto.outputs import Outputs
-    from impasto.tasks.generation.evaluation import evaluate as measure
-    from impasto.tasks.generation.sampling.model import load
     from impasto.tasks.upscaling.inference.upscalers import is_upscaler
 
     file = Path(json_) if json_ not in (None, "-") else None
@@ -61,26 +57,19 @@ def evaluate(
         if path is not None:  # before the work
             Outputs(path.parent, [path.name], overwrite=overwrite)
     console = screen.console(stderr=json_ == "-")
-    show = reading_pictures(console)
     table = Table(box=None, show_header=False)
 
     def warn(words: str) -> None:
         console.print(words, highlight=False, markup=False, soft_wrap=True)
 
+    told: dict[str, Any] = {"progress": reading_pictures(console), "warn": warn}
     result: object
     if control:
-        result = _control(model, against, table, show, warn)
+        result = _control(model, against, table, **told)
     elif is_upscaler(model):
-        result = _compare(model, against, table, show, warn)
+        result = _compare(model, against, table, **told)
     else:
-        result = measure(load(model), against, samples=samples, sheet=sheet, progress=show, warn=warn)
-        table.show_header = True
-        for name in ("", "samples", "real pictures"):
-            table.add_column(name, justify="right" if name else "left")
-        for name, value, floor in rows(result):
-            table.add_row(name, *("" if x is None else f"{x:,.4g}" for x in (value, floor)))
-        if "fid" in result:
-            table.add_row("FID", f"{result['fid']:,.4g}", "")
+        result = _measure(model, against, table, samples=samples, sheet=sheet, **told)
     text = json.dumps(result, indent=2)
     if json_ == "-":
         print(text)
@@ -93,39 +82,48 @@ def evaluate(
         write_bytes_atomically(file, text.encode())
 
 
-def _compare(
-    model: str,
-    against: str,
-    table: "Table",
-    show: "Callable[[str, int, int], None]",
-    warn: "Callable[[str], None]",
-) -> list[dict[str, Any]]:
+def _measure(model: str, against: str, table: "Table", **asked: Any) -> dict[str, Any]:
+    """The figures of a generator's samples and of real pictures; one row of the table for each."""
+    from impasto.metrics.report import rows
+    from impasto.tasks.generation.evaluation import evaluate as measure
+    from impasto.tasks.generation.sampling.model import load
+
+    found = measure(load(model), against, **asked)
+    _head(table, "samples", "real pictures")
+    for name, value, floor in rows(found):
+        table.add_row(name, *("" if x is None else f"{x:,.4g}" for x in (value, floor)))
+    if "fid" in found:
+        table.add_row("FID", f"{found['fid']:,.4g}", "")
+    return found
+
+
+def _head(table: "Table", *names: str) -> None:
+    """Columns of figures, right of the one that says what they are."""
+    table.show_header = True
+    table.add_column()
+    for name in names:
+        table.add_column(name, justify="right")
+
+
+def _compare(model: str, against: str, table: "Table", **told: Any) -> list[dict[str, Any]]:
     """The figures of an upscaler and of the classic ways; one row of the table for each."""
     from impasto.tasks.upscaling.evaluation import compare
     from impasto.tasks.upscaling.inference.upscalers import load_upscaler
 
-    rows = compare(load_upscaler(model), Path(against), progress=show, warn=warn)
-    table.show_header = True
-    for name in ("", "PSNR-Y, dB", "SSIM-Y", "consistency, dB", "texture", "structure"):
-        table.add_column(name, justify="right" if name else "left")
+    rows = compare(load_upscaler(model), Path(against), **told)
+    _head(table, "PSNR-Y, dB", "SSIM-Y", "consistency, dB", "texture", "structure")
     for row in rows:
         figures = (f"{row.psnr:.2f}", f"{row.ssim:.4f}", f"{row.consistency:.1f}")
         table.add_row(row.method, *figures, f"{row.texture:.4f}", f"{row.structure:.4f}")
     return [row.to_dict() for row in rows]
 
 
-def _control(
-    model: str,
-    against: str,
-    table: "Table",
-    show: "Callable[[str, int, int], None]",
-    warn: "Callable[[str], None]",
-) -> dict[str, Any]:
-    """The figures of `inference.control`; a row of the table for each."""
+def _control(model: str, against: str, table: "Table", **told: Any) -> dict[str, Any]:
+    """The figures of `generation.control`; a row of the table for each."""
     from impasto.tasks.generation.control import control
     from impasto.tasks.generation.sampling.model import load
 
-    found = control(load(model), against, progress=show, warn=warn)
+    found = control(load(model), against, **told)
     if "themes" in found:
         themes = found["themes"]
         words = "of {accuracy:.2f}; chance {chance:.2f}, real pictures {ceiling:.2f}".format(**themes)

@@ -8,6 +8,8 @@ import typer
 from impasto.cli.output import (
     Colour,
     Device,
+    Direction,
+    Format,
     Out,
     Overwrite,
     PaletteFrom,
@@ -16,6 +18,7 @@ from impasto.cli.output import (
     SkipExisting,
     Theme,
     Truncation,
+    TruncationAt,
 )
 
 if TYPE_CHECKING:
@@ -39,14 +42,8 @@ def generate(
     ] = None,
     seeds: Annotated[str | None, typer.Option(help="Which, e.g. 0-15 or 3,7,40-49.")] = None,
     truncation: Truncation = 1.0,
-    truncation_at: Annotated[
-        list[str] | None,
-        typer.Option(metavar="PX=VALUE", help="Truncation of one level of the network alone, e.g. 32=0.5."),
-    ] = None,
-    direction: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="Move along a direction, e.g. warmth=1.5; can be repeated."),
-    ] = None,
+    truncation_at: TruncationAt = None,
+    direction: Direction = None,
     theme: Theme = None,
     colour: Colour = None,
     palette_from: PaletteFrom = None,
@@ -54,9 +51,7 @@ def generate(
         Path | None, typer.Option(metavar="FILE", help="Make again what this picture or JSON tells of.")
     ] = None,
     grid: Annotated[bool, typer.Option("--grid", help="One contact sheet too: grid.png.")] = False,
-    format_: Annotated[
-        str | None, typer.Option("--format", help="png, webp or jpg.  [default: png, or as the file's name]")
-    ] = None,
+    format_: Format = None,
     skip_existing: SkipExisting = False,
     overwrite: Overwrite = False,
     device: Device = "cpu",
@@ -86,14 +81,10 @@ def generate(
             "which model?", "impasto generate MODEL --out DIR: a folder that `impasto train` wrote"
         )
     wanted = parse_seeds(seeds) if seeds is not None else range(count or 16)
-    levels = output.numbers(truncation_at, "--truncation-at", "32=0.5")
-    if not all(name.isdecimal() for name in levels):
-        raise InputError("--truncation-at is for levels of so many px", "write 32=0.5")
     width = max(4, len(str(max(wanted))))
-    stems = [f"{seed:0{width}}" for seed in wanted]
     asked: dict[str, Any] = {
         "truncation": truncation,
-        "truncation_at": {int(px): value for px, value in levels.items()},
+        "truncation_at": _levels(truncation_at),
         "directions": output.numbers(direction, "--direction", "warmth=1.5"),
         "theme": theme or (),
     }
@@ -105,6 +96,7 @@ def generate(
         asked["colours"] = generator.request(colour or (), palette_from)
         _on_cluster(generator, wanted, out, name, existing, ray, ray_cores, device, asked)
         return
+    stems = [f"{seed:0{width}}" for seed in wanted]
     pictures = output.Pictures(
         out, stems, format_=format_, sheet=grid, overwrite=overwrite, skip=skip_existing
     )
@@ -157,6 +149,17 @@ def _on_cluster(
         screen = console(stderr=True)
         screen.print("\n".join(["What could not be made:", *failed[:20]]), soft_wrap=True)
         raise typer.Exit(2)
+
+
+def _levels(items: "Sequence[str] | None") -> dict[int, float]:
+    """`["32=0.5"]` -> `{32: 0.5}`. Raises `InputError` for what is no level."""
+    from impasto.cli import output
+    from impasto.errors import InputError
+
+    levels = output.numbers(items, "--truncation-at", "32=0.5")
+    if not all(name.isdecimal() for name in levels):
+        raise InputError("--truncation-at is for levels of so many px", "write 32=0.5")
+    return {int(px): value for px, value in levels.items()}
 
 
 def _again(

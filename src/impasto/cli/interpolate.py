@@ -48,7 +48,7 @@ def interpolate(
     from impasto.errors import InputError
     from impasto.image.video import need_av
     from impasto.outputs import Outputs
-    from impasto.tasks.generation.sampling.model import MOST_FRAMES
+    from impasto.tasks.generation.sampling.writer import MOST_FRAMES
 
     kind = out.suffix.lower()
     if kind not in ("", ".webp", ".gif", ".mp4") or (kind and out.is_dir()):

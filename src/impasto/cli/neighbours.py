@@ -35,7 +35,7 @@ def neighbours(
     """Variations of a picture that you like."""
     from impasto.cli import output
     from impasto.cli.screen import say
-    from impasto.tasks.generation.sampling.model import MOST_NEIGHBOURS
+    from impasto.tasks.generation.sampling.writer import MOST_NEIGHBOURS
 
     stems = [
         f"neighbour-{seed + index:04}" for index in range(min(count, MOST_NEIGHBOURS))

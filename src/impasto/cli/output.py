@@ -22,6 +22,14 @@ Out = Annotated[
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there already.")]
 SkipExisting = Annotated[bool, typer.Option("--skip-existing", help="Leave what is there already.")]
 Truncation = Annotated[float, typer.Option(help="For seeds. Below 1: more typical, less varied.")]
+TruncationAt = Annotated[
+    list[str] | None,
+    typer.Option(metavar="PX=VALUE", help="Truncation of one level of the network alone, e.g. 32=0.5."),
+]
+Direction = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=VALUE", help="Move along a direction, e.g. warmth=1.5; can be repeated."),
+]
 Theme = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME", help="What it shall show, for seeds; twice for what has both."),
@@ -31,6 +39,9 @@ Colour = Annotated[
     typer.Option(metavar="COLOUR", help="In this colour, '#f4c20d' or teal; up to five times."),
 ]
 PaletteFrom = Annotated[Path | None, typer.Option(metavar="FILE", help="In the colours of this picture.")]
+Format = Annotated[
+    str | None, typer.Option("--format", help="png, webp or jpg.  [default: png, or as the file's name]")
+]
 Ray = Annotated[
     str | None,
     typer.Option(metavar="ADDRESS", help="On a Ray cluster: its address, auto, or local."),

@@ -173,6 +173,5 @@ def held_out(dataset: Dataset) -> Indices:
 
 def pictures(model: Model, latents: Tensor) -> Pixels:
     """(N, levels, latent_dim) -> (N, H, W, C) uint8."""
-    device = next(model.generator.parameters()).device
-    parts = [to_uint8(model.generator(part.to(device))) for part in torch.split(latents, BATCH)]
-    return np.concatenate(parts)
+    G = model.generator
+    return np.concatenate([to_uint8(G(part.to(G.device))) for part in torch.split(latents, BATCH)])

@@ -17,7 +17,7 @@ from impasto.nn.discriminator import Discriminator
 from impasto.nn.frozen_features import CHANNELS, FrozenFeatures, map_sides
 from impasto.nn.layers import LEAK, ResidualBlock, conv, downsample, leaky, linear
 from impasto.nn.whitening import ComparedRows
-from impasto.tasks.generation.generator import stage_widths
+from impasto.tasks.generation.generator import widths_to
 
 
 class MlpDiscriminator(Discriminator):
@@ -63,7 +63,7 @@ class ResidualDiscriminator(Discriminator):
 
     def __init__(self, cfg: ResidualConfig, image: ImageConfig) -> None:
         super().__init__()
-        widths = stage_widths(cfg.discriminator_channels, cfg.max_channels, image.size)[::-1]
+        widths = widths_to(image.size // 2, cfg.discriminator_channels, cfg.max_channels)[::-1]
         self.from_image = conv(image.channels, widths[0] // 2)
         self.widen = conv(widths[0] // 2, widths[0])
         self.stages = nn.ModuleList(

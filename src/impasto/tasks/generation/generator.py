@@ -49,6 +49,11 @@ class Generator(Recomputing):
         self.prior = prior
         self.levels = levels
 
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return next(self.parameters()).device
+
     def sample_latents(self, count: int, rng: torch.Generator, truncation: float = 1.0) -> Tensor:
         """Draw (count, latent_dim) float32 from N(0, 1), or from U(-1, 1), on the CPU whatever the device:
         a seed means the same picture everywhere.
@@ -150,8 +155,9 @@ class ResidualGenerator(Generator):
     """  # fmt: skip
 
     def __init__(self, cfg: ResidualConfig, image: ImageConfig) -> None:
-        widths = stage_widths(cfg.generator_channels, cfg.max_channels, image.size)
-        super().__init__(cfg.latent_dim, cfg.prior, tuple(4 * 2**i for i in range(len(widths))))
+        finest = image.size // 2
+        super().__init__(cfg.latent_dim, cfg.prior, sides_to(finest))
+        widths = widths_to(finest, cfg.generator_channels, cfg.max_channels)
         self.width = widths[0]
         self.project = linear(cfg.latent_dim, self.width * 4 * 4)
         self.stages = nn.ModuleList(
@@ -215,12 +221,9 @@ class GrowingGenerator(Generator):
     themes: Tensor
 
     def __init__(self, cfg: ProjectedConfig, image: ImageConfig) -> None:
-        doublings = int(math.log2(image.size)) - 2
-        super().__init__(cfg.latent_dim, cfg.prior, tuple(4 * 2**i for i in range(doublings + 1)))
+        super().__init__(cfg.latent_dim, cfg.prior, sides_to(image.size))
         self.size = image.size
-        widths = [
-            min(cfg.max_channels, cfg.generator_channels * 2**i) for i in reversed(range(doublings + 1))
-        ]
+        widths = widths_to(image.size, cfg.generator_channels, cfg.max_channels)
         self.width = widths[0]
         self.project = nn.Linear(cfg.latent_dim, self.width * 4 * 4)
         nn.init.orthogonal_(self.project.weight)
@@ -231,7 +234,7 @@ class GrowingGenerator(Generator):
         self.sketch = nn.Linear(cfg.latent_dim, image.channels * SKETCH_SIDE**2)
         nn.init.zeros_(self.sketch.weight)
         nn.init.zeros_(self.sketch.bias)
-        self.read_sketch = nn.Conv2d(image.channels, widths[int(math.log2(SKETCH_SIDE)) - 2], 3, padding=1)
+        self.read_sketch = nn.Conv2d(image.channels, widths[self.levels.index(SKETCH_SIDE)], 3, padding=1)
         self.register_buffer("resolution", torch.tensor(image.size))
         self.register_buffer("exemplars", torch.zeros(cfg.exemplars, cfg.latent_dim))
         self.register_buffer("noise", torch.ones(cfg.latent_dim))
@@ -311,12 +314,9 @@ class ModulatedGenerator(Generator):
     themes: Tensor
 
     def __init__(self, cfg: ModulatedConfig, image: ImageConfig) -> None:
-        doublings, kinds = int(math.log2(image.size)) - 2, len(cfg.themes)
-        levels = tuple(4 * 2**i for i in range(doublings + 1))
-        super().__init__(kinds + cfg.latent_dim, cfg.prior, levels)
-        widths = [
-            min(cfg.max_channels, cfg.generator_channels * 2**i) for i in reversed(range(doublings + 1))
-        ]
+        kinds = len(cfg.themes)
+        super().__init__(kinds + cfg.latent_dim, cfg.prior, sides_to(image.size))
+        widths = widths_to(image.size, cfg.generator_channels, cfg.max_channels)
         self.width, self.kinds = widths[0], kinds
         told = cfg.latent_dim
         if kinds:
@@ -328,7 +328,7 @@ class ModulatedGenerator(Generator):
         nn.init.orthogonal_(self.project.weight)
         self.stages = nn.ModuleList(
             UpsamplingBlock(wide, narrow, told, side if side <= cfg.latent_map_px else 0)
-            for (wide, narrow), side in zip(itertools.pairwise(widths), levels[1:], strict=True)
+            for (wide, narrow), side in zip(itertools.pairwise(widths), self.levels[1:], strict=True)
         )
         self.to_image = nn.ModuleList(ToImage(width, image.channels) for width in widths[1:])
         if kinds:
@@ -415,10 +415,14 @@ def mix_noise(latents: Tensor, noise: Tensor, share: Tensor | float) -> Tensor:
     return (1 - share**2) ** 0.5 * latents + share * noise
 
 
-def stage_widths(base: int, most: int, size: int) -> list[int]:
-    """Channels at 4 px, 8 px, ... size / 2: `base` at the finest, doubling downwards, at most `most`."""
-    stages = int(math.log2(size)) - 2
-    return [min(most, base * 2**i) for i in reversed(range(stages))]
+def sides_to(finest: int) -> tuple[int, ...]:
+    """4, 8, ... `finest`: sides of maps in px, each twice the one before."""
+    return tuple(4 * 2**i for i in range(int(math.log2(finest)) - 1))
+
+
+def widths_to(finest: int, base: int, most: int) -> list[int]:
+    """Channels at 4 px, 8 px, ... `finest` px: `base` at the finest, doubling downwards, at most `most`."""
+    return [min(most, base * 2**i) for i in reversed(range(len(sides_to(finest))))]
 
 
 def initialise_dcgan(module: nn.Module) -> None:

@@ -18,6 +18,5 @@ def render(generator: Generator, seeds: Sequence[int]) -> NDArray[np.uint8]:
 
     In batches, for measuring: twice as fast as `Model.render`, and some pixels are rounded otherwise.
     """
-    device = next(generator.parameters()).device
     z = torch.cat([generator.sample_latents(1, torch.Generator().manual_seed(seed)) for seed in seeds])
-    return np.concatenate([to_uint8(generator(part.to(device))) for part in torch.split(z, BATCH)])
+    return np.concatenate([to_uint8(generator(part.to(generator.device))) for part in torch.split(z, BATCH)])

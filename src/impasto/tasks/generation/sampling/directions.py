@@ -8,6 +8,7 @@ from the latent, and the shortest step that by this prediction changes it by one
 the latents of the real ones.
 """
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,48 +71,51 @@ class Directions(Mapping[str, Tensor]):
         return len(self.names)
 
 
-def directions_of(
-    generator: Generator,
-    folder: Path,
-    digest: str,
-    themes: Sequence[str] = (),
-    progress: Progress | None = None,
-) -> Directions:
-    """The directions that were fitted before, or those fitted now (some 20 s) and kept beside the model.
+class KeptDirections:
+    """The directions of one model: fitted once (some 20 s), and kept beside it.
 
-    Directions of a model that comes with the package, or that lies in a folder that cannot be written to, are
-    kept in the cache: nothing is written into an installed package.
+    Those of a model that comes with the package, or that lies in a folder that cannot be written to, are kept
+    in the cache: nothing is written into an installed package.
 
     Args:
         generator: The generator.
         folder: Folder of the model.
         digest: Digest of the generator's weights. What was fitted to others is fitted again.
         themes: Names of the themes that the generator knows. Empty: none.
-        progress: Is told how many pictures are measured, and of how many, where directions are fitted now.
-            None: nobody is told.
     """
-    places = [folder / FILE, cache_folder() / "directions" / f"{digest}.safetensors"]
-    for place in places:
-        if (found := _read(place, digest)) is not None:
-            return found
-    fitted = fit_directions(generator, themes, progress)
-    tensors = {"steps": fitted.steps, "measured": fitted.measured}
-    values = {"names": fitted.names, "predicted": fitted.predicted, "digest": digest, "version": VERSION}
-    if folder.resolve().is_relative_to(ZOO.resolve()):
-        places = places[1:]
-    for place in places:
-        try:
-            save_state(place, tensors, values)
-            break
-        except OSError:
-            continue
-    return fitted
 
+    def __init__(self, generator: Generator, folder: Path, digest: str, themes: Sequence[str] = ()) -> None:
+        self._generator, self._digest, self._themes = generator, digest, themes
+        cached = cache_folder() / "directions" / f"{digest}.safetensors"
+        self._places = (folder / FILE, cached)
+        self._writable = (cached,) if folder.resolve().is_relative_to(ZOO.resolve()) else self._places
+        self._found: Directions | None = None
 
-def known_directions(folder: Path, digest: str) -> Directions | None:
-    """Those of a model that were fitted before, or nothing."""
-    places = (folder / FILE, cache_folder() / "directions" / f"{digest}.safetensors")
-    return next((found for place in places if (found := _read(place, digest))), None)
+    def known(self) -> Directions | None:
+        """Those that were fitted before, or nothing."""
+        if self._found is None:
+            read = (_read(place, self._digest) for place in self._places)
+            self._found = next((found for found in read if found is not None), None)
+        return self._found
+
+    def find(self, progress: Progress | None = None) -> Directions:
+        """Those that were fitted before, or those fitted now.
+
+        `progress` is told how many pictures are measured, and of how many, where they are fitted now.
+        """
+        if (found := self.known()) is None:
+            found = self._found = fit_directions(self._generator, self._themes, progress)
+            self._keep(found)
+        return found
+
+    def _keep(self, found: Directions) -> None:
+        tensors = {"steps": found.steps, "measured": found.measured}
+        about: dict[str, object] = {"names": found.names, "predicted": found.predicted}
+        about |= {"digest": self._digest, "version": VERSION}
+        for place in self._writable:
+            with contextlib.suppress(OSError):
+                save_state(place, tensors, about)
+                return
 
 
 def _read(path: Path, digest: str) -> Directions | None:
@@ -219,7 +223,6 @@ def _latents(generator: Generator, seeds: Sequence[int]) -> Tensor:
 
 def _measure(generator: Generator, z: Tensor, tell: Callable[[int], None]) -> tuple[Tensor, Tensor]:
     """Properties (N, 5) and activations half-way (N, D) of the pictures of latents (N, d), on the CPU."""
-    device = next(generator.parameters()).device
     measured, activations = [], []
 
     def keep(_module: object, _inputs: object, output: Tensor) -> None:
@@ -231,7 +234,7 @@ def _measure(generator: Generator, z: Tensor, tell: Callable[[int], None]) -> tu
     hook = generator.middle.register_forward_hook(keep)
     try:
         for part in torch.split(z, BATCH):
-            measured.append(properties(generator(part.to(device))).cpu())
+            measured.append(properties(generator(part.to(generator.device))).cpu())
             tell(len(part))
     finally:
         hook.remove()

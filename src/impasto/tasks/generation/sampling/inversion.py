@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from impasto.adaptive_threads import for_this_process
+from impasto.data.scan import Progress
 from impasto.errors import InputError
 from impasto.nn.frozen_features import FrozenFeatures, content, thumbnail
 from impasto.nn.losses.matching import map_difference
@@ -27,13 +28,11 @@ TOGETHER = 0.02  # weight of how far the latents of the levels lie apart
 SEEN_PX = 128
 THUMBNAIL_SIDE = 16
 
-Progress = Callable[[str, int, int], None]
-
 
 def project(
     generator: Generator,
     photo: Tensor,
-    rng: torch.Generator,
+    rng: torch.Generator | None = None,
     *,
     candidates: int = CANDIDATES,
     steps: int = STEPS,
@@ -44,16 +43,23 @@ def project(
     Args:
         generator: The generator.
         photo: The photo, (1, C, H, W) in [-1, 1], at the generator's size.
-        rng: Draws the candidates where the search begins.
-        candidates: How many latents are tried before the search; see `check_search`.
-        steps: Steps of the search in all.
+        rng: Draws the candidates where the search begins. None: always the same ones.
+        candidates: How many latents are tried before the search, 16 to 100,000.
+        steps: Steps of the search in all, 0 to 100,000.
         progress: Is told "searching", steps done, and steps in all. None: nobody is told.
 
     Returns:
         What was found and the best start, (levels, latent_dim) each, on the CPU.
+
+    Raises:
+        InputError: There are too few candidates or steps, or too many.
     """
-    pyramid = FrozenFeatures(SEEN_PX).to(next(generator.parameters()).device)
-    target = Target(pyramid, photo.to(next(generator.parameters()).device))
+    if not 0 <= steps <= MOST:
+        raise InputError(f"{steps} steps are out of range", f"0 to {MOST:,}")
+    if not FEWEST_CANDIDATES <= candidates <= MOST:
+        raise InputError(f"{candidates} candidates are out of range", f"{FEWEST_CANDIDATES} to {MOST:,}")
+    rng = torch.Generator().manual_seed(0) if rng is None else rng
+    target = Target(FrozenFeatures(SEEN_PX).to(generator.device), photo.to(generator.device))
     z = find_starts(generator, target, rng, candidates)
     starts = z[:, None].repeat(1, len(generator.levels), 1)
     trial = round(TRIAL * steps)
@@ -66,14 +72,6 @@ def project(
         generator, target, best, steps - trial, lambda done: report("searching", trial + done, steps)
     )
     return found[0], starts[first.argmin()]
-
-
-def check_search(steps: int, candidates: int) -> None:
-    """Raises `InputError` for what is no search, or one without end."""
-    if not 0 <= steps <= MOST:
-        raise InputError(f"{steps} steps are out of range", f"0 to {MOST:,}")
-    if not FEWEST_CANDIDATES <= candidates <= MOST:
-        raise InputError(f"{candidates} candidates are out of range", f"{FEWEST_CANDIDATES} to {MOST:,}")
 
 
 def descend(
@@ -92,7 +90,6 @@ def descend(
         The nearest latents on each way, (B, levels, latent_dim); their distances (B,); and the distances of
         the starts (B,). All on the CPU.
     """
-    device = next(generator.parameters()).device
     latents = starts.clone().requires_grad_(True)
     nearest, least = starts.clone(), torch.full((len(starts),), torch.inf)
     first = least
@@ -101,7 +98,7 @@ def descend(
     threads = for_this_process()
     for step in range(steps + 1):
         with threads.restored(), threads.unit(starts.shape):
-            distances = target.distance(generator(latents.to(device))).cpu()
+            distances = target.distance(generator(latents.to(generator.device))).cpu()
             with torch.no_grad():
                 better = distances < least
                 least = torch.where(better, distances, least)
@@ -155,11 +152,10 @@ def find_starts(generator: Generator, target: Target, rng: torch.Generator, cand
     Returns:
         (STARTS, latent_dim), or fewer with few candidates, on the CPU.
     """
-    device = next(generator.parameters()).device
     z = generator.sample_latents(candidates, rng)
     seen, distances = [], []
     for part in torch.split(z, BATCH):
-        images = generator(part.to(device))
+        images = generator(part.to(generator.device))
         maps = target.pyramid(images)
         seen.append(see(images, maps).cpu())
         distances.append(target.distance_of(images, maps).cpu())

@@ -21,7 +21,6 @@ from impasto.tasks.generation.generator import Generator, GrowingGenerator, Modu
 from impasto.tasks.generation.sampling.recipe import Between, Coloured, Mix, Moved, Near, Point, Seed, Stored
 
 FARTHEST = 20  # units of a direction
-NO_THEMES = "this model cannot be asked for themes"
 NO_THEMES_HINT = "it was trained on pictures without: themes are subfolders, or a table (data.themes)"
 
 Shift = Callable[[str], Tensor]
@@ -128,7 +127,7 @@ def draw(point: Seed, generator: Generator, themes: Sequence[str] = ()) -> Tenso
 def places_of(asked: Sequence[str], names: Sequence[str]) -> list[int]:
     """Where in `names` the themes asked for are. Raises `InputError` with the closest names."""
     if asked and not names:
-        raise InputError(NO_THEMES, NO_THEMES_HINT)
+        raise InputError("this model cannot be asked for themes", NO_THEMES_HINT)
     places = {theme_name(name): place for place, name in enumerate(names)}  # however "é" is written
     unknown = [name for name in asked if theme_name(name) not in places]
     if unknown:
@@ -141,6 +140,12 @@ def check_seed(seed: int) -> None:
     """Raises `InputError` for a seed that is none."""
     if not 0 <= seed < 2**63:
         raise InputError(f"seed {seed} is out of range", "seeds run from 0 to 9223372036854775807")
+
+
+def check_any(seeds: Sequence[int]) -> None:
+    """Raises `InputError` where there are no seeds."""
+    if not len(seeds):
+        raise InputError("there are no seeds to make pictures of", "give at least one")
 
 
 def check_truncation(truncation: float) -> None:

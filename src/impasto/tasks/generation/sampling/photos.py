@@ -1,7 +1,6 @@
 """What became of a photo: prepared as the model's own pictures were, found in its space of noise, judged."""
 
 import io
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from PIL import Image
 
 from impasto.config.shared import Config, DataConfig, ImageConfig
 from impasto.data.opening import open_to_compare
+from impasto.data.scan import Progress
 from impasto.errors import ImageError, InputError
 from impasto.image.codec import fit_square, grid, to_tensor
 from impasto.image.files import from_pil, to_pil
@@ -20,8 +20,6 @@ from impasto.metrics.fidelity import psnr
 from impasto.nn.features import extract, load_lite0
 
 MOST_REAL = 10_000
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)

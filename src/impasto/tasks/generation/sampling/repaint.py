@@ -10,13 +10,12 @@ asked for nothing happens.
 """
 
 import itertools
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from impasto.data.colours import Colours, request_of
+from impasto.data.colours import request_of
 from impasto.image.oklab import colour_distance, oklab_of, palette_difference, srgb_from_oklab
 from impasto.image.palettes import hex_to_oklab, page_of, palettes_of
 from impasto.tasks.generation.sampling.latents import Colouring
@@ -30,20 +29,18 @@ TORN = 2.0  # times as far apart as they were: two shades of one thing become tw
 BLEND = 0.04  # sRGB: how near a pixel must be to a blend of the page and a colour to be one
 
 
-def coloured(images: Tensor, colourings: Sequence[Colouring], background: str) -> Tensor:
-    """Pictures (B, C, H, W) in their colours; a blend of several is one of the picture in each."""
-    made = []
-    for image, colouring in zip(images.split(1), colourings, strict=True):  # type: ignore[no-untyped-call]
-        parts = [
-            weight * (image if asked is None else _in_colours(image, asked.colours, background))
-            for weight, asked in colouring
-        ]
-        made.append(image if colouring == ((1.0, None),) else torch.stack(parts).sum(0))
-    return torch.cat(made)
-
-
-def _in_colours(image: Tensor, colours: Colours, background: str) -> Tensor:
-    return repaint(image.clamp(-1, 1), request_of(colours)[None].to(image.device), background)
+def coloured(image: Tensor, colouring: Colouring, background: str) -> Tensor:
+    """A picture (1, C, H, W) in its colours; a blend of several is one of the picture in each."""
+    if colouring == ((1.0, None),):
+        return image
+    parts = []
+    for weight, asked in colouring:
+        part = image
+        if asked is not None:
+            request = request_of(asked.colours)[None].to(image.device)
+            part = repaint(image.clamp(-1, 1), request, background)
+        parts.append(weight * part)
+    return torch.stack(parts).sum(0)
 
 
 def repaint(images: Tensor, asked: Tensor, background: str = "#ffffff") -> Tensor:
