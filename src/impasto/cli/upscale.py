@@ -58,6 +58,9 @@ def upscale(
         int | None,
         typer.Option(help="Quality of films, 0 (best) to 51.  [default: hardly to be told from 0]"),
     ] = None,
+    seconds: Annotated[
+        float | None, typer.Option(min=0.01, help="Of films only the beginning: a trial.")
+    ] = None,
     skip_existing: Annotated[
         bool, typer.Option("--skip-existing", help="Leave what is there already.")
     ] = False,
@@ -109,7 +112,7 @@ def upscale(
     if pipe is not None:
         pipe.run(upscaler, settings)
         return
-    settings |= {"codec": codec, "crf": crf}
+    settings |= {"codec": codec, "crf": crf, "seconds": seconds}
     if ray is not None:
         where = model, upscaler.choice.name, side, planned
         outcomes = _on_cluster(*where, ray, ray_cores, device, existing, out, settings)

@@ -140,11 +140,21 @@ def open_film(path: Path) -> Film:
         )
 
 
-def read_frames(film: Film, skip: int = 0, tell: Callable[[str], None] = print) -> Iterator[Frame]:
-    """The frames in the order they are shown, upright, without the first `skip`.
+def read_frames(
+    film: Film, skip: int = 0, tell: Callable[[str], None] = print, seconds: float | None = None
+) -> Iterator[Frame]:
+    """The frames in the order they are shown, upright; their times always grow.
 
-    What is damaged is passed over, and `tell` is told how much of it there was. Times always grow. Raises
-    `ImageError` where the file cannot be opened any more.
+    What is damaged is passed over.
+
+    Args:
+        film: The film.
+        skip: How many frames to leave out at the beginning.
+        tell: Is told, in words, how much was damaged.
+        seconds: End after so much of the film. None: read all of it.
+
+    Raises:
+        ImageError: The file cannot be opened any more.
     """
     damaged = 0
 
@@ -156,10 +166,12 @@ def read_frames(film: Film, skip: int = 0, tell: Callable[[str], None] = print) 
         frames = _decoded(container, stream, count)
         if film.interlaced:
             frames = _deinterlaced(frames, stream)
-        last = None
+        first = last = None
         for number, frame in enumerate(frames):
-            time = _time(frame, film, last)
-            last = time
+            last = time = _time(frame, film, last)
+            first = time if first is None else first
+            if seconds is not None and (time - first) * film.time_base >= seconds - 1e-6:
+                break
             if number >= skip:
                 yield Frame(_pixels(frame, film), time)
     if damaged:

@@ -53,7 +53,14 @@ def _supported(container: str) -> frozenset[str]:
         return frozenset(film.supported_codecs)
 
 
-def join(segments: Sequence[Path], source: Path, kept: Kept, target: Path, container: str) -> None:
+def join(
+    segments: Sequence[Path],
+    source: Path,
+    kept: Kept,
+    target: Path,
+    container: str,
+    seconds: float | None = None,
+) -> None:
     """Write the segments one after the other to `target`, with what is kept of `source`.
 
     Args:
@@ -62,6 +69,7 @@ def join(segments: Sequence[Path], source: Path, kept: Kept, target: Path, conta
         kept: Its streams that are copied, as `streams_kept` found them.
         target: Where to write. It is replaced.
         container: A name of `CONTAINERS`.
+        seconds: How much of the sound and the rest is copied, from its beginning. None: all of it.
 
     Raises:
         OSError: The disk cannot hold the film.
@@ -80,7 +88,9 @@ def join(segments: Sequence[Path], source: Path, kept: Kept, target: Path, conta
         film.metadata.update(old.metadata)
         if chapters := old.chapters():
             film.set_chapters(chapters)
-        for _, _, packet in heapq.merge(_pictures(segments, pictures), _beside(old, copies), key=_when):
+        for _, _, packet in heapq.merge(
+            _pictures(segments, pictures), _beside(old, copies, seconds), key=_when
+        ):
             film.mux(packet)
 
 
@@ -105,13 +115,16 @@ def _pictures(segments: Sequence[Path], stream: Any) -> Iterator[tuple[float, in
                 yield float(packet.dts * packet.time_base), 0, packet
 
 
-def _beside(old: Any, copies: dict[int, Any]) -> Iterator[tuple[float, int, Any]]:
-    """The packets of the copied streams."""
+def _beside(old: Any, copies: dict[int, Any], seconds: float | None) -> Iterator[tuple[float, int, Any]]:
+    """The packets of the copied streams, of so many seconds."""
     if not copies:
         return
+    begins = (old.start_time or 0) / 1_000_000
     for packet in old.demux([old.streams[number] for number in copies]):
         if packet.dts is None:
             continue
         when = float(packet.dts * packet.time_base)
+        if seconds is not None and when - begins >= seconds:
+            continue
         packet.stream = copies[packet.stream.index]
         yield when, 1, packet

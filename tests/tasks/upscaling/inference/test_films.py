@@ -65,9 +65,12 @@ def test_it_goes_on_after_the_last_part(tmp_path, upscaler, monkeypatch):
     (parts,) = tmp_path.glob(".big.mp4.*.parts")
     assert [path.name for path in parts.glob("*.mp4")] == [f"{0:08}-{PART:08}.mp4"]
     read = []
-    monkeypatch.setattr(
-        films, "read_frames", lambda film, skip, tell: read.append(skip) or read_frames(film, skip, tell)
-    )
+
+    def spied(film, skip, *others):
+        read.append(skip)
+        return read_frames(film, skip, *others)
+
+    monkeypatch.setattr(films, "read_frames", spied)
     notes = []
     upscale_film(upscaler, plan, target, note=notes.append)
     assert read == [PART]
@@ -99,6 +102,15 @@ def test_more_than_eight_bits_become_h265_of_ten(tmp_path, upscaler):
     assert open_film(tmp_path / "big.mkv").deep
     with av.open(str(tmp_path / "big.mkv")) as made:
         assert made.streams.video[0].codec_context.name == "hevc"
+
+
+def test_a_trial_of_the_beginning(tmp_path, upscaler):
+    source = write_film(tmp_path / "a.mp4", frames=50)
+    enlarge(upscaler, source, tmp_path / "big.mp4", seconds=0.4)
+    assert len(list(read_frames(open_film(tmp_path / "big.mp4")))) == 10
+    with av.open(str(tmp_path / "big.mp4")) as made:
+        sound = made.streams.audio[0]
+        assert 0.3 < float(sound.duration * sound.time_base) < 0.5
 
 
 def test_a_folder_of_films_and_pictures(tmp_path, upscaler):

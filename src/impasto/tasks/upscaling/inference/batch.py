@@ -230,6 +230,7 @@ def upscale_all(
     quality: int = 95,
     codec: str | None = None,
     crf: int | None = None,
+    seconds: float | None = None,
     existing: str = "refuse",
     max_pixels: int = pictures.MAX_PIXELS,
     workers: int = 3,
@@ -247,6 +248,7 @@ def upscale_all(
         quality: Quality of lossy formats, 1 to 100.
         codec: Codec of films, as in `plan_film`.
         crf: Quality of films, as in `plan_film`.
+        seconds: How much of films is made, as in `plan_film`.
         existing: What to do where a target is there: "refuse", "skip" or "replace".
         max_pixels: Pictures with more pixels are refused.
         workers: Pictures in work at a time. With more than the engine has tiles in work, one picture is
@@ -277,7 +279,9 @@ def upscale_all(
 
         settings = {"scale": scale, "fit": fit, "quality": quality, "max_pixels": max_pixels}
         own = {"progress": progress, "check": check}
-        outcome = one_job(upscaler, job, existing=existing, codec=codec, crf=crf, **settings, **own)
+        outcome = one_job(
+            upscaler, job, existing=existing, codec=codec, crf=crf, seconds=seconds, **settings, **own
+        )
         with lock:
             tally.pictures_done += 1
             tally.pixels_done += pixels[job] - told
@@ -316,6 +320,7 @@ def one_job(
     existing: str = "refuse",
     codec: str | None = None,
     crf: int | None = None,
+    seconds: float | None = None,
     **settings: Any,
 ) -> Outcome:
     """Enlarge one picture or film, whatever is wrong with it.
@@ -326,6 +331,7 @@ def one_job(
         existing: What to do where the target is there: "refuse", "skip" or "replace".
         codec: Codec of a film, as in `plan_film`.
         crf: Quality of a film, as in `plan_film`.
+        seconds: How much of a film is made, as in `plan_film`.
         **settings: Those of `PictureUpscaler.file`.
     """
     if (outcome := already(job, existing)) is not None:
@@ -333,7 +339,8 @@ def one_job(
     notes: list[str] = []
     try:
         if job.is_film:
-            size = _film(upscaler, job, codec, crf, notes, **settings)
+            asked = {"codec": codec, "crf": crf, "seconds": seconds}
+            size = _film(upscaler, job, asked, notes, **settings)
         else:
             size = upscaler.file(job.source, job.target, note=notes.append, **settings)
         note(job.target)
@@ -352,8 +359,7 @@ def one_job(
 def _film(
     upscaler: PictureUpscaler,
     job: Job,
-    codec: str | None,
-    crf: int | None,
+    asked: dict[str, Any],
     notes: list[str],
     *,
     scale: float | None = None,
@@ -362,9 +368,12 @@ def _film(
     check: Check | None = None,
     **_: Any,
 ) -> tuple[int, int]:
-    """Enlarge a film; `notes` get what does not stay as it is. What is for pictures alone does not count."""
+    """Enlarge a film as `plan_film` is asked; `notes` get what does not stay as it is.
+
+    What is for pictures alone does not count.
+    """
     container, own = job.target.suffix.lower()[1:], upscaler.network.scale
-    plan = plan_film(job.source, container, own, scale=scale, fit=fit, codec=codec, crf=crf)
+    plan = plan_film(job.source, container, own, scale=scale, fit=fit, **asked)
     notes += plan.notes
     return upscale_film(upscaler, plan, job.target, progress=progress, check=check, note=notes.append)
 

@@ -39,7 +39,11 @@ PLAN = "plan.json"
 
 @dataclass(frozen=True)
 class FilmPlan:
-    """What a film becomes: `size` is (width, height) in px, both even; `container` is one of `CONTAINERS`."""
+    """What a film becomes.
+
+    `size` is (width, height) in px, both even; `container` is one of `CONTAINERS`; with `seconds` only the
+    beginning is made.
+    """
 
     film: Film
     kept: Kept
@@ -47,6 +51,13 @@ class FilmPlan:
     container: str
     codec: str
     crf: int | None
+    seconds: float | None = None
+
+    @property
+    def frames(self) -> int:
+        """About how many frames there are to make; 0 where nobody knows."""
+        wanted = self.film.frames
+        return wanted if self.seconds is None else min(wanted, round(self.seconds * self.film.rate))
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -63,6 +74,7 @@ def plan_film(
     fit: tuple[int, int] | None = None,
     codec: str | None = None,
     crf: int | None = None,
+    seconds: float | None = None,
 ) -> FilmPlan:
     """Read a film's headers, and say what it becomes. Nothing is written.
 
@@ -74,6 +86,7 @@ def plan_film(
         fit: Width and height of the box to fill, in place of a scale. None: `scale` counts.
         codec: One of `CODECS`. None: H.264, or H.265 for more than 8 bits, or VP9 in a .webm.
         crf: Quality, 0 (best) to 51, of VP9 to 63. None: hardly to be told from the best.
+        seconds: How much of its beginning is meant, above 0. None: all of it.
 
     Raises:
         ImageError: The film cannot be read.
@@ -90,7 +103,8 @@ def plan_film(
         )
     factor = wanted_scale(film.width, film.height, own_scale, scale, fit)
     width, height = (max(2, 2 * round(side * factor / 2)) for side in (film.width, film.height))
-    return FilmPlan(film, streams_kept(source, container), (width, height), container, codec, crf)
+    kept = streams_kept(source, container)
+    return FilmPlan(film, kept, (width, height), container, codec, crf, seconds)
 
 
 def check_codec(codec: str | None, crf: int | None) -> None:
@@ -138,8 +152,8 @@ def upscale_film(
         partial(upscaler.pixels, check=check), upscaler.network.scale, upscaler.network.reach
     )
     area = plan.film.width * plan.film.height
-    total = max(0, plan.film.frames - parts.done)
-    frames = read_frames(plan.film, parts.done, note)
+    total = max(0, plan.frames - parts.done)
+    frames = read_frames(plan.film, parts.done, note, plan.seconds)
     made = 0
     while batch := list(islice(frames, 1)):
         with (
@@ -155,7 +169,7 @@ def upscale_film(
     if not parts.files:
         raise ImageError("has no picture that can be read")
     with replacing(target) as temporary:
-        join(parts.files, plan.film.path, plan.kept, temporary, plan.container)
+        join(parts.files, plan.film.path, plan.kept, temporary, plan.container, plan.seconds)
     parts.remove()
     return plan.size
 
@@ -220,6 +234,7 @@ def identity(plan: FilmPlan, upscaler: PictureUpscaler) -> dict[str, Any]:
         "size": plan.size,
         "codec": plan.codec,
         "crf": plan.crf,
+        "seconds": plan.seconds,
         "weights": weights.hexdigest(),
     }
 
