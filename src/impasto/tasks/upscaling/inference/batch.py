@@ -16,8 +16,9 @@ from impasto.errors import ImageError, ImpastoError, InputError
 from impasto.files import sweep
 from impasto.image import codec
 from impasto.outputs import check_folder, means_file, note, refuse_existing
+from impasto.tasks.upscaling.inference.lookahead import ending_early
 from impasto.tasks.upscaling.inference.pictures import FORMATS
-from impasto.tasks.upscaling.inference.upscale import PictureUpscaler, ending_early
+from impasto.tasks.upscaling.inference.upscale import PictureUpscaler
 
 
 @dataclass(frozen=True)
