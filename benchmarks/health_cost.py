@@ -24,6 +24,7 @@ import impasto
 from impasto.files import write_bytes_atomically
 from impasto.training.engine import Engine
 from impasto.training.health.monitor import HealthMonitor
+from impasto.training.run_folder import RunFolder
 from kit import machine
 from kit.sets import SETS, find_set
 
@@ -32,8 +33,8 @@ WATCHED: dict[str, tuple[type, str]] = {
     "verdicts": (HealthMonitor, "diagnose"),
     "healthy snapshots": (HealthMonitor, "keep"),
     "evaluations": (Engine, "_evaluate"),
-    "sample grids": (Engine, "_snapshot"),
-    "checkpoints": (Engine, "_checkpoint"),
+    "sample grids": (RunFolder, "snapshot"),
+    "checkpoints": (RunFolder, "checkpoint"),
 }
 
 

@@ -24,7 +24,7 @@ import json, sys, time
 from contextlib import contextmanager
 import torch
 import impasto
-from impasto.training import ranks
+from impasto.training.distributed import ranks
 from impasto.training.engine import Engine
 
 pictures, out, preset, threads, warm, steps, settings = json.loads(sys.argv[1])

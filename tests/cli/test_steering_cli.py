@@ -93,6 +93,17 @@ def test_films(model, tmp_path, monkeypatch, capsys, suffix):
         assert read_recipes(out) == read_recipes(out.with_suffix(".json"))
 
 
+@pytest.mark.parametrize(("more", "count"), [((), 9), (("--loop",), 6)])
+def test_the_last_picture_of_a_film_stays_for_a_second(model, tmp_path, monkeypatch, capsys, more, count):
+    av = pytest.importorskip("av")
+    out = tmp_path / "film.mp4"
+    arguments = ("interpolate", model, "1", "2", "--out", out, "--frames", "6", "--fps", "4", *more)
+    code, _, err = impasto(monkeypatch, capsys, *arguments)
+    assert code == 0, err
+    with av.open(str(out)) as film:
+        assert len(list(film.decode(video=0))) == count
+
+
 def test_frames_in_a_folder_are_pictures_to_start_from(model, tmp_path, monkeypatch, capsys):
     run = lambda *arguments: impasto(monkeypatch, capsys, *arguments)  # noqa: E731
     way = tmp_path / "way"

@@ -19,8 +19,8 @@ from tests.pictures import painting
 ray = pytest.importorskip("ray", reason="needs Ray: pip install 'impasto[ray]'")
 
 
-def spread(tasks, open_, **more):
-    return workers.spread(tasks, open_, lambda task, why: f"{task}: {why}", workers=2, **more)
+def distribute(tasks, open_, **more):
+    return workers.distribute(tasks, open_, lambda task, why: f"{task}: {why}", workers=2, **more)
 
 
 def test_tasks_come_back_in_order_and_what_fails_costs_itself():
@@ -37,7 +37,7 @@ def test_tasks_come_back_in_order_and_what_fails_costs_itself():
         return work
 
     seen = []
-    made = spread(list(range(30)), open_, watch=lambda done, lost: seen.append((done, lost)))
+    made = distribute(list(range(30)), open_, watch=lambda done, lost: seen.append((done, lost)))
     assert made[7] == "7: seven is right out"
     assert made[11] == "11: 3 workers have died at it"
     rest = [result for place, result in enumerate(made) if place not in (7, 11)]
@@ -51,18 +51,18 @@ def test_workers_that_cannot_begin():
         os._exit(1)
 
     with pytest.raises(workers.ClusterError, match="before any had done anything"):
-        spread([1, 2, 3], open_)
+        distribute([1, 2, 3], open_)
 
 
 def test_an_address_where_nobody_is():
     with pytest.raises(InputError, match=r"there is no cluster at '127\.0\.0\.1:1'"):
-        spread([1], lambda: str, address="127.0.0.1:1")
+        distribute([1], lambda: str, address="127.0.0.1:1")
 
 
 def test_without_ray(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(MissingDependencyError, match="--ray needs the package ray"):
-        spread([1], lambda: str)
+        distribute([1], lambda: str)
 
 
 def impasto(*words):

@@ -90,7 +90,7 @@ def generate(
     }
     if ray is not None:
         output.folder_for_several(out, "pictures of a cluster")
-        existing = _existing(skip_existing, overwrite)
+        existing = output.on_existing(skip_existing, overwrite)
         name = f"{{:0{width}}}.{output.check_format(format_)}".format
         generator = output.load(model, device)
         asked["colours"] = generator.request(colour or (), palette_from)
@@ -107,15 +107,6 @@ def generate(
     there = len(wanted) - len(pictures.wanted)
     rest = f", {there:,} were there already" if there else ""
     say(f"{len(pictures.wanted)} pictures of {generator.folder} are in {out}{rest}")
-
-
-def _existing(skip: bool, overwrite: bool) -> str:
-    """What a cluster does with pictures that are there and differ. Those that are the same are left."""
-    from impasto.errors import InputError
-
-    if overwrite and skip:
-        raise InputError("--skip-existing and --overwrite exclude each other")
-    return "skip" if skip else "replace" if overwrite else "refuse"
 
 
 def _on_cluster(

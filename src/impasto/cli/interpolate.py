@@ -80,7 +80,7 @@ def write_film(model: "Model", recipes: "Sequence[Recipe]", out: Path, *, fps: f
         recipes: One for each frame, at least one.
         out: The film. The suffix is the format: .webp, .gif or .mp4.
         fps: Frames per second.
-        hold: How long the last frame of a .webp or .gif is shown, in seconds. An .mp4 has no such hold.
+        hold: How long the last frame is shown, in seconds.
 
     Raises:
         InputError: The suffix is another one.
@@ -103,7 +103,8 @@ def write_film(model: "Model", recipes: "Sequence[Recipe]", out: Path, *, fps: f
     pixels = np.stack(frames)
     text = Recipes(recipes=list(recipes)).model_dump_json(exclude_none=True)
     if out.suffix.lower() == ".mp4":
-        save_mp4(pixels, out, fps=fps, comment=f"{model.describe()['software']}, {model.digest}")
+        comment = f"{model.describe()['software']}, {model.digest}"
+        save_mp4(pixels, out, fps=fps, hold_last_seconds=hold, comment=comment)
     else:
         about = {**model.describe(), KEY: text}
         save_animation(pixels, out, fps=fps, hold_last_seconds=hold, metadata=about)

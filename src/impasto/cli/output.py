@@ -76,10 +76,19 @@ def cluster_progress() -> "Callable[[int, int], None]":
         elif time.monotonic() - last < 10:
             return
         else:
-            screen.print(f"{done:,} tasks done")
+            screen.print(f"{done:,} pictures done")
         last, known = time.monotonic(), lost
 
     return watch
+
+
+def on_existing(skip: bool, overwrite: bool) -> str:
+    """What is done with files that are there: "skip", "replace" or "refuse". Raises `InputError` for both."""
+    from impasto.errors import InputError
+
+    if skip and overwrite:
+        raise InputError("--skip-existing and --overwrite exclude each other")
+    return "skip" if skip else "replace" if overwrite else "refuse"
 
 
 class Pictures:
@@ -112,11 +121,9 @@ class Pictures:
             InputError: A file is there already, `out` cannot hold the files, the format is another one, or
                 both `overwrite` and `skip` are asked for.
         """
-        from impasto.errors import InputError
         from impasto.outputs import Outputs, means_file
 
-        if overwrite and skip:
-            raise InputError("--skip-existing and --overwrite exclude each other")
+        on_existing(skip, overwrite)
         kind = check_format(format_)
         self.out = out
         folder, self.sheet_name = out, f"grid.{kind}"

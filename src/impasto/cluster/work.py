@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from impasto.cluster.workers import spread
+from impasto.cluster.workers import distribute
 from impasto.errors import ImageError
 from impasto.files import LEFTOVER
 from impasto.image.files import read_metadata
@@ -24,7 +24,7 @@ SEEDS_IN_A_TASK = 16
 
 @dataclass(frozen=True)
 class Team:
-    """Where the work is done: `address` and the rest as `cluster.spread` takes it."""
+    """Where the work is done: `address` and the rest as `workers.distribute` takes it."""
 
     address: str
     cores: int = 1
@@ -33,7 +33,7 @@ class Team:
 
     @property
     def options(self) -> dict[str, Any]:
-        """For `spread`."""
+        """For `distribute`."""
         gpus = 1 if self.device.startswith("cuda") else 0
         return {"address": self.address, "cores": self.cores, "workers": self.workers, "gpus": gpus}
 
@@ -77,7 +77,7 @@ def upscale_all(
     tasks = [Job(job.source.resolve(), job.target.resolve()) for job in todo]
     where = str(Path(model).resolve()) if Path(model).exists() else model
     open_ = partial(_open_upscaler, where, engine, tile, team.device, team.cores, settings)
-    made = spread(tasks, open_, _given_up, watch=watch, **team.options)
+    made = distribute(tasks, open_, _given_up, watch=watch, **team.options)
     _tidy(job.target for job in tasks)
     there |= {job: replace(outcome, job=job) for job, outcome in zip(todo, made, strict=True)}
     return [there[job] for job in jobs]
@@ -105,8 +105,8 @@ def generate_all(
         name: Gives the name of a seed's file.
         team: Where the work is done.
         existing: What to do where something else is there: "refuse", "skip" or "replace".
-        watch: Is told how many tasks are done, of `SEEDS_IN_A_TASK` seeds each, and how many workers were
-            lost.
+        watch: Is told how many pictures are done, those that were there already apart, and how many workers
+            were lost.
         **asked: What `Model.seed_point` takes beside the seed.
 
     Returns:
@@ -130,7 +130,7 @@ def generate_all(
     files = {seed: str((out / name(seed)).resolve()) for seed in todo}
     tasks = [{seed: (texts[seed], files[seed]) for seed in chunk} for chunk in chunks]
     open_ = partial(_open_generator, str(model.folder.resolve()), team.device, team.cores)
-    said = spread(tasks, open_, _not_made, watch=watch, **team.options)
+    said = distribute(tasks, open_, _not_made, size=len, watch=watch, **team.options)
     _tidy(path.with_suffix(suffix) for path in map(Path, files.values()) for suffix in (path.suffix, ".json"))
     return len(seeds) - len(todo), [words for words in said if words]
 

@@ -36,7 +36,55 @@ class Worker(Generic[T, R]):
         return self.work(task)
 
 
-def spread(
+class Queue(Generic[T, R]):
+    """Tasks on their way through workers: which of them wait, who has the others, what came of them.
+
+    `failed` and `size` are those of `distribute`.
+    """
+
+    def __init__(self, tasks: Sequence[T], failed: Callable[[T, str], R], size: Callable[[T], int]) -> None:
+        self.tasks, self.failed, self.size = tasks, failed, size
+        self.results: dict[int, R] = {}
+        self.done = 0  # by `size`
+        self.flight: dict[Any, tuple[int, int]] = {}  # promise -> worker and task, in the order of asking
+        self._waiting = deque(range(len(tasks)))
+        self._attempts = [0] * len(tasks)
+
+    def hand_out(self, team: Mapping[int, Any]) -> None:
+        """Give every worker as many tasks as it should have."""
+        for number, worker in team.items():
+            while self._waiting and sum(n == number for n, _ in self.flight.values()) < IN_FLIGHT:
+                index = self._waiting.popleft()
+                self.flight[worker.do.remote(self.tasks[index])] = number, index
+
+    def finish(self, promise: Any, result: R) -> None:
+        """A task is done."""
+        self._put(self.flight.pop(promise)[1], result)
+
+    def fail(self, promise: Any, why: str) -> None:
+        """A task raised; its worker lives."""
+        index = self.flight.pop(promise)[1]
+        self._put(index, self.failed(self.tasks[index], why))
+
+    def take_back(self, promise: Any) -> int:
+        """A worker died: its tasks wait again, but one under which too many have died. Returns its number."""
+        number, _ = self.flight[promise]
+        theirs = [(other, index) for other, (n, index) in self.flight.items() if n == number]
+        self._attempts[theirs[0][1]] += 1  # the one that it was at; the others only lay there
+        for other, index in reversed(theirs):
+            del self.flight[other]
+            if self._attempts[index] < ATTEMPTS:
+                self._waiting.appendleft(index)
+            else:
+                self._put(index, self.failed(self.tasks[index], f"{ATTEMPTS} workers have died at it"))
+        return number
+
+    def _put(self, index: int, result: R) -> None:
+        self.results[index] = result
+        self.done += self.size(self.tasks[index])
+
+
+def distribute(
     tasks: Sequence[T],
     open_: Callable[[], Callable[[T], R]],
     failed: Callable[[T, str], R],
@@ -45,6 +93,7 @@ def spread(
     cores: int = 1,
     gpus: float = 0,
     workers: int | None = None,
+    size: Callable[[T], int] = lambda task: 1,
     watch: Callable[[int, int], None] = lambda done, lost: None,
 ) -> list[R]:
     """What `open_()(task)` returns for each task, in their order.
@@ -60,7 +109,8 @@ def spread(
         cores: CPU cores of a worker.
         gpus: GPUs of a worker. 0: none, and as many workers as there are cores for.
         workers: Most workers. None: as many as the cluster has room for.
-        watch: Is told how many tasks are done and how many workers were lost.
+        size: How much a task counts for `watch`.
+        watch: Is told how much is done, by `size`, and how many workers were lost.
 
     Raises:
         MissingDependencyError: Ray is not installed.
@@ -69,37 +119,20 @@ def spread(
     """
     if not tasks:
         return []
-    results: dict[int, R] = {}
-    queue: deque[int] = deque(range(len(tasks)))
-    attempts = [0] * len(tasks)
-    flight: dict[Any, tuple[int, int]] = {}  # a promise -> the worker and the task, in the order of asking
-    lost, useful = 0, False
     with _cluster(address) as ray:
-        there = ray.cluster_resources()
-        room = there.get("GPU", 0) // gpus if gpus else there.get("CPU", 1) // cores
-        if room < 1:
-            raise InputError(
-                "the cluster has no room for a single worker",
-                f"it needs {cores} cores{f' and {gpus:g} GPUs' if gpus else ''}",
-            )
+        count = min(_room(ray.cluster_resources(), cores, gpus), len(tasks), workers or len(tasks))
         remote = ray.remote(num_cpus=cores, num_gpus=gpus)(Worker)
-        count = min(int(room), len(tasks), workers or len(tasks))
         team = {number: remote.remote(open_) for number in range(count)}
-        while queue or flight:
-            for number, worker in team.items():
-                while queue and sum(n == number for n, _ in flight.values()) < IN_FLIGHT:
-                    index = queue.popleft()
-                    flight[worker.do.remote(tasks[index])] = number, index
-            (promise,), _ = ray.wait(list(flight), num_returns=1)
-            number, index = flight[promise]
+        queue, lost, useful = Queue(tasks, failed, size), 0, False
+        while len(queue.results) < len(tasks):
+            queue.hand_out(team)
+            (promise,), _ = ray.wait(list(queue.flight), num_returns=1)
             try:
-                results[index] = ray.get(promise)
+                queue.finish(promise, ray.get(promise))
                 useful = True
-                del flight[promise]
             except ray.exceptions.RayTaskError as error:
-                results[index] = failed(tasks[index], str(error.cause))
-                useful = True  # the worker at least lives
-                del flight[promise]
+                queue.fail(promise, str(error.cause))
+                useful = True
             except ray.exceptions.RayError:  # the worker, its machine or its memory is gone
                 lost += 1
                 if not useful and lost >= ATTEMPTS * count:
@@ -107,20 +140,22 @@ def spread(
                         f"{lost} workers have died before any had done anything",
                         "each machine of the cluster needs impasto, the model and the pictures' folder",
                     ) from None
-                theirs = [(p, i) for p, (n, i) in flight.items() if n == number]
-                for other, _ in theirs:
-                    del flight[other]
-                attempts[theirs[0][1]] += 1  # the one that it was at; the others only lay there
-                for _, other in reversed(theirs):
-                    if attempts[other] < ATTEMPTS:
-                        queue.appendleft(other)
-                    else:
-                        results[other] = failed(tasks[other], f"{ATTEMPTS} workers have died at it")
-                team[number] = remote.remote(open_)
-            watch(len(results), lost)
+                team[queue.take_back(promise)] = remote.remote(open_)
+            watch(queue.done, lost)
         for worker in team.values():
             ray.kill(worker)
-    return [results[index] for index in range(len(tasks))]
+    return [queue.results[index] for index in range(len(tasks))]
+
+
+def _room(there: Mapping[str, float], cores: int, gpus: float) -> int:
+    """For how many workers a cluster has room. Raises `InputError` where for none."""
+    room = there.get("GPU", 0) // gpus if gpus else there.get("CPU", 1) // cores
+    if room < 1:
+        raise InputError(
+            "the cluster has no room for a single worker",
+            f"it needs {cores} cores{f' and {gpus:g} GPUs' if gpus else ''}",
+        )
+    return int(room)
 
 
 @contextmanager

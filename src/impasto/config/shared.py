@@ -170,7 +170,7 @@ class TrainConfig(Frozen):
         threads: Threads on a CPU. 0: all, and fewer while other programs keep the cores busy.
         checkpoint_every_seconds: Seconds between two checkpoints.
         snapshot_every_images: Images seen between two sheets of samples, the first twenty times. Later there
-            are more between them (training/engine.py, due).
+            are more between them (training/schedule.py, due).
         evaluate_every_images: Images seen between two evaluations, in the same way.
         evaluate_samples: How many samples an evaluation makes.
         on_trouble: What to do about trouble with a run's health: only say it, repair it, or end the run.
@@ -191,7 +191,7 @@ class TrainConfig(Frozen):
     # Threads on a CPU. 0: all, and fewer while other programs keep the cores busy (adaptive_threads.py).
     threads: Annotated[int, Field(ge=0, le=1024)] = 0
     checkpoint_every_seconds: PositiveFloat = 60.0
-    # The first twenty times; later at every twentieth more than was seen (training/engine.py, due).
+    # The first twenty times; later at every twentieth more than was seen (training/schedule.py, due).
     snapshot_every_images: PositiveInt = 500
     evaluate_every_images: PositiveInt = 2_500
     evaluate_samples: Annotated[int, Field(ge=16)] = 256

@@ -1,6 +1,7 @@
 """Frames -> MP4, through PyAV."""
 
 from fractions import Fraction
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +15,20 @@ SMALLEST_PX = 256  # players show smaller films as stamps, and some cannot at al
 QUALITY = "16"  # x264's constant rate factor: hardly to be told from lossless
 
 
-def save_mp4(frames: NDArray[np.uint8], path: Path, *, fps: float, comment: str = "") -> None:
+def save_mp4(
+    frames: NDArray[np.uint8], path: Path, *, fps: float, hold_last_seconds: float = 0, comment: str = ""
+) -> None:
     """Write a film as H.264, whole or not at all.
 
     Frames whose short side is under 256 px are repeated pixel by pixel to at least that, so that they stay
-    as they are. Of an odd side the last row or column is left out.
+    as they are. H.264 needs even sides: of an odd one the last row or column is written twice.
 
     Args:
-        frames: The pictures, (N, H, W, C) uint8, C of 1, 3 or 4. Alpha is composited on white.
+        frames: The pictures, (N, H, W, C) uint8, N of 1 at least, C of 1, 3 or 4. Alpha is composited on
+            white.
         path: Where to write. The format is MP4 whatever the suffix.
         fps: Frames per second.
+        hold_last_seconds: How long the last frame is shown, to the nearest frame; at least one frame long.
         comment: A text that goes inside the file.
 
     Raises:
@@ -35,12 +40,16 @@ def save_mp4(frames: NDArray[np.uint8], path: Path, *, fps: float, comment: str 
     with replacing(path) as temporary, av.open(str(temporary), "w", format="mp4") as film:
         film.metadata["comment"] = comment
         stream = film.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001))
-        stream.width, stream.height = (side * enlarge // 2 * 2 for side in frames.shape[2:0:-1])
+        height, width = (side * enlarge for side in frames.shape[1:3])
+        stream.width, stream.height = width + width % 2, height + height % 2
         stream.pix_fmt = "yuv420p"
         stream.options = {"crf": QUALITY}
-        for frame in frames:
-            large = on_white(frame).repeat(enlarge, 0).repeat(enlarge, 1)[: stream.height, : stream.width]
-            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(large), format="rgb24")
+        # Repeated: players ignore how long a single frame says that it lasts.
+        held = max(0, round(hold_last_seconds * fps) - 1)
+        for frame in chain(frames, repeat(frames[-1], held)):
+            large = on_white(frame).repeat(enlarge, 0).repeat(enlarge, 1)
+            even = np.pad(large, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+            picture = av.VideoFrame.from_ndarray(even, format="rgb24")
             film.mux(stream.encode(picture))
         film.mux(stream.encode())
 

@@ -5,6 +5,7 @@ import io
 import logging
 import warnings
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any
 
 import torch
@@ -25,7 +26,7 @@ def traced(
 ) -> bytes:
     """A network as the bytes of an ONNX model with one output.
 
-    The network itself moves to the CPU and stays in evaluation mode.
+    A copy is traced, on the CPU and in evaluation mode: the network itself stays where and as it is.
 
     Args:
         network: The network.
@@ -44,7 +45,7 @@ def traced(
         raise MissingDependencyError(
             "exporting needs the packages onnx and onnxscript", "pip install 'impasto[engines]'"
         ) from None
-    network = network.cpu().eval()
+    network = deepcopy(network).cpu().eval()
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), _quiet():
         warnings.simplefilter("ignore")
         program: Any = torch.onnx.export(

@@ -131,15 +131,14 @@ def train(request: Request, task_of: Callable[[Config], Task]) -> Run:
         states.save_memory(state.generator, config.train)
         ranks.broadcast_tensors(t for _, m in state.modules() for t in (*m.parameters(), *m.buffers()))
         interrupted = stack.enter_context(stopping_on_signals())
-        sinks: Sequence[Sink] = ()
+        tell = Sinks()  # of several processes one has listeners
         if ranks.is_first_rank():
-            sinks = (_listeners(request, config, state, stack),)
-            told = _started(task, config, state, learner, data, choice, threads.count, why, resuming)
-            sinks[0](told)
+            tell = _listeners(request, config, state, stack)
+            tell(_started(task, config, state, learner, data, choice, threads.count, why, resuming))
             if state.threads not in (None, threads.count):
-                sinks[0](ThreadsChanged(state.images_seen, state.threads, threads.count, ON_RESUMING))
+                tell(ThreadsChanged(state.images_seen, state.threads, threads.count, ON_RESUMING))
             state.threads = threads.count
-        engine = Engine(config, state, fabric, learner, out, data.about(), sinks, interrupted, threads)
+        engine = Engine(config, state, fabric, learner, out, data.about(), tell, interrupted, threads)
         reason = engine.fit()
     return Run(out, task.name, reason, state.images_seen, state.seconds, state.evaluations, state.best)
 

@@ -19,7 +19,7 @@ from impasto.tasks import load_model
 from impasto.tasks.upscaling.degradations import MARGIN
 from impasto.tasks.upscaling.learner import UpscalerEvaluator
 from impasto.tasks.upscaling.step import phase, turned
-from impasto.training import engine
+from impasto.training import meter
 from impasto.training.checkpoints import save_model
 from impasto.training.logging.sinks import TerminalSink
 from tests.pictures import painting
@@ -271,7 +271,7 @@ def test_networks_look_from_every_phase():
 
 
 def test_the_terminal_speaks_of_likeness(photos, tmp_path, monkeypatch):
-    monkeypatch.setattr(engine, "PROGRESS_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(meter, "PROGRESS_EVERY_SECONDS", 0.0)
     text = io.StringIO()
     with TerminalSink(Console(file=text, width=200), plain_every_seconds=0.0) as sink:
         train(photos, tmp_path / "run", images=40, sinks=[sink])

@@ -15,7 +15,7 @@ from rich.console import Console
 
 import impasto
 from impasto.errors import CheckpointError, InputError, TrainingError
-from impasto.training import engine
+from impasto.training import clock
 from impasto.training import state as states
 from impasto.training.checkpoints import load_state
 from impasto.training.distributed import launch
@@ -119,7 +119,7 @@ def test_the_end_is_saved_before_it_is_measured(shapes, tmp_path, monkeypatch):
 
 def test_the_first_checkpoint_comes_early(shapes, tmp_path, monkeypatch):
     """And then every `checkpoint_every_seconds`, here an hour."""
-    monkeypatch.setattr(engine, "FIRST_CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(clock, "FIRST_CHECKPOINT_SECONDS", 0.0)
     seen = []
     hourly = {"train.checkpoint_every_seconds": 3600}
     train(shapes, tmp_path / "run", hourly, images=80, sinks=[seen.append])

@@ -1,6 +1,5 @@
 """The task of making pictures from noise."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar, cast
 
@@ -154,17 +153,23 @@ def _prepare(config: Config, state: TrainingState, dataset: Dataset) -> None:
     generator, discriminator = players(state)
     device = next(discriminator.parameters()).device
 
-    def seen(count: int) -> Iterator[tuple[torch.Tensor, list[torch.Tensor]]]:
-        places = dataset.some_to_train_on(count, config.train.seed, OF_EACH_THEME)
-        for start in range(0, len(places), SURVEYED):
-            images = to_tensor(dataset.pixels.take(places[start : start + SURVEYED]), device)
-            yield images, discriminator.pyramid(images)
-
+    surveyed, measured = (
+        dataset.some_to_train_on(count, config.train.seed, OF_EACH_THEME) for count in (WHITENED, CALIBRATED)
+    )
+    wanted = set(measured.tolist())  # all of them among those that are surveyed
+    rows, maps_of = [], dict[int, list[Tensor]]()
     with torch.no_grad():
-        maps = [maps for _, maps in seen(CALIBRATED)]
-        discriminator.calibrate([torch.cat(same) for same in zip(*maps, strict=True)])
-        rows = discriminator.compared
-        rows.fit(rows.plain(images, maps) for images, maps in seen(WHITENED))
+        for start in range(0, len(surveyed), SURVEYED):
+            part = surveyed[start : start + SURVEYED]
+            images = to_tensor(dataset.pixels.take(part), device)
+            maps = discriminator.pyramid(images)
+            rows.append(discriminator.compared.plain(images, maps))
+            for i, index in enumerate(part.tolist()):
+                if index in wanted:  # copied: a view would keep the maps of the whole part
+                    maps_of[index] = [m[i : i + 1].clone() for m in maps]
+        chosen = [maps_of[index] for index in measured.tolist()]
+        discriminator.calibrate([torch.cat(same) for same in zip(*chosen, strict=True)])
+        discriminator.compared.fit(rows)
     if generator.kinds:
         some = dataset.some_to_train_on(KEPT_THEMES, config.train.seed)
         generator.learn_themes(torch.from_numpy(dataset.themes_of(some)))

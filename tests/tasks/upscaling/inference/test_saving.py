@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import pyvips
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, PngImagePlugin
 
 from impasto.errors import ImageError, InputError
 from impasto.image import codec, profiles
@@ -20,7 +20,7 @@ from tests.image.test_images import encoded
 from tests.pictures import painting
 
 ALL = ("png", "jpg", "webp", "tif", "avif")
-ORIENTATION, ACROSS = 0x0112, 0x011A
+ORIENTATION, ACROSS, UNIT = 0x0112, 0x011A, 0x0128
 
 
 @pytest.fixture
@@ -52,6 +52,19 @@ def dpi_of(path):
 def test_resolution_stays(upscaler, tmp_path, kind, suffix, scale):
     data = encoded(Image.fromarray(painting(8, 10)), kind, dpi=(300, 300))
     assert dpi_of(larger(upscaler, tmp_path, data, suffix, scale=scale)) == pytest.approx(300, abs=0.1)
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "avif"])
+@pytest.mark.parametrize("text", ["", "a fir"])
+def test_exif_has_the_resolution_whatever_else_it_has(upscaler, tmp_path, suffix, text):
+    """Without one EXIF means 72 pixels per inch, whatever JFIF and pHYs say."""
+    texts = PngImagePlugin.PngInfo()
+    if text:
+        texts.add_text("title", text)
+    data = encoded(Image.fromarray(painting(8, 10)), "PNG", dpi=(300, 300), pnginfo=texts)
+    with Image.open(larger(upscaler, tmp_path, data, suffix)) as made:
+        found = made.getexif()
+        assert (found[ACROSS], found[UNIT]) == (pytest.approx(300, abs=0.1), 2)
 
 
 @pytest.mark.parametrize("suffix", ALL)

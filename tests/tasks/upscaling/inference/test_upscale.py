@@ -18,7 +18,8 @@ from impasto import outputs
 from impasto.errors import CheckpointError, ImageError, InputError
 from impasto.tasks.upscaling.inference import batch, upscale
 from impasto.tasks.upscaling.inference.batch import plan_jobs, upscale_all
-from impasto.tasks.upscaling.inference.upscale import PictureUpscaler, spread_colour
+from impasto.tasks.upscaling.inference.enlarger import spread_colour
+from impasto.tasks.upscaling.inference.upscale import PictureUpscaler
 from impasto.tasks.upscaling.inference.upscalers import load_upscaler, zoo_names
 from tests.pictures import painting
 from tests.small_models import tiny_model

@@ -19,8 +19,9 @@ from impasto.image import film as films
 from impasto.image.film import CONTAINERS, open_film
 from impasto.outputs import check_folder, means_file, note, refuse_existing
 from impasto.tasks.upscaling.inference.films import plan_film, upscale_film
+from impasto.tasks.upscaling.inference.lookahead import ending_early
 from impasto.tasks.upscaling.inference.pictures import FORMATS
-from impasto.tasks.upscaling.inference.upscale import Check, PictureUpscaler, Progress, ending_early
+from impasto.tasks.upscaling.inference.upscale import Check, PictureUpscaler, Progress
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ def exif_for(
 ) -> bytes | None:
     """EXIF for an upright picture of another size; empty where there is nothing to say.
 
-    Sizes are corrected where they were given. The resolution is added where other EXIF was given without.
+    Sizes are corrected where they were given. The resolution is added where it was not.
 
     Args:
         exif: The EXIF that the picture had; may be empty.
@@ -58,7 +58,7 @@ def exif_for(
             for tag, length in zip(tags, size, strict=True):
                 if tag in where:
                     where[tag] = length
-        if resolution and exif and _ACROSS not in known:
+        if resolution and _ACROSS not in known:
             known[_ACROSS], known[_DOWN] = (round(25.4 * value, 3) for value in resolution)
             known[_UNIT] = 2
         if texts and USER_COMMENT not in inner:

@@ -2,25 +2,24 @@
 
 import math
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from itertools import chain, islice, zip_longest
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch.nn import functional as F
 
 from impasto.errors import InputError
 from impasto.files import temporary_folder
 from impasto.image.decoding import MAX_PIXELS, Source, vips
 from impasto.tasks.upscaling.inference.engines import Choice, Engine
+from impasto.tasks.upscaling.inference.enlarger import TileEnlarger
+from impasto.tasks.upscaling.inference.lookahead import Lookahead, ending_early
 from impasto.tasks.upscaling.inference.pictures import (
     FORMATS,
     Picture,
@@ -32,7 +31,7 @@ from impasto.tasks.upscaling.inference.pictures import (
     write_rows,
 )
 from impasto.tasks.upscaling.inference.saving import losses, write
-from impasto.tasks.upscaling.inference.strips import Strip, as_levels
+from impasto.tasks.upscaling.inference.strips import Strip
 from impasto.tasks.upscaling.inference.tiles import Plan, good_tile, plan, smallest_tile
 from impasto.tasks.upscaling.upscaler import Upscaler
 
@@ -165,8 +164,9 @@ class PictureUpscaler:
         with ending_early(ThreadPoolExecutor(self.engine.at_once)) as pool:
             if check:
                 check()
-            cut, first = self._begin(reader, height, pool)
-            ahead = self._ahead(tiles_of(reader, cut, height, frames), first, pool)
+            work = Lookahead(TileEnlarger(self.engine, self._turn), self.engine.at_once, pool)
+            cut, first = self._begin(reader, height, work)
+            ahead = work.in_order(tiles_of(reader, cut, height, frames), first)
             done, total = 0, frames * len(cut.rows) * len(cut.columns)
             for _ in range(frames):
                 strip = Strip(image, scale)
@@ -181,102 +181,40 @@ class PictureUpscaler:
                             progress(image.height * image.width * done // total, image.height * image.width)
                     yield from strip.take(((below.start if below else row.stop) - row.start) * scale)
 
-    def _begin(
-        self, reader: RowReader, height: int, pool: ThreadPoolExecutor
-    ) -> tuple[Plan, list[NDArray[Any]]]:
+    def _begin(self, reader: RowReader, height: int, work: Lookahead) -> tuple[Plan, list[NDArray[Any]]]:
         """The plan of a frame of `height` that there is memory for, and its first tiles, enlarged."""
-        reach, width = self.network.reach, reader.image.width
-        row_bytes = Strip(reader.image, self.network.scale).row_bytes * self.network.scale
+        image, reach = reader.image, self.network.reach
         tile = (self.tile, self.tile) if self.tile else None
-        if tile is None:
-            rows, pixels = STRIP_BYTES // row_bytes, self.engine.tile_pixels
-            size = width * self.network.scale, height * self.network.scale
-            if not fits_in_memory(
-                *size, reader.image
-            ):  # its strip takes much, and columns more cost it little
-                pixels = pixels * 3 // 4
-            tile = good_tile(height, width, reach, pixels=pixels, rows=rows)
+        tile = tile or tile_for(image, height, self.network, self.engine.tile_pixels)
         while True:
-            cut = plan(height, width, tile, reach)
+            cut = plan(height, image.width, tile, reach)
             source = reader.take(0, cut.rows[0].stop)
+            columns = cut.columns[: self.engine.at_once]
             try:
-                columns = cut.columns[: self.engine.at_once]
-                run = pool.map if len(columns) > 1 else map
-                return cut, list(run(self._tile, [source[:, c.start : c.stop] for c in columns]))
+                return cut, work.together([source[:, column.start : column.stop] for column in columns])
             except (MemoryError, RuntimeError) as error:
-                words = f"{error} {type(error).__name__}".lower()
-                smaller = max(tile[0] // 2, smallest_tile(reach)), max(tile[1] // 2, smallest_tile(reach))
-                if "memory" not in words or smaller == tile:
+                down, across = (max(side // 2, smallest_tile(reach)) for side in tile)
+                if "memory" not in f"{error} {type(error).__name__}".lower() or (down, across) == tile:
                     raise
-                before, now = (f"{sides[1]} x {sides[0]}" for sides in (tile, smaller))
+                before, now = f"{tile[1]} x {tile[0]}", f"{across} x {down}"
                 self.warn(f"there is no memory for tiles of {before} px: they have {now} px now")
-                tile = smaller
-
-    def _ahead(
-        self, tiles: Iterator[NDArray[Any]], first: list[NDArray[Any]], pool: ThreadPoolExecutor
-    ) -> Iterator[NDArray[Any]]:
-        """Each tile enlarged, in order, the next ones already in work. `first` are those that are done."""
-        for _ in zip(first, tiles, strict=False):
-            pass
-        if self.engine.at_once == 1:  # it has all threads: another beside it takes more than it gives
-            yield from chain(take_all(first), map(self._tile, tiles))
-            return
-        begun: deque[tuple[NDArray[Any], Future[NDArray[Any]]]] = deque()
-
-        def go_on() -> None:
-            """Have one more than can be in work, so that nobody waits for what is done with the last."""
-            for pixels in islice(tiles, self.engine.at_once + 1 - len(begun)):
-                begun.append((pixels, pool.submit(self._tile, pixels)))
-
-        go_on()
-        yield from take_all(first)
-        while begun:
-            made = self._finished(begun)
-            go_on()
-            yield made
-
-    def _finished(self, begun: deque[tuple[NDArray[Any], Future[NDArray[Any]]]]) -> NDArray[Any]:
-        pixels, future = begun.popleft()
-        try:
-            return future.result()
-        except MemoryError:  # alone there may be enough
-            wait([other for _, other in begun])
-            return self._tile(pixels)
-
-    def _tile(self, pixels: NDArray[Any]) -> NDArray[Any]:
-        """(h, w, 1..4) of 8 or 16 bits -> (scale h, scale w, 1..4), as `as_levels` gives them."""
-        deep = pixels.dtype == np.uint16
-        top = np.float32(65535 if deep else 255)
-        signed = pixels.astype(np.float32) * (2 / top) - 1
-        bands = pixels.shape[2]
-        colour, alpha = (signed[:, :, : bands - 1], signed[:, :, -1:]) if bands in (2, 4) else (signed, None)
-        if alpha is not None and (alpha < 1).any():
-            made = self._run(spread_colour(colour, (alpha + 1) * np.float32(0.5)))
-            return as_levels(np.concatenate((made, self._run(alpha))), deep=deep)
-        made = self._run(colour)
-        made = made if alpha is None else np.concatenate((made, np.ones_like(made[:1])))
-        return as_levels(made, deep=deep)
-
-    def _run(self, signed: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(h, w, 1 or 3) in [-1, 1] through the engine: (1 or 3, H, W); grey goes in as colour."""
-        planes = np.broadcast_to(signed, (*signed.shape[:2], 3)).transpose(2, 0, 1)[None]
-        with self._turn:
-            made: NDArray[np.float32] = self.engine(np.array(planes, np.float32, order="C"))[0]
-        if signed.shape[2] == 3:
-            return made
-        grey: NDArray[np.float32] = made.mean(0, keepdims=True)
-        return grey
+                tile = down, across
 
 
-@contextmanager
-def ending_early(pool: ThreadPoolExecutor) -> Iterator[ThreadPoolExecutor]:
-    """The pool, whose tasks that have not begun are dropped on an exception; those in work are waited for."""
-    with pool:
-        try:
-            yield pool
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+def tile_for(image: Any, height: int, network: Upscaler, pixels: int) -> tuple[int, int]:
+    """The height and width of the tiles that an image is best cut into.
+
+    Args:
+        image: The libvips image.
+        height: Height of one of its frames, in px.
+        network: The network that enlarges.
+        pixels: Most pixels of a tile.
+    """
+    scale = network.scale
+    row_bytes = Strip(image, scale).row_bytes * scale
+    if not fits_in_memory(image.width * scale, height * scale, image):
+        pixels = pixels * 3 // 4  # its strip takes much, and columns more cost it little
+    return good_tile(height, image.width, network.reach, pixels=pixels, rows=STRIP_BYTES // row_bytes)
 
 
 def saved(picture: Image.Image, folder: Path) -> Path:
@@ -294,12 +232,6 @@ def saved(picture: Image.Image, folder: Path) -> Path:
             f"a Pillow picture of mode {picture.mode} cannot be enlarged: {error}", "convert('RGB') it first"
         ) from None
     return path
-
-
-def take_all(made: list[NDArray[Any]]) -> Iterator[NDArray[Any]]:
-    """What a list holds, from the first on; it holds nothing for longer."""
-    while made:
-        yield made.pop(0)
 
 
 def tiles_of(reader: RowReader, cut: Plan, height: int, frames: int) -> Iterator[NDArray[Any]]:
@@ -370,21 +302,3 @@ def resized_frames(reader: RowReader, width: int, height: int, frames: int) -> I
         frame = vips().Image.new_from_memory(rows.tobytes(), like.width, old, like.bands, like.format)
         made = resized(frame.copy(interpretation=like.interpretation), width, height).numpy()
         yield made.reshape(height, width, like.bands)
-
-
-def spread_colour(colour: NDArray[np.float32], alpha: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Colour (h, w, c) with what lies hidden under transparent pixels replaced by what is seen nearby.
-
-    Nobody chose the hidden colour (often black): enlarged with the rest it would show as a halo.
-    """
-    sums = torch.from_numpy(np.concatenate((colour * alpha, alpha), 2)).permute(2, 0, 1)[None]
-    seen = torch.from_numpy(np.ascontiguousarray(colour)).permute(2, 0, 1)[None].clone()
-    known = torch.from_numpy(np.ascontiguousarray(alpha)).permute(2, 0, 1)[None] > 0
-    for reach in (1, 2, 4, 8, 16):
-        means = F.avg_pool2d(sums, 2 * reach + 1, stride=1, padding=reach, count_include_pad=False)
-        weight = means[:, -1:]
-        found = (weight > 1e-6) & ~known
-        seen = torch.where(found, means[:, :-1] / weight.clamp_min(1e-6), seen)
-        known = known | found
-    spread: NDArray[np.float32] = seen[0].permute(1, 2, 0).numpy()
-    return spread

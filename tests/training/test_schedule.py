@@ -3,7 +3,7 @@ import itertools
 import pytest
 
 from impasto.config.shared import OptimizerConfig
-from impasto.training.engine import due, rate_share
+from impasto.training.schedule import due, rate_share
 
 
 def test_even_at_first_then_in_proportion():
