@@ -110,8 +110,8 @@ class Points:
     def saved_network(self, config):
         return layers(8, 2)
 
-    def take(self, average, weights, theirs, ours, *, saved):
-        average.load_state_dict(weights)
+    def take(self, state, begun, config):
+        state.average.load_state_dict(begun.weights)
 
     def start(self, config, state, fabric, data, *, first, threads=None):
         return PointsLearner(fabric)

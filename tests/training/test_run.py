@@ -129,6 +129,31 @@ def test_a_run_with_themes_begins_with_a_model_without(shapes, tmp_path):
         torch.testing.assert_close(made, right, atol=1e-3, rtol=0)
 
 
+@pytest.mark.parametrize("themes", ["none", "folders"])
+def test_the_discriminator_begins_with_the_others_too(shapes, tmp_path, themes):
+    """All but what it knows of themes that are others, and what it finds out of the new pictures."""
+    train(shapes, tmp_path / "first", images=16, overrides={"data.themes": themes})
+    begun = {"train.begin_with": str(tmp_path / "first"), "optimizer.discriminator_lr": 1e-12}
+    train(shapes, tmp_path / "second", images=8, overrides=begun | {"train.seed": 5})
+    first, second = (load_state(tmp_path / name / "state.safetensors")[0] for name in ("first", "second"))
+    learnt = ("heads.", "pixel_head.", "mix_")
+    told = [
+        name
+        for name in second
+        if name.startswith("discriminator/")
+        and any(part in name for part in learnt)
+        and not name.endswith(("_u", "_v"))  # of the power iteration, which goes on
+    ]
+    assert len(told) > 20
+    for name in told:
+        same = (
+            name in first
+            and first[name].shape == second[name].shape
+            and torch.allclose(first[name].float(), second[name].float(), atol=1e-4)
+        )
+        assert same == (themes == "folders" or ".embed." not in name), name
+
+
 def test_what_a_run_leaves_behind(shapes, tmp_path):
     seen = []
     run = train(shapes, tmp_path / "run", images=120, sinks=[seen.append])

@@ -3,17 +3,16 @@
 from pathlib import Path
 
 from impasto.config.shared import Config
-from impasto.training import state as states
 from impasto.training.checkpoints import find_model, load_model, load_weights, shipped_models
-from impasto.training.state import STATE_FILE, TrainingState
+from impasto.training.state import STATE_FILE, Beginning, TrainingState, beginning
 from impasto.training.task import Task
 
 
 def begin_with(state: TrainingState, task: Task, config: Config, source: str) -> None:
-    """Give a fresh state's generator and its average the averaged weights of a run, or those of a model.
+    """Give a fresh state's networks the weights of a run, its averaged ones for the generator, or of a model.
 
     Args:
-        state: State of the new run. Both networks are changed in place.
+        state: State of the new run. Its networks are changed in place.
         task: Task of the new run.
         config: Config of the new run.
         source: Folder of a run or of a model, or the name of a model that comes with the package.
@@ -23,11 +22,11 @@ def begin_with(state: TrainingState, task: Task, config: Config, source: str) ->
         ConfigError: The model is of a kind that is no longer trained.
     """
     path = Path(source) / STATE_FILE
-    saved = source in shipped_models() or not path.is_file()
-    if saved:
-        weights, info = load_model(find_model(source), task.saved_network)
-        weights, theirs = {name: tensor.float() for name, tensor in weights.items()}, info.config
+    if source in shipped_models() or not path.is_file():
+        found, info = load_model(find_model(source), task.saved_network)
+        weights = {name: tensor.float() for name, tensor in found.items()}
+        begun = Beginning(weights, {}, info.config, True, Path(source))
     else:
-        weights, theirs = states.averaged(path)
-    task.take(state.average, weights, theirs, config, saved=saved)
+        begun = beginning(path, Path(source))
+    task.take(state, begun, config)
     load_weights(state.generator, state.average.state_dict(), path)

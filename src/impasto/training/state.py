@@ -204,10 +204,30 @@ def _config_of(values: Mapping[str, Any], path: Path, trees: Mapping[str, type[C
     return checkpoints.saved_config(values.get("config"), path, values.get("impasto_version"), trees)
 
 
-def averaged(path: Path) -> tuple[dict[str, Tensor], Config]:
-    """The averaged generator's weights in a saved state, and its config. Raises `CheckpointError`."""
+@dataclass(frozen=True)
+class Beginning:
+    """The networks of another run, or of a model, for a run to begin with.
+
+    Attributes:
+        weights: Of the averaged network, by name.
+        discriminator: Of the discriminator, by name. A model has none: it is empty.
+        config: Config of that run or model.
+        saved: Whether it is a model, whose network may have a form of its own.
+        source: What the user named.
+    """
+
+    weights: dict[str, Tensor]
+    discriminator: dict[str, Tensor]
+    config: Config
+    saved: bool
+    source: Path
+
+
+def beginning(path: Path, source: Path) -> Beginning:
+    """The networks in a saved state, which the user named as `source`. Raises `CheckpointError`."""
     tensors, values = load_state(path)
-    return _under(tensors, "average"), _config_of(values, path)
+    config = _config_of(values, path)
+    return Beginning(_under(tensors, "average"), _under(tensors, "discriminator"), config, False, source)
 
 
 # Settings that shape no generator.

@@ -17,7 +17,7 @@ from impasto.image.codec import to_tensor
 from impasto.nn.discriminator import Discriminator
 from impasto.training.game import StepStats
 from impasto.training.logging.events import Event
-from impasto.training.state import TrainingState
+from impasto.training.state import Beginning, TrainingState
 
 Progress = Callable[[str, int, int], None]  # what is done, how much of it, of how much
 
@@ -137,23 +137,10 @@ class Task(Protocol):
         """
         ...
 
-    def take(
-        self, average: nn.Module, weights: dict[str, Tensor], theirs: Config, ours: Config, *, saved: bool
-    ) -> None:
-        """Load the weights of another run's averaged network, or of a `saved` model, into `average`.
+    def take(self, state: TrainingState, begun: Beginning, config: Config) -> None:
+        """Load another run's networks, or a model's, into the average and the discriminator of `state`.
 
-        The other networks have the same form as those of this run.
-
-        Args:
-            average: Averaged network of this run. It is changed in place.
-            weights: Weights to begin with, by name.
-            theirs: Config of the run or model that the weights come from.
-            ours: Config of this run.
-            saved: Whether the weights are those of a model folder. If not, they are those of a training
-                state.
-
-        Raises:
-            CheckpointError: The weights do not fit the network.
+        The generator gets the average's weights afterwards. Raises `CheckpointError` where they do not fit.
         """
         ...
 

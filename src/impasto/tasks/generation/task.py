@@ -5,7 +5,7 @@ from typing import ClassVar, cast
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor, nn
+from torch import Tensor
 
 from impasto.adaptive_threads import AdaptiveThreads
 from impasto.config.generation import GenerationConfig, ModulatedConfig, ProjectedConfig
@@ -27,7 +27,7 @@ from impasto.tasks.generation.networks import (
     saved_generator,
 )
 from impasto.training.checkpoints import load_weights
-from impasto.training.state import TrainingState, check_networks
+from impasto.training.state import Beginning, TrainingState, check_networks
 from impasto.training.task import Progress
 
 # More would make every measurement slower and hardly steadier.
@@ -78,33 +78,29 @@ class Generation:
         """The generator."""
         return saved_generator(config)
 
-    def take(
-        self, average: nn.Module, weights: dict[str, Tensor], theirs: Config, ours: Config, *, saved: bool
-    ) -> None:
-        """Load the weights of another generator into `average`, fitted to this run's own themes.
+    def take(self, state: TrainingState, begun: Beginning, config: Config) -> None:
+        """Begin with another generator, and with its discriminator where there is one.
 
-        Args:
-            average: Averaged generator of this run. It is changed in place.
-            weights: Weights to begin with, by name.
-            theirs: Config of the run or model that the weights come from.
-            ours: Config of this run.
-            saved: Makes no difference to a generator.
-
-        Raises:
-            ConfigError: The weights are of version 0.1's kind, which is no longer trained.
-            CheckpointError: The networks are others.
+        Both are fitted to this run's own themes. What D's features are scaled by is found anew, as other
+        pictures have other features. Raises `ConfigError` for weights of version 0.1's kind, which is no
+        longer trained, and `CheckpointError` where the networks are others.
         """
-        mine, other = ours.model, theirs.model
+        mine, other = config.model, begun.config.model
         if isinstance(other, ProjectedConfig):
             raise not_trained()
-        check_networks(theirs, ours)
+        check_networks(begun.config, config)
+        weights, judging = begun.weights, begun.discriminator
         if (
             isinstance(mine, ModulatedConfig)
             and isinstance(other, ModulatedConfig)
             and mine.themes != other.themes
         ):
-            weights = cast(ModulatedGenerator, average).with_own_themes(weights)
-        load_weights(average, weights, Path(ours.train.begin_with or ""))
+            weights = cast(ModulatedGenerator, state.average).with_own_themes(weights)
+            judging = {name: tensor for name, tensor in judging.items() if ".embed." not in name}
+        load_weights(state.average, weights, begun.source)
+        ours = state.discriminator.state_dict()
+        fitting = {n: t for n, t in judging.items() if n in ours and ours[n].shape == t.shape}
+        load_weights(state.discriminator, ours | fitting, begun.source)
 
     def start(
         self,

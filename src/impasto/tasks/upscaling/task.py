@@ -5,7 +5,6 @@ from typing import ClassVar, cast
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor, nn
 
 from impasto.adaptive_threads import AdaptiveThreads
 from impasto.config.shared import Config
@@ -21,7 +20,7 @@ from impasto.tasks.upscaling.learner import COMPARED_PX, MOST_COMPARED, Upscaler
 from impasto.tasks.upscaling.networks import build_discriminator, build_upscaler, saved_upscaler
 from impasto.tasks.upscaling.upscaler import CompactUpscaler, Upscaler
 from impasto.training.checkpoints import load_weights
-from impasto.training.state import TrainingState, check_networks
+from impasto.training.state import Beginning, TrainingState, check_networks
 from impasto.training.task import Progress
 
 
@@ -61,28 +60,17 @@ class Upscaling:
         """The upscaler in its deployed form."""
         return saved_upscaler(config)
 
-    def take(
-        self, average: nn.Module, weights: dict[str, Tensor], theirs: Config, ours: Config, *, saved: bool
-    ) -> None:
-        """Load the weights of another upscaler into `average`.
+    def take(self, state: TrainingState, begun: Beginning, config: Config) -> None:
+        """Begin with another upscaler; the critic begins anew.
 
-        A saved model has the deployed form, which a wide network can hold.
-
-        Args:
-            average: Averaged upscaler of this run. It is changed in place.
-            weights: Weights to begin with, by name.
-            theirs: Config of the run or model that the weights come from.
-            ours: Config of this run.
-            saved: Whether the weights are those of a model folder, in the deployed form.
-
-        Raises:
-            CheckpointError: The networks are others.
+        A saved model has the deployed form, which a wide network can hold. Raises `CheckpointError` where the
+        networks are others.
         """
-        check_networks(theirs, ours)
-        if saved and isinstance(average, CompactUpscaler):
-            average.hold(weights)
+        check_networks(begun.config, config)
+        if begun.saved and isinstance(state.average, CompactUpscaler):
+            state.average.hold(begun.weights)
         else:
-            load_weights(average, weights, Path(ours.train.begin_with or ""))
+            load_weights(state.average, begun.weights, begun.source)
 
     def start(
         self,
