@@ -46,8 +46,6 @@ def inspect(
     """Look at a folder before training: counts, sizes, broken files, copies, themes, palette, advice."""
     import json
 
-    from rich.text import Text
-
     from impasto.cli import screen
     from impasto.cli.progress import reading_pictures
     from impasto.config.reading import load_config
@@ -65,8 +63,16 @@ def inspect(
     found = inspect_folder(directory, config.data, config.image, seed=config.train.seed, progress=show)
     if json_:
         print(json.dumps(found.to_dict(), indent=2))
-        return
-    console = screen.console()
+    else:
+        _report(found)
+
+
+def _report(found: "Inspection") -> None:
+    from rich.text import Text
+
+    from impasto.cli.screen import console as make_console
+
+    console = make_console()
     console.print(Text(f"{found.pictures:,} pictures in {found.root}", style="bold"), soft_wrap=True)
     console.print(_table(found))
     for note in found.notes:

@@ -123,7 +123,7 @@ class Pictures:
         """
         from impasto.outputs import Outputs, means_file
 
-        on_existing(skip, overwrite)
+        on_existing(skip, overwrite)  # refuses both
         kind = check_format(format_)
         self.out = out
         folder, self.sheet_name = out, f"grid.{kind}"

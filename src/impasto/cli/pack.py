@@ -1,9 +1,12 @@
 """`impasto pack`."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from impasto.data.packing import Packed
 
 
 def pack(
@@ -31,8 +34,6 @@ def pack(
 
     Shards that are there already are kept: the same command goes on where it was interrupted.
     """
-    import json
-
     from impasto.cli import screen
     from impasto.cli.progress import reading_pictures
     from impasto.config.reading import load_config
@@ -54,25 +55,40 @@ def pack(
         )
     else:
         packed = pack_stream(arriving(directory), out, data, **how)
-    found = packed.shards
-    size = sum(shard.bytes or 0 for shard in found.shards)
     if json_:
-        tree = {
-            "out": str(out),
-            "pictures": found.pictures,
-            "shards": len(found.shards),
-            "written": packed.written,
-            "bytes": size,
-            "themes": dict(found.themes),
-            "rejected": {item.path: item.reason for item in packed.rejected},
-            "left_out": {item.path: item.reason for item in packed.left_out},
-        }
-        print(json.dumps(tree, indent=2))
-        return
-    say = screen.say
-    new = "" if packed.written == len(found.shards) else f", {packed.written} of them new"
-    shards = "1 shard" if len(found.shards) == 1 else f"{len(found.shards):,} shards"
-    say(f"{found.pictures:,} pictures in {shards}{new}, {size / 2**20:,.1f} MiB, in {out}")
+        print(_as_json(packed, out))
+    else:
+        _report(packed, out)
+
+
+def _as_json(packed: "Packed", out: Path) -> str:
+    import json
+
+    found = packed.shards
+    tree = {
+        "out": str(out),
+        "pictures": found.pictures,
+        "shards": len(found.shards),
+        "written": packed.written,
+        "bytes": _bytes(packed),
+        "themes": dict(found.themes),
+        "rejected": {item.path: item.reason for item in packed.rejected},
+        "left_out": {item.path: item.reason for item in packed.left_out},
+    }
+    return json.dumps(tree, indent=2)
+
+
+def _report(packed: "Packed", out: Path) -> None:
+    from impasto.cli.screen import say, typed
+
+    found, count = packed.shards, len(packed.shards.shards)
+    new = "" if packed.written == count else f", {packed.written} of them new"
+    shards = "1 shard" if count == 1 else f"{count:,} shards"
+    say(f"{found.pictures:,} pictures in {shards}{new}, {_bytes(packed) / 2**20:,.1f} MiB, in {out}")
     for note in packed.notes:
         say(note)
-    say(f"Next: {screen.typed('impasto', 'train', out)} --out run")
+    say(f"Next: {typed('impasto', 'train', out)} --out run")
+
+
+def _bytes(packed: "Packed") -> int:
+    return sum(shard.bytes or 0 for shard in packed.shards.shards)

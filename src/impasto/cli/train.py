@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, TextIO, cast
 import typer
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from impasto.training.run import Run
 
 
@@ -77,23 +79,23 @@ def train(
 
     from impasto.cli.progress import reading_pictures
     from impasto.config.overrides import parse_overrides
-    from impasto.tasks import task_called
     from impasto.tasks.train import train as run_training
     from impasto.training.logging.sinks import LastingStream, TerminalSink
 
-    overrides = parse_overrides(set_ or [])
-    if dedupe:
-        overrides["data.dedupe"] = True
-    if device is not None:
-        overrides["train.device"] = device
-    if precision is not None:
-        overrides["train.precision"] = precision
-    if checkpoint_every is not None:
-        overrides["train.checkpoint_every_seconds"] = checkpoint_every
-    if begin_with is not None:
-        overrides["train.begin_with"] = begin_with
-    if on_trouble is not None:
-        overrides["train.on_trouble"] = on_trouble
+    asked = {
+        "image.size": size,
+        "stop.minutes": minutes,
+        "stop.images": images,
+        "stop.epochs": epochs,
+        "stop.until_converged": until_converged or None,
+        "data.dedupe": dedupe or None,
+        "train.device": device,
+        "train.precision": precision,
+        "train.checkpoint_every_seconds": checkpoint_every,
+        "train.begin_with": begin_with,
+        "train.on_trouble": on_trouble,
+    }
+    settings = parse_overrides(set_ or []) | {key: value for key, value in asked.items() if value is not None}
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # processes that meet
     stream = cast(TextIO, LastingStream(sys.stdout)) if sys.stdout else None
     console = screen.console(file=stream, quiet=not launch.is_first_process())
@@ -103,12 +105,7 @@ def train(
             out,
             low=low,
             preset=preset,
-            size=size,
-            minutes=minutes,
-            images=images,
-            epochs=epochs,
-            until_converged=until_converged,
-            overrides=overrides,
+            overrides=settings,
             resume=resume,
             track=track or (),
             devices=devices,
@@ -116,15 +113,23 @@ def train(
             sinks=[terminal],
             progress=reading_pictures(console),
         )
+    _tell_end(console, run)
+
+
+def _tell_end(console: "Console", run: "Run") -> None:
+    """How the run ended and what comes next; exit code 130 after a signal, 1 in trouble."""
+    from impasto.cli import screen
+    from impasto.tasks import task_called
+
     if run.reason.condition == "interrupted":
         raise typer.Exit(130)
     for line in _how_it_ended(run):
         console.print(line, soft_wrap=True)
     if run.reason.condition == "unhealthy":
         raise typer.Exit(1)
-    console.print(f"Pictures of its progress: {out / 'samples'}", soft_wrap=True)
+    console.print(f"Pictures of its progress: {run.out / 'samples'}", soft_wrap=True)
     # not "--out pictures": that is what many call the folder that they have just trained on
-    console.print(f"Next: {screen.typed(*task_called(run.task).follows(out))}", soft_wrap=True)
+    console.print(f"Next: {screen.typed(*task_called(run.task).follows(run.out))}", soft_wrap=True)
 
 
 def _how_it_ended(run: "Run") -> list[str]:

@@ -4,12 +4,13 @@ import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from impasto.cli.output import Ray, RayCores, cluster_progress
+from impasto.cli.output import Ray, RayCores, cluster_progress, on_existing
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -80,38 +81,24 @@ def upscale(
     from impasto.errors import InputError
     from impasto.tasks.upscaling.inference.batch import plan_jobs, refuse_targets
     from impasto.tasks.upscaling.inference.films import check_codec
-    from impasto.tasks.upscaling.inference.upscalers import load_upscaler
 
     console = make_console(stderr=True)
     if scale is not None and fit is not None:
         raise InputError("--scale and --fit exclude each other", "--fit is the box that the result fits in")
-    if skip_existing and overwrite:
-        raise InputError("--skip-existing and --overwrite exclude each other")
-    existing = "skip" if skip_existing else "replace" if overwrite else "refuse"
-    settings: dict[str, Any] = {"scale": scale, "fit": _box(fit), "quality": quality}
-    settings["max_pixels"] = round(max_megapixels * 1e6)
+    existing, most = on_existing(skip_existing, overwrite), round(max_megapixels * 1e6)
+    settings: dict[str, Any] = {"scale": scale, "fit": _box(fit), "quality": quality, "max_pixels": most}
     check_codec(codec, crf)
     side = _tile(tile)
-
-    def warn(words: str) -> None:
-        console.print(f"impasto: {words}", soft_wrap=True)
-
-    # First what is quick to refuse.
-    pipe, planned = None, []
+    # What is quick to refuse is looked at before the model is loaded.
     if "-" in inputs or out == "-":
         if ray is not None:
             raise InputError("standard input and output are not for a cluster", "give files or folders")
-        if len(inputs) > 1:
-            raise InputError("standard input and output are for one picture", "give one INPUT")
-        pipe = Pipe.plan(inputs[0], out, format_, existing, settings["max_pixels"])
-    else:
-        planned = plan_jobs(inputs, Path(out), format_, warn)
-        refuse_targets(planned, existing)
-    upscaler = load_upscaler(model, engine=engine, tile=side, device=device, warn=warn)
-    _say_choice(console, upscaler)
-    if pipe is not None:
-        pipe.run(upscaler, settings)
+        pipe = Pipe.plan(inputs, out, format_, existing, most)
+        pipe.run(_load(console, model, engine, side, device), settings)
         return
+    planned = plan_jobs(inputs, Path(out), format_, partial(_warn, console))
+    refuse_targets(planned, existing)
+    upscaler = _load(console, model, engine, side, device)
     settings |= {"codec": codec, "crf": crf, "seconds": seconds}
     if ray is not None:
         where = model, upscaler.choice.name, side, planned
@@ -174,12 +161,22 @@ def _on_cluster(
         )
 
 
-def _say_choice(console: "Console", upscaler: "PictureUpscaler") -> None:
+def _load(console: "Console", model: str, engine: str, tile: int | None, device: str) -> "PictureUpscaler":
+    """The upscaler, which is named on the screen with its engine."""
+    from impasto.tasks.upscaling.inference.upscalers import load_upscaler
+
+    warn = partial(_warn, console)
+    upscaler = load_upscaler(model, engine=engine, tile=tile, device=device, warn=warn)
     choice = upscaler.choice
     console.print(
         f"{upscaler.name} (x{upscaler.network.scale}) on {choice.name}: {choice.reason}",
         soft_wrap=True,
     )
+    return upscaler
+
+
+def _warn(console: "Console", words: str) -> None:
+    console.print(f"impasto: {words}", soft_wrap=True)
 
 
 def _report(console: "Console", outcomes: "list[Outcome]", out: str) -> None:
@@ -230,18 +227,21 @@ class Pipe:
     skipped: bool = False
 
     @classmethod
-    def plan(cls, source: str, out: str, format_: str | None, existing: str, max_pixels: int) -> "Pipe":
+    def plan(
+        cls, inputs: Sequence[str], out: str, format_: str | None, existing: str, max_pixels: int
+    ) -> "Pipe":
         """Where the picture goes, and what comes in.
 
         Args:
-            source: The picture's path; "-" is standard input, which is read now.
+            inputs: The one picture's path; "-" is standard input, which is read now.
             out: A file or folder; "-" is standard output.
             format_: The suffix to write, without the dot. None: as the name of `out` says, else png.
             existing: What to do where the target is there: "refuse", "skip" or "replace".
             max_pixels: Refuse standard input that is too long for a picture of so many pixels.
 
         Raises:
-            InputError: The picture cannot be written there or as `format_`, or standard input is no picture.
+            InputError: There are several inputs, the picture cannot be written there or as `format_`, or
+                standard input is no picture.
         """
         from impasto.errors import InputError
         from impasto.image.codec import SUFFIXES
@@ -249,7 +249,9 @@ class Pipe:
         from impasto.tasks.upscaling.inference.batch import Job, check_target, refuse_targets
         from impasto.tasks.upscaling.inference.pictures import FORMATS
 
-        kind, target, skipped = format_ or "png", None, False
+        if len(inputs) > 1:
+            raise InputError("standard input and output are for one picture", "give one INPUT")
+        source, kind, target, skipped = inputs[0], format_ or "png", None, False
         if kind not in FORMATS:
             raise InputError(f"pictures cannot be written as '{kind}'", f"one of: {', '.join(FORMATS)}")
         if out != "-":
