@@ -31,6 +31,7 @@ from impasto.studio.page import (
     learn,
     models,
     notes,
+    preparing,
     steering,
     train,
     upscale,
@@ -386,7 +387,9 @@ def test_pictures_are_taken_in_looked_at_and_trained_on(context, workspace):
     job = jobs["value"]
     assert (name, [words.split(" · ")[0] for words, _ in jobs["choices"]]) == ("", ["spring"])
     seen = train._show(context, job, ())
-    assert ("spring" in seen[1], "progress" in seen[1]) == (True, True)  # it is being prepared
+    assert "spring" in seen[1]
+    if preparing.is_preparing(context.studio.jobs.get(job)):  # on a busy machine it may be beyond that by now
+        assert "progress" in seen[1]
     assert allowed(seen) == (
         (True, False, False, False), "Another training is running (“spring”); stop it first."
     )  # fmt: skip
