@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 import impasto
+from impasto.config.reading import TREES
+from impasto.tasks import task_called
 
 SOURCE = Path(impasto.__file__).parent
 
@@ -82,6 +84,13 @@ def test_no_task_imports_another():
         task, *inner = path.relative_to(SOURCE / "tasks").parts
         others = [t for t in imports_of(path) if t.startswith("tasks.") and t.split(".")[1] != task]
         assert not inner or others == [], path
+
+
+def test_every_task_has_a_folder_a_config_and_a_name():
+    folders = {path.parent.name for path in (SOURCE / "tasks").glob("*/task.py")}
+    assert folders == TREES.keys(), "TREES of config/reading.py"
+    for name, tree in TREES.items():
+        assert task_called(name).name == name == tree.model_fields["task"].default
 
 
 def test_the_import_reader_sees_what_it_must(tmp_path):

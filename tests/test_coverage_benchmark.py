@@ -101,6 +101,10 @@ def test_digits_are_played_and_measured(default, monkeypatch):
     assert 1 <= found["modes"] <= 100
 
 
+def test_every_loss_has_a_game():
+    assert set(coverage.GAMES) == set(get_args(Adversarial)), "GAMES of benchmarks/coverage.py"
+
+
 @pytest.mark.slow
 def test_every_loss_plays(tmp_path):
     command = [sys.executable, str(ROOT / "benchmarks" / "coverage.py"), "--tasks", "grid25", "--steps", "2"]

@@ -48,7 +48,8 @@ def test_commands_and_settings_exist(name):
         re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M)
     )
     load_config("dcgan", re.findall(r"--set ([a-z_.]+=[\w-]+)", text))
-    assert set(re.findall(r"^\| `([\w-]+)` \|", text, re.M)) == set(preset_names())
+    rows = set(re.findall(r"^\| `([\w-]+)` \|", text, re.M))
+    assert rows == set(preset_names()), f"each preset has a row in {name}'s table"
 
 
 def test_both_readmes_have_the_same_commands_and_figures():
@@ -100,6 +101,23 @@ def test_named_parts_of_the_library_exist(page):
     text = page.read_text()
     names = re.findall(r"^::: ([\w.]+)$", text, re.M) + re.findall(r"#(impasto\.[\w.]+)\)", text)
     assert [name for name in names if not exists(name)] == []
+
+
+HOUSE = [ROOT / "CONTRIBUTING.md", DOCS / "architecture.md", *sorted((DOCS / "reference").glob("*.md"))]
+
+
+def files_called(named):
+    """The files that a page means: by the path from the root, or by the end of one in the package."""
+    return [*ROOT.glob(named), *(ROOT / "src" / "impasto").rglob(named)]
+
+
+@pytest.mark.parametrize("page", HOUSE, ids=lambda p: p.name)
+def test_named_files_exist_and_hold_what_is_said_of_them(page):
+    text = page.read_text()
+    named = re.findall(r"`((?:\w+/)+\w+\.py)`", text)
+    assert [name for name in named if not files_called(name)] == []
+    for part, name in re.findall(r"`(\w+)`(?:\s+of\s+|\s+\()`((?:\w+/)+\w+\.py)`", text):
+        assert any(re.search(rf"\b{part}\b", file.read_text()) for file in files_called(name)), (part, name)
 
 
 def test_the_public_reference_names_everything_public():

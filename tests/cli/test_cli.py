@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from typing import get_type_hints
 
 import numpy as np
 import pytest
@@ -257,6 +258,14 @@ def test_doctor_says_what_a_training_takes(shapes, monkeypatch, capsys):
     code, _, err = impasto(monkeypatch, capsys, "doctor", "--for", shapes, "--preset", "photo-x4")
     assert code == 2
     assert "it fits anywhere" in err
+
+
+def test_help_names_every_preset():
+    from impasto.cli.train import train
+    from impasto.config.reading import preset_names
+
+    said = get_type_hints(train, include_extras=True)["preset"].__metadata__[0].help
+    assert set(preset_names()) <= set(re.findall(r"[\w-]+", said)), "--preset's help in cli/train.py"
 
 
 def test_help_names_every_verb():

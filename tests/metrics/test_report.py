@@ -1,6 +1,7 @@
 """The report: every figure is the one that its own function gives, under a name that says its features."""
 
 import json
+from dataclasses import fields
 
 import pytest
 import torch
@@ -9,14 +10,15 @@ from impasto.errors import InputError
 from impasto.metrics.distances import frechet_distance, kernel_distance
 from impasto.metrics.diversity import density_coverage, precision_recall
 from impasto.metrics.novelty import feature_likelihood_divergence, novelty
-from impasto.metrics.report import NAMES, Seen, findings, report, rows
+from impasto.metrics.report import NAMES, Quality, Seen, findings, report, rows
 from impasto.metrics.variety import Looks, colour_distance
 from impasto.nn.features import Views
 
 
 def normal(count: int, seed: int, shift: float = 0.0) -> Seen:
     draw = torch.Generator().manual_seed(seed)
-    tensors = [torch.randn(count, 8, generator=draw, dtype=torch.float64) + shift for _ in range(7)]
+    widths = (8, 8, 8, 257, 13, 48, 3)  # of features any will do, of looks see `Looks`
+    tensors = [torch.randn(count, n, generator=draw, dtype=torch.float64) + shift for n in widths]
     return Seen(Views(*tensors[:3]), Looks(*tensors[3:]))
 
 
@@ -80,7 +82,8 @@ def test_names_say_which_features_and_never_fid():
     assert names["FD-lite0"] == tree["fd"]
     assert names["KID-lite0"] == tree["kd"]
     assert not any(name.startswith(("FID", "fid")) or name == "KID" for name in names)
-    assert set(NAMES) <= set(tree)
+    figures = {field.name for field in fields(Quality)} | {"samples", "real_pictures"}
+    assert set(NAMES) == figures, "every figure has a name, and so a row"
     assert json.loads(json.dumps(tree)) == tree
 
 

@@ -18,6 +18,7 @@ from starlette.testclient import TestClient
 
 gradio = pytest.importorskip("gradio", reason="the page needs Gradio: pip install 'impasto[studio]'")
 
+from impasto.config.reading import load_config, preset_names
 from impasto.data.folder import open_folder
 from impasto.pages import BLUE, ORANGE
 from impasto.studio import page
@@ -371,6 +372,11 @@ def allowed(seen):
     """Of what `train._show` gives: whether stop, resume, use in Create and start can be pressed; why not."""
     *buttons, why = seen[5:]
     return tuple(button["interactive"] for button in buttons), re.sub(r"<[^>]+>", "", why)
+
+
+def test_every_preset_that_makes_pictures_can_be_chosen():
+    made = {name for name in preset_names() if load_config(name).task == "generation"}
+    assert set(train.PRESETS) == made, "PRESETS of studio/page/train.py"
 
 
 def test_pictures_are_taken_in_looked_at_and_trained_on(context, workspace):
@@ -886,7 +892,7 @@ WALKED = [
     *(SOURCE / "tasks/upscaling/inference" / name for name in ("upscale.py", "pictures.py")),
 ]
 # Their words go on after a model's name (`Task.saved_network`).
-OF_A_MODEL = [SOURCE / "tasks" / task / "networks.py" for task in ("generation", "upscaling")]
+OF_A_MODEL = list((SOURCE / "tasks").glob("*/networks.py"))
 NOT_MET = {  # on the page: arguments of the API and of the command line
     "a preset is named, not given as a file", "there are no seeds to make pictures of",
     "a way needs two stops at least", "a theme can be asked of seeds alone", "there is no level of",

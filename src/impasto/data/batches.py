@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-from impasto.data.cache import Bytes, Flags, Indices, Offsets, Pixels
+from impasto.data.cache import Flags, Indices, Offsets
 from impasto.data.scan import content_hash
 from impasto.errors import DataError
 
@@ -74,6 +75,14 @@ def drawn_by_weight(weights: Offsets, generator: np.random.Generator) -> Indices
     return np.repeat(places, np.diff(marks, prepend=0))
 
 
+class Rows(Protocol):
+    """What batches are taken from: the `Pixels` of a folder, or whatever else a task learns from."""
+
+    def take(self, indices: Indices, offsets: Offsets | None = None, /) -> NDArray[Any]:
+        """A copy of some of the rows, (n, H, W, C); see `Pixels.take`."""
+        ...
+
+
 class Order(Protocol):
     """In which order pictures come: a function of the seed, the epoch and the place in it alone."""
 
@@ -110,7 +119,7 @@ class Batches:
     there is to save, and picture number 1,000 is the same picture in the same window however it is reached.
 
     Args:
-        pixels: The pictures of a data set.
+        pixels: The pictures of a data set, or other rows.
         indices: Which of them to serve, (n,), n of at least 1.
         batch_size: Pictures in a batch, over all processes; a multiple of `world`.
         seed: Decides the order, the windows and which pictures are mirrored.
@@ -126,7 +135,7 @@ class Batches:
 
     def __init__(
         self,
-        pixels: Pixels,
+        pixels: Rows,
         indices: Indices,
         batch_size: int,
         seed: int,
@@ -151,8 +160,8 @@ class Batches:
         self.images_seen = 0
         self._order = order or Shuffled(indices)
 
-    def next(self) -> Bytes:
-        """The next pictures, or this process's part of them: (batch_size / world, H, W, C) uint8."""
+    def next(self) -> NDArray[Any]:
+        """The next rows, or this process's part of them: (batch_size / world, H, W, C), of pictures uint8."""
         positions = np.arange(self.images_seen + self.rank, self.images_seen + self.batch_size, self.world)
         places = np.stack([self._uniform(positions, stream) for stream in (_DOWN, _ACROSS)], 1)
         pixels = self.pixels.take(self.indices_at(positions), places)

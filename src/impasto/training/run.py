@@ -70,7 +70,7 @@ class Run:
     """A run that has ended. `evaluations` has one entry per hold-out measurement, oldest first."""
 
     out: Path
-    task: str  # "generation" or "upscaling"
+    task: str  # its name, as `Config.task` has it
     reason: Reason
     images_seen: int
     seconds: float

@@ -5,7 +5,9 @@ import json
 import pytest
 
 from impasto.errors import InputError
-from impasto.training.health.report import check_up, in_words, summarise
+from impasto.training.health.report import SIGNS, check_up, in_words, summarise
+from impasto.training.health.signs import Signs
+from impasto.training.logging.events import Evaluated
 from impasto.training.logging.sinks import JsonlSink
 
 EVALUATED = {"event": "evaluated", "diversity": 0.7, "twins": 0.0, "coverage": None, "distance": 1.0}
@@ -54,6 +56,13 @@ def test_nothing_is_called_healthy_that_covers_hardly_any_pictures():
     assert found.state == "notice"
     assert found.words.startswith("no verdict, but the samples cover only 6% of the held-out pictures")
     assert summarise([at(36_000, {**EVALUATED, "coverage": 0.11})]).state == "healthy"
+
+
+def test_every_sign_that_is_told_has_words():
+    told = Signs.__dataclass_fields__.keys() & Evaluated.__dataclass_fields__.keys()
+    assert told == SIGNS.keys() - {"against_bicubic"} | {"sourced_chance"}, (
+        "SIGNS of training/health/report.py"
+    )
 
 
 def test_words():

@@ -29,7 +29,7 @@ from impasto.nn.features import extract, load_lite0, thumbnails
 from impasto.tasks.generation.generator import Generator
 from impasto.tasks.generation.rendering import render
 from impasto.training.health.signs import Signs
-from impasto.training.logging.events import SIGNS, Evaluated
+from impasto.training.logging.events import Evaluated
 
 # D is asked about this many pictures of each kind: three passes of 64 for thousands that train.
 ASKED = 64
@@ -73,7 +73,8 @@ class Measurement:
         return {**distances, "signs": self.signs.to_dict(), "figures": figures}
 
     def event(self, images_seen: int, best: bool) -> Evaluated:
-        """For whoever watches."""
+        """For whoever watches: those of the signs that the event has a field for."""
+        told = Evaluated.__dataclass_fields__
         return Evaluated(
             images_seen,
             self.distance,
@@ -81,7 +82,7 @@ class Measurement:
             self.samples,
             self.holdout_pictures,
             best,
-            **{name: getattr(self.signs, name) for name in SIGNS},
+            **{name: value for name, value in self.signs.to_dict().items() if name in told},
         )
 
 

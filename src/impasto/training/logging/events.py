@@ -21,7 +21,7 @@ class Event:
 class Started(Event):
     """Training begins, or goes on."""
 
-    task: str  # "generation" or "upscaling"
+    task: str  # its name, as `Config.task` has it
     preset: str
     preset_reason: str  # why this one
     device: str
@@ -101,22 +101,6 @@ class Compared(Event):
     against_bicubic: float
     pictures: int
     best: bool
-
-
-SIGNS = (
-    "diversity",
-    "twins",
-    "coverage",
-    "overfitting",
-    "source_auc",
-    "sourced",
-    "sourced_chance",
-    "train_pull",
-    "shape_variety",
-    "colour_variety",
-    "theme_variety",
-    "colour_distance",
-)
 
 
 @dataclass(frozen=True)
