@@ -28,7 +28,7 @@ PRESET = "photo-x4"
 
 
 def is_large(size: int | None, preset: str | None) -> bool:
-    """Whether pictures of `size` px are made by enlarging smaller ones. Textbooks draw all sizes themselves."""
+    """Whether pictures of `size` px are made by enlarging smaller ones; textbooks draw all sizes alone."""
     return size in SIZES and preset in (None, "default", "few-shot")
 
 
