@@ -17,9 +17,9 @@ from torch.nn import functional as F
 
 from impasto.errors import MissingDependencyError
 from impasto.image.files import Pixels
+from impasto.nn.compact import Upscaler
 from impasto.tasks.upscaling.inference.engines import WINOGRAD_TILE, EngineName, Picture, turns
 from impasto.tasks.upscaling.inference.ncnn import NcnnNetwork
-from impasto.tasks.upscaling.upscaler import Upscaler
 
 NAME, LARGE = "realesr-animevideov3-x4", "realesrgan-x4plus"
 _HALF, _FULL = 0x01306B47, 0

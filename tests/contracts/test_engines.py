@@ -11,6 +11,7 @@ import torch
 from impasto.config.upscaling import CompactConfig, SrresnetConfig
 from impasto.errors import InputError, MissingDependencyError
 from impasto.files import cache_folder
+from impasto.nn.compact import CompactUpscaler
 from impasto.tasks.upscaling.inference import engines
 from impasto.tasks.upscaling.inference.engines import (
     PARITY_DB,
@@ -22,7 +23,6 @@ from impasto.tasks.upscaling.inference.engines import (
 )
 from impasto.tasks.upscaling.inference.onnx import to_onnx
 from impasto.tasks.upscaling.networks import build_upscaler
-from impasto.tasks.upscaling.upscaler import CompactUpscaler
 
 SIZES = [(1, 1), (1, 9), (7, 3), (30, 41)]
 NETWORKS = [

@@ -2,8 +2,9 @@
 
 import logging
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TextIO, cast
+from typing import TYPE_CHECKING, Annotated, Any, TextIO, cast
 
 import typer
 
@@ -30,7 +31,9 @@ def train(
             "upscalers; or a TOML file.  [default: by the pictures]",
         ),
     ] = None,
-    size: Annotated[int | None, typer.Option(help="16, 32, 64, 128 or 256 px.  [default: 64]")] = None,
+    size: Annotated[
+        int | None, typer.Option(help="16, 32, 64 or 128 px; 256 and 512 by enlarging.  [default: 64]")
+    ] = None,
     minutes: Annotated[float | None, typer.Option(help="Stop after this long.")] = None,
     images: Annotated[int | None, typer.Option(help="Stop after the networks have seen this many.")] = None,
     epochs: Annotated[float | None, typer.Option(help="Stop after this many passes over the folder.")] = None,
@@ -79,12 +82,15 @@ def train(
 
     from impasto.cli.progress import reading_pictures
     from impasto.config.overrides import parse_overrides
+    from impasto.errors import InputError
+    from impasto.tasks.large import is_large, train_large
     from impasto.tasks.train import train as run_training
     from impasto.training.logging.sinks import LastingStream, TerminalSink
 
+    large = is_large(size, preset)
     asked = {
-        "image.size": size,
-        "stop.minutes": minutes,
+        "image.size": None if large else size,
+        "stop.minutes": None if large else minutes,
         "stop.images": images,
         "stop.epochs": epochs,
         "stop.until_converged": until_converged or None,
@@ -100,19 +106,23 @@ def train(
     stream = cast(TextIO, LastingStream(sys.stdout)) if sys.stdout else None
     console = screen.console(file=stream, quiet=not launch.is_first_process())
     with TerminalSink(console) as terminal:
-        run = run_training(
-            directory,
-            out,
-            low=low,
-            preset=preset,
-            overrides=settings,
-            resume=resume,
-            track=track or (),
-            devices=devices,
-            nodes=nodes,
-            sinks=[terminal],
-            progress=reading_pictures(console),
-        )
+        arguments: dict[str, Any] = {
+            "preset": preset,
+            "overrides": settings,
+            "resume": resume,
+            "track": track or (),
+            "devices": devices,
+            "nodes": nodes,
+            "sinks": [terminal],
+            "progress": reading_pictures(console),
+        }
+        if size is not None and large:
+            if low is not None:
+                raise InputError("pairs are for upscalers", "--preset upscale-x4 or another of them")
+            run = train_large(directory, out, size=size, minutes=minutes, **arguments).last
+            run = replace(run, out=out)
+        else:
+            run = run_training(directory, out, low=low, **arguments)
     _tell_end(console, run)
 
 

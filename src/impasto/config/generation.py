@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from impasto.config.shared import Config, NetworkConfig
 from impasto.config.types import Channels, Dims, Frozen, Layers, NonNegative, Share
+from impasto.config.upscaling import CompactConfig
 
 SIZES = (16, 32, 64, 128, 256)
 
@@ -183,15 +184,40 @@ class DistributionConfig(Frozen):
 
 
 class GenerationConfig(Config):
-    """Everything about the training of a generator."""
+    """Everything about the training of a generator, or about a generator that ends in an enlarger.
+
+    Attributes:
+        task: The name of the task.
+        model: The networks.
+        distribution: What the generator learns beside the game.
+        enlarger: The network that enlarges what the generator draws, in models of large pictures
+            (tasks/large.py). The generator itself is `enlarger.scale` times smaller than `image.size` then.
+    """
 
     task: Literal["generation"] = "generation"
     model: Annotated[GeneratorConfig, Field(discriminator="kind")] = ResidualConfig()
     distribution: DistributionConfig = DistributionConfig()
+    enlarger: CompactConfig | None = None
+
+    @property
+    def drawn_px(self) -> int:
+        """The side of what the generator itself draws."""
+        return self.image.size // self.enlarger.scale if self.enlarger else self.image.size
+
+    @model_validator(mode="after")
+    def _enlargers_follow_modulated_generators(self) -> "GenerationConfig":
+        enlarger = self.enlarger
+        if enlarger is None:
+            return self
+        if not isinstance(self.model, ModulatedConfig) or self.image.channels != 3:
+            raise ValueError("an enlarger follows model.kind=modulated and image.channels=3")
+        if self.image.size % enlarger.scale:
+            raise ValueError("image.size must be a multiple of enlarger.scale")
+        return self
 
     @model_validator(mode="after")
     def _size_suits_the_networks(self) -> "GenerationConfig":
-        if self.image.size not in SIZES:
+        if self.drawn_px not in SIZES:
             raise ValueError(f"image.size must be one of {', '.join(map(str, SIZES))}")
         if self.data.fit == "windows":
             raise ValueError("data.fit=windows is for upscalers: a generator needs whole pictures")

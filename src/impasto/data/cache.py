@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -134,6 +135,8 @@ def key_of(contents: Sequence[str], data: DataConfig, image: ImageConfig) -> str
     """The name of the cache of these contents, decoded in this way: 32 hexadecimal digits."""
     size = 0 if data.fit == "windows" else image.size  # the whole pictures serve windows of every size
     what = [_VERSION, size, image.channels, data.fit, data.background.lower()]
+    if data.reduced_px is not None:
+        what.append(data.reduced_px)
     text = json.dumps([what, list(contents)])
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
@@ -209,7 +212,7 @@ def fitted(raw: bytes, data: DataConfig, image: ImageConfig) -> Bytes:
     fit: Callable[..., Bytes]
     match data.fit:
         case "windows":
-            fit = _own_pixels
+            return _own_pixels(raw, data, image)
         case "random-crop":
             fit = codec.fit_cover
         case square:
@@ -219,8 +222,12 @@ def fitted(raw: bytes, data: DataConfig, image: ImageConfig) -> Bytes:
     )
 
 
-def _own_pixels(
-    source: bytes, size: int, *, channels: codec.Channels, background: str, max_pixels: int
-) -> Bytes:
-    """The whole picture as it is; `size` is what the scan saw to."""
-    return codec.read(source, channels=channels, background=background, max_pixels=max_pixels)
+def _own_pixels(source: bytes, data: DataConfig, image: ImageConfig) -> Bytes:
+    """The whole picture, as it is or reduced to `data.reduced_px`. The scan saw that it is large enough."""
+    how: Any = {
+        "channels": image.channels, "background": data.background, "max_pixels": data.max_pixels,
+    }  # fmt: skip
+    pixels = codec.read(source, **how)
+    if data.reduced_px is None or min(pixels.shape[:2]) <= data.reduced_px:
+        return pixels
+    return codec.fit_cover(source, data.reduced_px, **how)

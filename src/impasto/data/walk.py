@@ -28,7 +28,9 @@ _SYSTEM_FOLDERS = frozenset(
     )
 )  # fmt: skip
 _SYSTEM_FILES = frozenset(("thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini"))
-_RUN_PARTS = frozenset(("best", "last", "healthy", "samples", "tensorboard", "history.webp"))
+_RUN_PARTS = frozenset(
+    ("best", "last", "large", "enlarger", "healthy", "samples", "tensorboard", "history.webp")
+)
 _NAMED = 3  # examples of each kind in a report
 
 # What a report says of one and of several.

@@ -14,12 +14,12 @@ from impasto.errors import ExportError, InputError, MissingDependencyError
 from impasto.export import generator_graph
 from impasto.export.generator_graph import described, graph_of
 from impasto.files import temporary_folder, write_bytes_atomically
+from impasto.nn.compact import Upscaler
 from impasto.tasks.generation.sampling.model import Model
 from impasto.tasks.upscaling.inference.compact import to_compact
 from impasto.tasks.upscaling.inference.ncnn import NcnnNetwork, to_ncnn
 from impasto.tasks.upscaling.inference.onnx import to_onnx
 from impasto.tasks.upscaling.inference.upscalers import load_network
-from impasto.tasks.upscaling.upscaler import Upscaler
 from impasto.telemetry import without_telemetry
 
 Kind = Literal["onnx", "openvino", "ncnn", "spandrel"]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 DEPTH = 4  # folders below a root that are looked into for models
 MOST_FOLDERS = 20_000
 MODEL_JSON_BYTES = 4 * 2**20
-PARTS = ("best", "last")  # of a run: the run itself stands for them
+PARTS = ("large", "best", "last")  # of a run: the run itself stands for them
 _PRIVATE = ("healthy", "samples", "tensorboard")
 
 # Up to this size pictures are computed on one thread, which is twice as fast as two beside a training (10 ms

@@ -33,6 +33,7 @@ from impasto.training.model_card import LICENCE, model_card
 from impasto.training.model_card import ModelInfo as ModelInfo  # others take it from here
 
 MODEL_FORMAT, STATE_FORMAT, VERSION = "impasto-model", "impasto-training-state", 1
+LARGE = "large"  # in a run's folder, the model whose pictures are enlarged (tasks/large.py)
 WEIGHTS, CARD = "model.safetensors", "model.json"
 DAMAGED = "its contents do not match their checksum"
 
@@ -45,14 +46,16 @@ def shipped_models() -> list[str]:
 
 
 def find_model(model: str | Path) -> Path:
-    """The folder that is meant: of a shipped model by its name, itself, or the best (else the last) of a run.
+    """The folder that is meant: of a shipped model by its name, itself, or of a run.
+
+    Of a run it is the model of large pictures, else the best one, else the last.
 
     Raises `CheckpointError` where there is none.
     """
     if str(model) in shipped_models():
         return ZOO / str(model)
     folder = Path(model)
-    for candidate in (folder, folder / "best", folder / "last"):
+    for candidate in (folder, folder / LARGE, folder / "best", folder / "last"):
         if (candidate / CARD).is_file():
             return candidate
     if not folder.exists():

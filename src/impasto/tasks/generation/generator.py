@@ -18,7 +18,9 @@ from torch.nn import functional as F
 
 from impasto.config.generation import DcganConfig, MlpConfig, ModulatedConfig, ProjectedConfig, ResidualConfig
 from impasto.config.shared import ImageConfig
+from impasto.config.upscaling import CompactConfig
 from impasto.nn import draws
+from impasto.nn.compact import CompactUpscaler
 from impasto.nn.layers import (
     Modulation,
     Recomputing,
@@ -408,6 +410,19 @@ class ModulatedGenerator(Generator):
             images = to_image(x) if images is None else upsample(images) + to_image(x)
         assert images is not None
         return near_range(images)
+
+
+class EnlargedGenerator(ModulatedGenerator):
+    """A modulated generator of small pictures, and a network that makes them larger and sharp."""
+
+    def __init__(self, cfg: ModulatedConfig, image: ImageConfig, enlarger: CompactConfig) -> None:
+        super().__init__(cfg, image.model_copy(update={"size": image.size // enlarger.scale}))
+        self.enlarger = CompactUpscaler(enlarger, wide=False)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """(B, latent_dim), or one for each level, -> (B, 3, size, size), in or near [-1, 1]."""
+        small = super().forward(z).clamp(-1, 1)
+        return self.enlarger(small.contiguous(memory_format=torch.channels_last))
 
 
 def mix_noise(latents: Tensor, noise: Tensor, share: Tensor | float) -> Tensor:

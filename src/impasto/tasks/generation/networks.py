@@ -23,6 +23,7 @@ from impasto.tasks.generation.discriminator import (
 )
 from impasto.tasks.generation.generator import (
     DcganGenerator,
+    EnlargedGenerator,
     Generator,
     GrowingGenerator,
     MlpGenerator,
@@ -54,6 +55,8 @@ def saved_generator(config: Config) -> Generator:
         raise CheckpointError(
             "is an upscaler: it makes pictures larger, not new ones", "`impasto upscale` uses it"
         )
+    if config.enlarger is not None and isinstance(config.model, ModulatedConfig):
+        return EnlargedGenerator(config.model, config.image, config.enlarger)
     return build_generator(config.model, config.image)
 
 

@@ -12,7 +12,7 @@ from impasto.config.generation import GenerationConfig, ModulatedConfig, Project
 from impasto.config.shared import Config
 from impasto.data.folder import Dataset
 from impasto.data.opening import open_pictures
-from impasto.errors import InputError
+from impasto.errors import ConfigError, InputError
 from impasto.image.codec import to_tensor
 from impasto.nn.discriminator import Discriminator
 from impasto.nn.features import thumbnails
@@ -62,6 +62,11 @@ class Generation:
         model, seed = cast(GenerationConfig, config).model, config.train.seed
         if isinstance(model, ProjectedConfig):
             raise not_trained()
+        if cast(GenerationConfig, config).enlarger is not None:
+            raise ConfigError(
+                "a generator and its enlarger learn one after the other",
+                "--size 256 or 512 trains both; without the setting enlarger the generator learns alone",
+            )
         if low is not None:
             raise InputError("pairs are for upscalers", "--preset upscale-x4 or another of them")
         data = open_pictures(directory, config.data, config.image, seed=seed, progress=progress)
@@ -89,7 +94,8 @@ class Generation:
         if isinstance(other, ProjectedConfig):
             raise not_trained()
         check_networks(begun.config, config)
-        weights, judging = begun.weights, begun.discriminator
+        weights = {name: t for name, t in begun.weights.items() if not name.startswith("enlarger.")}
+        judging = begun.discriminator
         if (
             isinstance(mine, ModulatedConfig)
             and isinstance(other, ModulatedConfig)

@@ -17,11 +17,11 @@ from impasto.config.upscaling import RestorationConfig, UpscalingConfig
 from impasto.image.codec import to_tensor, to_uint8
 from impasto.image.files import grid, save
 from impasto.metrics.fidelity import feature_distance, luma, psnr, shaved, ssim
+from impasto.nn.compact import Upscaler
 from impasto.nn.features import FeatureMaps
 from impasto.nn.frozen import FrozenMaps
 from impasto.tasks.upscaling.degradations import bicubic, pair_of
 from impasto.tasks.upscaling.step import upscale_step
-from impasto.tasks.upscaling.upscaler import Upscaler
 from impasto.training.game import StepStats
 from impasto.training.logging.events import Compared
 from impasto.training.state import TrainingState

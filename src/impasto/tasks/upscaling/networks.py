@@ -5,10 +5,11 @@ from typing import assert_never
 from impasto.config.shared import Config
 from impasto.config.upscaling import CompactConfig, SrresnetConfig, UpscalerConfig, UpscalingConfig
 from impasto.errors import CheckpointError
+from impasto.nn.compact import CompactUpscaler, Upscaler
 from impasto.nn.discriminator import Discriminator
 from impasto.nn.layers import spectrally_normalised
 from impasto.tasks.upscaling.critics import UnetDiscriminator, VggDiscriminator
-from impasto.tasks.upscaling.upscaler import CompactUpscaler, Srresnet, Upscaler
+from impasto.tasks.upscaling.srresnet import Srresnet
 
 
 def build_upscaler(cfg: UpscalerConfig, *, wide: bool = True) -> Upscaler:

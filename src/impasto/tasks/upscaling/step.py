@@ -10,6 +10,7 @@ from torch import Tensor
 
 from impasto.config.shared import LossConfig
 from impasto.config.upscaling import RestorationConfig
+from impasto.nn.compact import Upscaler
 from impasto.nn.frozen import FrozenMaps
 from impasto.nn.losses.adversarial import generator_compares, generator_loss
 from impasto.nn.losses.matching import map_difference
@@ -21,7 +22,6 @@ from impasto.nn.losses.reconstruction import (
     reduced_difference,
 )
 from impasto.tasks.upscaling.degradations import pair_of
-from impasto.tasks.upscaling.upscaler import Upscaler
 from impasto.training.distributed import ranks
 from impasto.training.game import StepStats, spread_of, update_discriminator
 from impasto.training.state import TrainingState

@@ -12,13 +12,13 @@ from impasto.config.upscaling import RestorationConfig, UpscalingConfig
 from impasto.data.folder import Dataset
 from impasto.data.opening import open_pictures
 from impasto.data.pairs import open_pairs
+from impasto.nn.compact import CompactUpscaler, Upscaler
 from impasto.nn.discriminator import Discriminator
 from impasto.nn.frozen import FrozenMaps
 from impasto.nn.frozen_features import FrozenFeatures
 from impasto.nn.vgg import Vgg19
 from impasto.tasks.upscaling.learner import COMPARED_PX, MOST_COMPARED, UpscalerEvaluator, UpscalerLearner
 from impasto.tasks.upscaling.networks import build_discriminator, build_upscaler, saved_upscaler
-from impasto.tasks.upscaling.upscaler import CompactUpscaler, Upscaler
 from impasto.training.checkpoints import load_weights
 from impasto.training.state import Beginning, TrainingState, check_networks
 from impasto.training.task import Progress

@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from impasto.errors import CheckpointError, MissingDependencyError
-from impasto.tasks.upscaling.upscaler import Upscaler
+from impasto.nn.compact import Upscaler
 from impasto.telemetry import without_telemetry
 
 SUFFIXES = (".pth", ".pt", ".ckpt", ".safetensors")

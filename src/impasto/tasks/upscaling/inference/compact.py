@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from impasto.errors import InputError
-from impasto.tasks.upscaling.upscaler import SLOPE, CompactUpscaler, Upscaler
+from impasto.nn.compact import SLOPE, CompactUpscaler, Upscaler
 
 
 @torch.no_grad()

@@ -26,9 +26,9 @@ from torch import Tensor
 from impasto.arithmetic import best_seconds, bfloat16_speedup
 from impasto.errors import InputError, MissingDependencyError
 from impasto.files import cache_folder, write_bytes_atomically
+from impasto.nn.compact import Upscaler
 from impasto.tasks.upscaling.inference.ncnn import NcnnNetwork, to_ncnn
 from impasto.tasks.upscaling.inference.onnx import to_onnx
-from impasto.tasks.upscaling.upscaler import Upscaler
 from impasto.telemetry import without_telemetry
 
 Picture = NDArray[np.float32]

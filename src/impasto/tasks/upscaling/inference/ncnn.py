@@ -16,7 +16,7 @@ from torch import nn
 
 from impasto.errors import InputError
 from impasto.files import temporary_folder
-from impasto.tasks.upscaling.upscaler import SLOPE, CompactUpscaler, Upscaler
+from impasto.nn.compact import SLOPE, CompactUpscaler, Upscaler
 
 MAGIC = 7767517
 _FLOAT32 = 0

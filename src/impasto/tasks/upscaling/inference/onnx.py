@@ -2,8 +2,8 @@
 
 import torch
 
+from impasto.nn.compact import Upscaler
 from impasto.nn.onnx_graph import traced
-from impasto.tasks.upscaling.upscaler import Upscaler
 
 
 def to_onnx(network: Upscaler) -> bytes:

@@ -17,6 +17,7 @@ from PIL import Image
 from impasto.errors import InputError
 from impasto.files import temporary_folder
 from impasto.image.decoding import MAX_PIXELS, Source, vips
+from impasto.nn.compact import Upscaler
 from impasto.tasks.upscaling.inference.engines import Choice, Engine
 from impasto.tasks.upscaling.inference.enlarger import TileEnlarger
 from impasto.tasks.upscaling.inference.lookahead import Lookahead, ending_early
@@ -33,7 +34,6 @@ from impasto.tasks.upscaling.inference.pictures import (
 from impasto.tasks.upscaling.inference.saving import losses, write
 from impasto.tasks.upscaling.inference.strips import Strip
 from impasto.tasks.upscaling.inference.tiles import Plan, good_tile, plan, smallest_tile
-from impasto.tasks.upscaling.upscaler import Upscaler
 
 Progress = Callable[[int, int], None]
 """Called as `progress(done, total)` in pixels of the picture, once for each tile."""

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from impasto.errors import CheckpointError
 from impasto.files import read_json
+from impasto.nn.compact import Upscaler
 from impasto.tasks.upscaling.inference.community import SUFFIXES, load_community
 from impasto.tasks.upscaling.inference.engines import Choice, choose_engine, open_engine
 from impasto.tasks.upscaling.inference.upscale import PictureUpscaler
 from impasto.tasks.upscaling.networks import saved_upscaler
-from impasto.tasks.upscaling.upscaler import Upscaler
 from impasto.training.checkpoints import CARD, ZOO, find_model, load_model, load_weights, shipped_models
 
 DEFAULT = "photo-x4"
