@@ -45,6 +45,7 @@ def test_the_site_is_whole_and_fetches_nothing(sources):
     assert "what D minimises (Goodfellow et al. 2014" in reference
 
 
+@pytest.mark.slow
 def test_a_link_to_a_function_that_is_gone_breaks_the_build(sources):
     page = sources / "docs" / "how-a-gan-works.md"
     page.write_text(page.read_text().replace("gan_step.gan_step)", "gan_step.gone)"))

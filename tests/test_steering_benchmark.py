@@ -20,6 +20,7 @@ def run(shapes, tmp_path_factory):
     return out
 
 
+@pytest.mark.slow
 def test_it_measures_a_run_and_draws_a_sheet(run, tmp_path):
     files = ["--json", str(tmp_path / "found.json"), "--sheet", str(tmp_path / "sheet.png")]
     files += ["--moves", str(tmp_path / "moves.png")]

@@ -20,7 +20,9 @@ SMALL = {"image.size": 32}
 THEMED = {**SMALL, "model.themes": ["food", "flags"]}
 
 
-@pytest.fixture(scope="module", params=["default", "0.1", "r3gan", "dcgan", "mlp"])
+@pytest.fixture(
+    scope="module", params=["default", "0.1", pytest.param("r3gan", marks=pytest.mark.slow), "dcgan", "mlp"]
+)
 def model(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("model")
     if request.param == "0.1":

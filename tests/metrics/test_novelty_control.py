@@ -99,14 +99,14 @@ def decoded(pixels, train):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(3600)
 def test_real_pictures_are_new(drawings):
     said = told(drawings, drawings[-1])
     assert len(said) == 1, said
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize(
     "damage", [lambda x: x, noisy, blurred, shifted, recoloured], ids=lambda f: f.__name__
 )
@@ -116,14 +116,14 @@ def test_copies_are_redrawn(drawings, damage):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(3600)
 def test_an_autoencoders_copies_are_redrawn(drawings):
     said = told(drawings, decoded(copied(drawings[1]), drawings[1]))
     assert any(words.startswith("REDRAWN") for words in said), said
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(3600)
 def test_half_of_them_copies_is_redrawn(drawings):
     half = COUNT // 2
     said = told(drawings, np.concatenate((copied(drawings[1])[:half], drawings[-1][:half])))
@@ -131,7 +131,7 @@ def test_half_of_them_copies_is_redrawn(drawings):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(3600)
 def test_a_collapse_does_not_pass_for_new(drawings):
     """One new picture, a little different each time."""
     said = told(drawings, noisy(np.repeat(drawings[-1][:1], COUNT, 0)))
@@ -139,7 +139,7 @@ def test_a_collapse_does_not_pass_for_new(drawings):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(3600)
 def test_new_pictures_in_wrong_colours_are_far(drawings):
     """The network that judges hardly sees colours: all-cyan pictures have a small KID."""
     cyan = drawings[-1].copy()

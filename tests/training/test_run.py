@@ -282,7 +282,7 @@ def test_where_the_table_of_themes_lies_is_told_to_nobody(shapes, tmp_path):
     assert json.loads(told)["data"]["themes"] == ["a", "b"]
 
 
-@pytest.mark.parametrize("on_trouble", ["stop", "warn"])
+@pytest.mark.parametrize("on_trouble", ["stop", pytest.param("warn", marks=pytest.mark.slow)])
 def test_divergence_is_said_and_never_saved(shapes, tmp_path, on_trouble):
     out = tmp_path / "run"
     train(shapes, out, images=80)

@@ -22,7 +22,7 @@ def folder(shapes, tmp_path_factory):
     train(
         shapes,
         out,
-        images=960,
+        images=320,
         overrides={"data.holdout_min_pictures": 24, "distribution.themes": 4.0},
     )
     return out

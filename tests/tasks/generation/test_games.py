@@ -135,8 +135,16 @@ class TestSpectralNorm:
 @pytest.mark.parametrize(
     ("preset", "overrides"),
     [
-        ("r3gan", {"model.spectral_norm": True, "loss.adversarial": "relativistic-average"}),
-        ("default", {"loss.adversarial": "relativistic", "loss.r1_weight": 1, "augment.colour": 0.5}),
+        pytest.param(
+            "r3gan",
+            {"model.spectral_norm": True, "loss.adversarial": "relativistic-average"},
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            "default",
+            {"loss.adversarial": "relativistic", "loss.r1_weight": 1, "augment.colour": 0.5},
+            marks=pytest.mark.slow,
+        ),
         ("dcgan", {"loss.adversarial": "wasserstein", "loss.gradient_penalty_weight": 10}),
         ("mlp", {"loss.r1_weight": 1, "loss.r2_weight": 1, "loss.penalty_method": "finite-difference"}),
     ],

@@ -71,7 +71,7 @@ def test_both_learn_and_what_is_fixed_stays():
 def test_without_the_game_the_batches_become_alike_in_distribution():
     """Colours and places of the squares, by the energy distances alone; no picture is a target."""
     game = Game(distribution__adversarial=0, augment__colour=0, augment__translation=0, augment__cutout=0)
-    seen = game.play(120)
+    seen = game.play(80)  # then .71 to .76 with three seeds
     first, last = (sum(float(s.reconstruction) for s in part) for part in (seen[:5], seen[-5:]))
     assert last < 0.8 * first
 
