@@ -1,6 +1,7 @@
 """The direction of imports (docs/architecture.md) and the public names."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -141,3 +142,14 @@ def test_nothing_in_the_package_unpickles():
                 assert not {"pickle", "dill", "joblib", "shelve", "marshal"} & set(names), path
             if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("torch.load"):
                 assert any(k.arg == "weights_only" and k.value.value is True for k in node.keywords), path
+
+
+def test_no_test_imports_a_test():
+    """What several need lies in a module of its own: a test that is moved or left out breaks no other."""
+    found = [
+        f"{path}: {line}"
+        for path in sorted(Path("tests").rglob("*.py"))
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if re.match(r"\s*from tests(\.\w+)*\.test_\w+ import|\s*from tests(\.\w+)* import .*\btest_", line)
+    ]
+    assert found == []

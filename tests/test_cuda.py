@@ -10,7 +10,7 @@ from PIL import Image
 
 import impasto
 from impasto.training.checkpoints import load_state
-from tests.training.test_run import NETWORKS, SMALL
+from tests.small_runs import NETWORKS, SMALL
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 

@@ -15,11 +15,11 @@ from typer.testing import CliRunner
 
 import impasto
 from impasto.cli import app
-from impasto.tasks.generation.control import control
+from impasto.tasks.generation import control
 from impasto.tasks.generation.sampling import directions as fitting
 from impasto.tasks.upscaling.inference.upscalers import load_upscaler
 from tests.pictures import painting
-from tests.training.test_run import NETWORKS, SMALL
+from tests.small_runs import NETWORKS, SMALL
 
 DOCS = Path(__file__).parent.parent / "docs"
 LONG = ("export", "themes-and-colours", "few-pictures", "python", "resume", "health")  # `make docs` runs them
@@ -51,8 +51,7 @@ def folder(shapes, trained, tmp_path, monkeypatch):
     )
     monkeypatch.setattr(fitting, "SAMPLES", 32)
     monkeypatch.setattr(fitting, "TRIALS", 4)
-    for name, value in (("requests", 20), ("per_theme", 4), ("photos", 0)):
-        monkeypatch.setitem(control.__kwdefaults__, name, value)
+    monkeypatch.setattr(control, "control", partial(control.control, requests=20, per_theme=4, photos=0))
     shutil.copytree(shapes, tmp_path / "pictures")
     shutil.copytree(trained, tmp_path / "run")
     (tmp_path / "scans" / "old").mkdir(parents=True)

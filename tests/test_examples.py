@@ -21,7 +21,7 @@ from impasto.tasks.generation.sampling import directions as fitting
 from impasto.training.checkpoints import ModelInfo, save_model
 from tests.pictures import painting
 from tests.small_models import tiny_model
-from tests.training.test_run import NETWORKS, SMALL
+from tests.small_runs import NETWORKS, SMALL
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 TINY = ["image.size=16", "model.base_channels=4"]

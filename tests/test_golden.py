@@ -13,7 +13,7 @@ from PIL import Image
 
 import impasto
 from tests.pictures import painting
-from tests.tasks.generation.test_modulated_step import Game
+from tests.small_games import Game
 
 GOLDEN = Path(__file__).with_name("golden")
 LEVELS = 2  # of 255, the mean difference that other kernels may make

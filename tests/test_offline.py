@@ -296,7 +296,7 @@ def test_extras_speak_to_whom_they_were_told_to_and_to_nobody_else(desk, package
 
 def test_a_hub_of_ones_own_hears_all_and_nobody_else_anything(desk):
     pytest.importorskip("huggingface_hub")
-    from tests.export.test_hub import Hub
+    from tests.export.hub import Hub
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
     server.files, server.private = {}, False

@@ -10,7 +10,7 @@ from PIL import Image
 import impasto
 import steering
 from impasto.nn.features import load_lite0
-from tests.training.test_run import train
+from tests.small_runs import train
 
 
 @pytest.fixture(scope="module")

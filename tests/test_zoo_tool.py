@@ -9,7 +9,7 @@ import zoo
 from impasto.config.reading import load_config
 from impasto.tasks import load_model
 from impasto.training.checkpoints import find_model, shipped_models
-from tests.tasks.upscaling.test_training import GAME, SMALL, photos  # noqa: F401
+from tests.small_upscaling import GAME, SMALL, photos  # noqa: F401
 
 RECIPES = (*zoo.DRAWN, *zoo.WORN, *zoo.ENLARGED)
 

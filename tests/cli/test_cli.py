@@ -10,22 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from impasto.cli import main
+from tests.cli.running import impasto
 
 FAST = [
     "--set", "image.size=16", "--set", "train.batch_size=8", "--set", "train.evaluate_samples=16",
     "--set", "model.generator_channels=4", "--set", "model.max_channels=16", "--set", "model.pyramid_px=32",
     "--set", "model.head_channels=8",
 ]  # fmt: skip
-
-
-def impasto(monkeypatch, capsys, *arguments):
-    """Run the command line in this process: (exit code, standard output, standard error)."""
-    monkeypatch.setattr(sys, "argv", ["impasto", *map(str, arguments)])
-    with pytest.raises(SystemExit) as stop:
-        main()
-    out, err = capsys.readouterr()
-    return stop.value.code or 0, out, err
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 import json
 
 from impasto.training.checkpoints import shipped_models
-from tests.cli.test_steering_cli import impasto
+from tests.cli.running import impasto
 
 
 def test_every_model_is_told_of(monkeypatch, capsys):

@@ -14,7 +14,7 @@ from impasto.tasks.generation.networks import build_generator
 from impasto.tasks.generation.sampling import directions as fitting
 from impasto.tasks.generation.sampling.recipe import read_recipes
 from impasto.training.checkpoints import ModelInfo, save_model
-from tests.cli.test_cli import impasto
+from tests.cli.running import impasto
 from tests.pictures import painting
 from tests.small_models import tiny_model
 

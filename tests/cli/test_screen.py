@@ -13,7 +13,7 @@ from rich.text import Text
 
 from impasto.cli.screen import console, typed
 from impasto.terminal import escaped
-from tests.cli.test_cli import impasto
+from tests.cli.running import impasto
 from tests.pictures import painting
 from tests.small_models import tiny_model
 

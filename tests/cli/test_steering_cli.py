@@ -2,6 +2,7 @@
 
 import json
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
@@ -14,8 +15,8 @@ from impasto.tasks.generation.networks import build_generator
 from impasto.tasks.generation.sampling import directions as fitting
 from impasto.tasks.generation.sampling.recipe import read_recipes
 from impasto.training.checkpoints import ModelInfo, save_model
-from tests.cli.test_cli import impasto
-from tests.training.test_run import train
+from tests.cli.running import impasto
+from tests.small_runs import train
 
 
 @pytest.fixture
@@ -220,8 +221,8 @@ def test_a_model_without_themes(model, tmp_path, monkeypatch, capsys):
 def test_obedience_is_measured(themed, shapes, monkeypatch, capsys):
     from impasto.tasks.generation import control
 
-    for name, value in (("REQUESTS", 20), ("PER_THEME", 4), ("PHOTOS", 0)):
-        monkeypatch.setitem(control.control.__kwdefaults__, name.lower(), value)
+    quick = partial(control.control, requests=20, per_theme=4, photos=0)
+    monkeypatch.setattr(control, "control", quick)
     code, text, _ = impasto(monkeypatch, capsys, "evaluate", themed, "--against", shapes, "--control")
     assert code == 0
     assert "of the way" in text

@@ -11,7 +11,7 @@ from PIL import Image
 
 from impasto.cli import main
 from impasto.tasks.upscaling.inference.upscalers import load_network
-from tests.cli.test_cli import impasto
+from tests.cli.running import impasto
 from tests.pictures import painting
 from tests.small_models import tiny_model
 

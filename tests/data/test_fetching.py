@@ -18,7 +18,7 @@ from impasto.data import fetching
 from impasto.data.opening import open_pictures
 from impasto.data.packing import pack_folder
 from impasto.errors import DataError
-from tests.training.test_run import NETWORKS, SMALL
+from tests.small_runs import NETWORKS, SMALL
 
 IMAGE, DATA = ImageConfig(size=16), DataConfig()
 

@@ -15,7 +15,7 @@ from impasto.image.codec import to_tensor
 from impasto.tasks.upscaling.degradations import pair_of
 from impasto.tasks.upscaling.step import turned
 from tests.pictures import painting
-from tests.tasks.upscaling.test_training import SMALL
+from tests.small_upscaling import SMALL
 
 CONFIG = load_config("upscale-x4", SMALL)
 

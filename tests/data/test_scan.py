@@ -1,7 +1,6 @@
 import os
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 
@@ -9,13 +8,7 @@ from impasto.data import scan as scanning
 from impasto.data.scan import scan_folder
 from impasto.errors import DataError
 from impasto.image import codec
-
-
-def picture(path: Path, seed: int = 0, size: tuple[int, int] = (20, 16)) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pixels = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
-    Image.fromarray(pixels).save(path)
-    return path
+from tests.encoded import picture
 
 
 def age(root: Path) -> None:

@@ -21,7 +21,7 @@ from impasto.data.packing import pack_folder
 from impasto.data.scan import content_hash
 from impasto.data.shards import INDEX, expand, find_shards, samples_in
 from impasto.errors import DataError, InputError
-from tests.training.test_run import NETWORKS, SMALL
+from tests.small_runs import NETWORKS, SMALL
 
 IMAGE = ImageConfig(size=16)
 DATA = DataConfig()

@@ -9,7 +9,7 @@ from impasto import outputs
 from impasto.data.scan import scan_folder
 from impasto.data.walk import among_matches, describe, walk
 from impasto.errors import DataError
-from tests.data.test_scan import picture
+from tests.encoded import picture
 
 
 def touch(root: Path, *names: str) -> None:

@@ -16,7 +16,7 @@ from impasto.tasks.generation.networks import build_generator
 from impasto.tasks.generation.sampling.model import load
 from impasto.training.checkpoints import ModelInfo, save_model
 from tests.old_models import old_model
-from tests.training.test_run import NETWORKS
+from tests.small_runs import NETWORKS
 
 THEMES = ("birds", "fish", "both")
 

@@ -4,7 +4,6 @@ import io
 import struct
 import threading
 import time
-import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from PIL import Image
 
 from impasto.errors import ImageError
 from impasto.image import codec, decoding, jpeg, profiles
-from tests.image.test_images import encoded, noise
+from tests.encoded import encoded, noise, tiff, with_chunks
 
 
 def picture(height: int = 120, width: int = 160) -> np.ndarray:
@@ -24,36 +23,6 @@ def picture(height: int = 120, width: int = 160) -> np.ndarray:
     waves = np.stack([np.sin(x / 17), np.cos(y / 13), np.sin((x + y) / 9)], -1)
     grain = np.random.default_rng(0).normal(0, 8, (height, width, 3))
     return (127 + 100 * waves + grain).clip(0, 255).astype(np.uint8)
-
-
-def tiff(pixels: np.ndarray) -> bytes:
-    """A TIFF of any numbers, written out by hand (TIFF 6.0; sections 2 and 19)."""
-    height, width, bands = pixels.shape
-    kind = {"u": 1, "i": 2, "f": 3, "c": 6}[pixels.dtype.kind]
-    body = pixels.astype(pixels.dtype.newbyteorder("<")).tobytes()
-    entries = [
-        (256, 4, 1, width), (257, 4, 1, height), (258, 3, 1, pixels.dtype.itemsize * 8), (259, 3, 1, 1),
-        (262, 3, 1, 1 if bands == 1 else 2), (273, 4, 1, 8), (277, 3, 1, bands), (278, 4, 1, height),
-        (279, 4, 1, len(body)), (339, 3, 1, kind),
-    ]  # fmt: skip
-    if bands == 3:  # three numbers do not fit into an entry
-        extra = 8 + len(body) + len(body) % 2
-        bits = struct.pack("<3H", *[pixels.dtype.itemsize * 8] * 3)
-        kinds = struct.pack("<3H", *[kind] * 3)
-        entries[2], entries[-1] = (258, 3, 3, extra), (339, 3, 3, extra + 6)
-        body += bytes(len(body) % 2) + bits + kinds
-    start = 8 + len(body)
-    table = b"".join(struct.pack("<HHII", *entry) for entry in entries)
-    head = struct.pack("<2sHI", b"II", 42, start)
-    return head + body + struct.pack("<H", len(entries)) + table + bytes(4)
-
-
-def with_chunks(png: bytes, *chunks: tuple[bytes, bytes]) -> bytes:
-    made = b"".join(
-        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-        for kind, data in chunks
-    )
-    return png[:33] + made + png[33:]
 
 
 # --- JPEG

@@ -17,8 +17,8 @@ import pytest
 from PIL import Image
 
 from tests.studio.conftest import wait_for
-from tests.studio.test_server import connect
-from tests.studio.test_untrusted import ABOUT, BESIDE, DAMAGED, POISON, run
+from tests.studio.connecting import connect
+from tests.studio.hostile import ABOUT, BESIDE, DAMAGED, POISON, run
 
 SLOWEST_SECONDS, TIMES_IDLE = 1.0, 20.0  # a busy machine may be slow before anybody attacks
 MOST_GROWTH = 1.2

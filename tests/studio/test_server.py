@@ -9,11 +9,7 @@ from urllib.parse import urlsplit
 
 from impasto.studio.server import listen
 from tests.studio.conftest import wait_for
-
-
-def connect(port):
-    """A connection on which nothing is said yet."""
-    return socket.create_connection(("127.0.0.1", port), timeout=30)
+from tests.studio.connecting import connect
 
 
 def send(server, path, body, length=None):

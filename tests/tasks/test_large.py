@@ -15,7 +15,7 @@ from impasto.tasks import large
 from impasto.tasks.generation.sampling.recipe import Recipe
 from impasto.tasks.large import is_large, join, train_large
 from impasto.training.checkpoints import find_model
-from tests.training.test_run import NETWORKS
+from tests.small_runs import NETWORKS
 
 SMALL = {**NETWORKS["default"], "image.size": None, "train.batch_size": 4}
 

@@ -12,8 +12,8 @@ from impasto.tasks.outlook import look_ahead
 from impasto.training import device, memory
 from impasto.training import state as states
 from impasto.training.memory import Need, Tally, parts_that_fit
-from tests.tasks.generation.test_modulated_step import Game
-from tests.training.test_run import NETWORKS, SMALL, train
+from tests.small_games import Game
+from tests.small_runs import NETWORKS, SMALL, train
 
 FORECAST = NETWORKS["default"] | {"image.size": 64, "train.batch_size": 8}
 PLACE = device.Choice("cpu", "float32", "")

@@ -10,7 +10,7 @@ from impasto.data.opening import open_to_compare
 from impasto.errors import InputError
 from impasto.tasks.generation.control import control, held_out
 from impasto.tasks.generation.generator import KEPT_THEMES
-from tests.training.test_run import train
+from tests.small_runs import train
 
 QUICK = {"requests": 24, "per_theme": 40, "photos": 0}
 

@@ -17,7 +17,7 @@ from impasto.tasks.generation.networks import build_discriminator
 from impasto.training.game import spread_of
 from impasto.training.health.diagnosis import WILD_SPREAD
 from impasto.training.state import create_state
-from tests.training.test_run import NETWORKS, train
+from tests.small_runs import NETWORKS, train
 
 KINDS = get_args(Adversarial)
 PLAIN = ["mlp", "dcgan", "r3gan"]  # whose game gan_step plays

@@ -18,7 +18,7 @@ from impasto.errors import ConfigError, ImpastoError
 from impasto.training.checkpoints import load_state
 from impasto.training.distributed.launch import Arrangement, arrangement
 from impasto.training.engine import Engine
-from tests.training.test_run import NETWORKS, SMALL
+from tests.small_runs import NETWORKS, SMALL
 
 STEPS = 50
 CURVE = (

@@ -20,7 +20,7 @@ from impasto.training.engine import Engine
 from impasto.training.health import diagnosis, repairs, statistics
 from impasto.training.health.report import check_up
 from impasto.training.logging import events
-from tests.training.test_run import NETWORKS, SMALL
+from tests.small_runs import NETWORKS, SMALL
 
 QUICK = {**SMALL, "train.batch_size": 16, "train.snapshot_every_images": 10_000}
 

@@ -9,7 +9,7 @@ import impasto
 from impasto.errors import InputError, MissingDependencyError
 from impasto.training.logging import trackers
 from impasto.training.logging.events import Progress, Snapshot, Started, Stopped, TrackerFailed
-from tests.training.test_run import NETWORKS, SMALL
+from tests.small_runs import NETWORKS, SMALL
 
 # MLflow itself uses what SQLAlchemy and others are about to drop.
 ITS_OWN_WARNINGS = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")

@@ -15,8 +15,7 @@ from impasto.image import codec, profiles
 from impasto.tasks.generation.sampling.recipe import KEY, read_recipes
 from impasto.tasks.upscaling.inference import metadata, pictures
 from impasto.tasks.upscaling.inference.upscalers import load_upscaler
-from tests.image.test_formats import tiff, with_chunks
-from tests.image.test_images import encoded
+from tests.encoded import encoded, tiff, with_chunks
 from tests.pictures import painting
 
 ALL = ("png", "jpg", "webp", "tif", "avif")
