@@ -2,7 +2,6 @@
 
 import logging
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO, cast
 
@@ -119,8 +118,7 @@ def train(
         if size is not None and large:
             if low is not None:
                 raise InputError("pairs are for upscalers", "--preset upscale-x4 or another of them")
-            run = train_large(directory, out, size=size, minutes=minutes, **arguments).last
-            run = replace(run, out=out)
+            run = train_large(directory, out, size=size, minutes=minutes, **arguments).whole
         else:
             run = run_training(directory, out, low=low, **arguments)
     _tell_end(console, run)

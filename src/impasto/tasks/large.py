@@ -40,9 +40,10 @@ class LargeRun:
     enlarger: Run | None
 
     @property
-    def last(self) -> Run:
-        """The one that ended last: its reason is that of the whole."""
-        return self.enlarger or self.generator
+    def whole(self) -> Run:
+        """The generator's run, ended as what ended last."""
+        last = self.enlarger or self.generator
+        return replace(self.generator, reason=last.reason)
 
 
 def train_large(
