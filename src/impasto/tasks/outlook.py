@@ -9,6 +9,7 @@ from impasto.config.reading import load_config, override
 from impasto.config.shared import Config
 from impasto.errors import InputError
 from impasto.tasks import task_of
+from impasto.tasks.large import SCALE, is_large
 from impasto.training import device as places
 from impasto.training import memory, run
 from impasto.training import state as states
@@ -73,6 +74,8 @@ def look_ahead(
     Raises:
         InputError: `train` would raise it too, or the task is one that fits anywhere.
     """
+    if size is not None and is_large(size, preset):
+        size //= SCALE  # the game is played there; an enlarger learns from small windows
     set_anew = parse_overrides(overrides) | ({} if size is None else {"image.size": size})
     if preset is None:
         config, _ = run.config_for(directory, set_anew, progress)
