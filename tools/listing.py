@@ -1,4 +1,4 @@
-"""The list of source files in docs/architecture.md, made from the first sentences of their docstrings.
+"""The list of source files in docs/files.md, made from the first sentences of their docstrings.
 
 python tools/listing.py          # write it
 python tools/listing.py --check  # exit code 1 where it is out of date
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-PAGE = ROOT / "docs" / "architecture.md"
+PAGE = ROOT / "docs" / "files.md"
 BEGIN, END = "```text\n", "```\n"
 # From the bottom up, as imports go; what is not named here comes after, by name.
 ORDER = (
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] = ()) -> None:
     if "--check" not in arguments:
         PAGE.write_text(new, encoding="utf-8")
     elif new != text:
-        sys.exit("docs/architecture.md does not list the files that there are: run `make fmt`")
+        sys.exit("docs/files.md does not list the files that there are: run `make fmt`")
 
 
 def lines() -> Iterator[str]:
