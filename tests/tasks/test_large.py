@@ -61,6 +61,7 @@ def test_a_run_leaves_a_model_of_large_pictures(run):
     assert model.make(recipe).tobytes() == picture.tobytes()
     told = json.loads((out / "large" / "model.json").read_text())
     assert told["config"]["image"]["size"] == 256
+    assert "made at 64 px and enlarged 4 times" in (out / "large" / "README.md").read_text()
     assert any(name.startswith("enlarger: ") for name in told["metrics"])
 
 
