@@ -82,6 +82,7 @@ def save_model(folder: Path, weights: Mapping[str, Tensor], info: ModelInfo) -> 
     tree = {"format": MODEL_FORMAT, "format_version": VERSION, "impasto_version": __version__}
     tree |= {**asdict(info), "config": info.config.model_dump(mode="json")}
     text = _canonical(tree)
+    weights = _copies(weights)
     digest = _digest(weights, text)
     # This file counts: whatever happens before the next one is there, weights and description are a pair.
     header = json.dumps({"description": text, "digest": digest})
@@ -124,6 +125,7 @@ def load_model(
 def save_state(path: Path, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
     """Write a training state: named tensors, and JSON-able values beside them."""
     text = json.dumps(dict(values))
+    tensors = _copies(tensors)  # what is written is what the digest is of, whatever goes on beside
     header = {
         "format": STATE_FORMAT,
         "format_version": VERSION,
@@ -212,10 +214,13 @@ def digest_of(weights: Mapping[str, Tensor]) -> str:
 
 
 def _pack(tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> bytes:
-    # Copies: safetensors refuses tensors that share memory or are laid out channels last.
-    plain = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
-    packed: bytes = safetensors.torch.save(plain, metadata)
+    packed: bytes = safetensors.torch.save(dict(tensors), metadata)
     return packed
+
+
+def _copies(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """On the CPU. safetensors refuses tensors that share memory or are laid out channels last."""
+    return {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
 
 
 def _unpack(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
