@@ -240,7 +240,7 @@ def test_a_film_is_tried_and_then_made_whole(look, tmp_path, language):
     seen.until("#small", r"cat.*mp4")
     seen.press(tab)
     seen.until("#upscale-note", "约需 1 分钟" if zh else "takes about 1 min")
-    play = "one => one.readyState > 1 && [one.videoWidth, one.videoHeight, one.duration]"
+    play = "one => one?.readyState > 1 && [one.videoWidth, one.videoHeight, one.duration]"
     width, height, seconds = seen.film(play)
     assert (width, height, round(seconds, 1)) == (256, 192, 3.0)
     seen.shoot(f"film-{language}")

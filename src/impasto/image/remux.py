@@ -103,7 +103,7 @@ def join(
     Raises:
         OSError: The disk cannot hold the film.
     """
-    damaged = 0
+    damaged = others = 0
     av = load_av()
     quick = {"movflags": "+faststart"} if container in ("mp4", "mov") else {}  # plays before all is there
     with (
@@ -121,12 +121,14 @@ def join(
         for _, _, packet in heapq.merge(
             _pictures(segments, pictures), _beside(old, copies, seconds), key=_when
         ):
+            others += packet.stream is not pictures
             try:
                 film.mux(packet)
             except (av.error.ArgumentError, av.error.InvalidDataError):
-                if packet.stream is pictures:
-                    raise
+                # Of this packet, or of one that waited for it: pictures are of our own making and fine.
                 damaged += 1
+                if damaged > others:
+                    raise
     return damaged
 
 
