@@ -1,5 +1,6 @@
 """Small films for tests: a square that moves over a ramp of colours, with a tone."""
 
+import struct
 from fractions import Fraction
 
 import numpy as np
@@ -34,6 +35,8 @@ def write_film(
     sound=True,
     only_sound=False,
     crf="12",
+    sound_codec=None,
+    codec=None,
 ):
     """Write such a film; `times` are those of its frames in milliseconds."""
     import av
@@ -42,7 +45,7 @@ def write_film(
         film.metadata["title"] = "squares"
         stream = None
         if not only_sound:
-            codec = _CODECS.get(path.suffix, "libx264")
+            codec = codec or _CODECS.get(path.suffix, "libx264")
             stream = film.add_stream(codec, rate=rate, options={"crf": crf, "g": "12"})
             (stream.width, stream.height), stream.pix_fmt = size, pixel_format
             if times:
@@ -51,7 +54,10 @@ def write_film(
                 stream.codec_context.flags |= _INTERLACED
             if rotation:
                 stream.set_display_rotation(rotation)
-        tone = film.add_stream(_SOUNDS.get(path.suffix, "aac"), rate=48000) if sound else None
+        tone = None
+        if sound:
+            tone = film.add_stream(sound_codec or _SOUNDS.get(path.suffix, "aac"), rate=48000, layout="mono")
+            tone.bit_rate = 96_000
         for number in range(frames if stream else 0):
             frame = av.VideoFrame.from_ndarray(picture(number, size), format="rgb24")
             if times:
@@ -69,4 +75,14 @@ def write_film(
                 part.sample_rate, part.pts = 48000, start
                 film.mux(tone.encode(part))
             film.mux(tone.encode())
+    return path
+
+
+def write_huge_film(path, side):
+    """Write an AVI whose header says that each of its raw frames has so many pixels a side."""
+    data = bytearray(
+        write_film(path, frames=2, codec="rawvideo", pixel_format="bgr24", sound=False).read_bytes()
+    )
+    struct.pack_into("<2i", data, data.index(b"strf") + 12, side, side)
+    path.write_bytes(data)
     return path

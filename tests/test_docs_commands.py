@@ -6,6 +6,7 @@ import shlex
 import shutil
 import socket
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from unittest import mock
 
@@ -18,6 +19,7 @@ from impasto.cli import app
 from impasto.tasks.generation import control
 from impasto.tasks.generation.sampling import directions as fitting
 from impasto.tasks.upscaling.inference.upscalers import load_upscaler
+from tests.films import write_film
 from tests.pictures import painting
 from tests.small_runs import NETWORKS, SMALL
 
@@ -57,6 +59,8 @@ def folder(shapes, trained, tmp_path, monkeypatch):
     (tmp_path / "scans" / "old").mkdir(parents=True)
     Image.fromarray(painting(20, 30)).save(tmp_path / "photo.jpg")
     Image.fromarray(painting(12, 16)).save(tmp_path / "scans" / "old" / "a.png")
+    if find_spec("av"):
+        write_film(tmp_path / "film.mp4", frames=5)
     monkeypatch.chdir(tmp_path)
     with mock.patch.dict(os.environ):  # what a page sets ends with it
         yield tmp_path
@@ -114,6 +118,8 @@ def test_what_a_page_says_works(page, folder, monkeypatch):
     )
     monkeypatch.setattr(impasto, "load_upscaler", partial(load_upscaler, engine="torch"), raising=False)
     text = page.read_text()
+    if "film.mp4" in text and page.stem == "upscale-a-folder":
+        pytest.importorskip("av")
     if re.search(r"--out run (?!--resume)", text) or 'out="run/"' in text:
         shutil.rmtree(folder / "run")  # the page makes its own
     names = {}

@@ -1,6 +1,8 @@
 """Films: frames, times, colours and depth go through a file and come back; what is no film is told."""
 
+import socket
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,11 +15,12 @@ from impasto.image.film import (
     FilmWriter,
     Frame,
     is_film,
+    open_container,
     open_film,
     read_frames,
 )
-from impasto.image.remux import join, streams_kept
-from tests.films import SIZE, moving_square, write_film
+from impasto.image.remux import SoundError, join, streams_kept
+from tests.films import SIZE, moving_square, write_film, write_huge_film
 from tests.pictures import painting
 
 av = pytest.importorskip("av")
@@ -117,6 +120,72 @@ def test_what_has_no_pictures_is_told(tmp_path):
         open_film(whole)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ffconcat version 1.0\nfile a.ts\n",
+        "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{url}/a.ts\n#EXT-X-ENDLIST\n",
+        "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\na.ts\n#EXT-X-ENDLIST\n",
+        "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5004 RTP/AVP 33\n",
+        '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static"/>',
+    ],
+)
+@pytest.mark.parametrize("name", ["film.mp4", "film.m3u8"])
+def test_a_list_of_other_files_is_no_film_and_opens_none(tmp_path, name, text):
+    write_film(tmp_path / "a.ts", sound=False)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.05)
+        path = tmp_path / name
+        path.write_text(text.format(url=f"http://127.0.0.1:{server.getsockname()[1]}"))
+        assert not is_film(path)
+        for read in (open_film, lambda path: streams_kept(path, "mkv")):
+            with pytest.raises(ImageError, match="no film that can be read"):
+                read(path)
+        with pytest.raises(TimeoutError):
+            server.accept()
+
+
+def test_what_ffmpeg_takes_for_a_list_is_one(tmp_path):
+    """Or the test above says nothing: FFmpeg itself follows this one, by whatever name."""
+    write_film(tmp_path / "a.ts", sound=False)
+    (tmp_path / "film.mp4").write_text("ffconcat version 1.0\nfile a.ts\n")
+    with av.open(str(tmp_path / "film.mp4")) as film:
+        assert next(film.decode(video=0)).width == SIZE[0]
+
+
+def test_a_name_is_no_protocol(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_film(tmp_path / "a.ts", sound=False)
+    write_film(tmp_path / "b.ts", sound=False).rename("concat:a.ts|a.ts")
+    write_film(tmp_path / "c.mp4", sound=False).rename("12:30.mp4")
+    for name in ("concat:a.ts|a.ts", "12:30.mp4"):
+        assert open_film(Path(name)).width == SIZE[0]
+    with pytest.raises(ImageError):
+        open_film(Path("concat:a.ts|none.ts"))
+
+
+def test_frames_that_are_too_large_are_refused_before_they_are_decoded(tmp_path):
+    path = write_film(tmp_path / "a.mp4", frames=3, sound=False)
+    for side in (15_000, 30_000):
+        with pytest.raises(ImageError, match="or its pictures have more than 200 megapixels"):
+            open_film(write_huge_film(tmp_path / "huge.avi", side))
+    with pytest.raises(ImageError):
+        open_film(path, max_pixels=SIZE[0] * SIZE[1] - 1)
+    assert open_film(path, max_pixels=SIZE[0] * SIZE[1]).frames == 3
+
+
+def test_a_size_that_the_codec_does_not_have_is_told(tmp_path):
+    with pytest.raises(InputError, match="a film of 16,400 x 48 px cannot be encoded as h264"):
+        FilmWriter(tmp_path / "a.mp4", LIKE, (16_400, 48), "h264", None)
+
+
+def test_a_title_in_another_encoding_costs_nothing(tmp_path):
+    path = write_film(tmp_path / "a.mkv", frames=2)
+    path.write_bytes(path.read_bytes().replace(b"squares", b"squ\xe9res"))
+    assert open_film(path).frames == open_film(path).frames
+    assert streams_kept(path, "mkv").streams
+
+
 LIKE = Film(
     path=None, width=64, height=48, frames=0, rate=Fraction(30000, 1001), time_base=Fraction(1, 30000),
     deep=False, layout="420", rotation=0, aspect=Fraction(4, 3), colours=Colours(1, 1, 1, full=False),
@@ -174,3 +243,47 @@ def test_parts_become_one_film_with_the_sound_of_another(tmp_path, codec):
 def test_sound_that_a_container_cannot_hold_is_refused_before_the_work(tmp_path):
     with pytest.raises(InputError, match="cannot hold the sound"):
         streams_kept(write_film(tmp_path / "a.mp4"), "webm")
+
+
+def test_sound_that_nothing_holds_is_told_with_what_to_do(tmp_path):
+    source = write_film(tmp_path / "a.wmv", frames=10, codec="wmv2", sound_codec="wmav2")
+    for container, hint in (("mp4", "end --out in .mkv"), ("mkv", "convert it to AAC")):
+        with pytest.raises(SoundError, match=hint):
+            streams_kept(source, container)
+
+
+def test_sound_that_is_damaged_is_left_out_and_counted(tmp_path):
+    """Its packets go back in time, which no container takes."""
+    source, pictures = write_film(tmp_path / "a.mkv", frames=20), write_film(tmp_path / "b.mp4", sound=False)
+    times = {"dts": 0}
+
+    class Damaged:
+        """A film whose packets of sound all begin at once."""
+
+        def __init__(self, film):
+            self._film = film
+
+        def __getattr__(self, name):
+            return getattr(self._film, name)
+
+        def demux(self, streams):
+            for packet in self._film.demux(streams):
+                if packet.dts is not None:
+                    times["dts"] -= 1
+                    packet.dts = packet.pts = times["dts"]
+                yield packet
+
+    from contextlib import contextmanager
+
+    from impasto.image import remux
+
+    @contextmanager
+    def opened(path):
+        with open_container(path) as film:
+            yield Damaged(film) if path == source else film
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(remux, "open_container", opened)
+        damaged = join([pictures], source, streams_kept(source, "mp4"), tmp_path / "c.mp4", "mp4")
+    assert damaged > 0
+    assert len(frames_of(tmp_path / "c.mp4")[1]) == 12

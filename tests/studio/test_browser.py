@@ -14,6 +14,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from impasto.image.film import open_film
+from tests.films import write_film
+
 pytest.importorskip("gradio", reason="the page needs Gradio: pip install 'impasto[studio]'")
 playwright = pytest.importorskip("playwright.sync_api", reason="needs Playwright: pip install playwright")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -120,6 +123,11 @@ class Seen:
             self.press(name)
         return saved.value.suggested_filename, saved.value.path()
 
+    def film(self, script):
+        """What a script says of the film on the page, once that is something."""
+        self.page.wait_for_function(f"({script})(document.querySelector('#film video'))")
+        return self.page.locator("#film video").evaluate(script)
+
     def shoot(self, name):
         if folder := os.environ.get("IMPASTO_SCREENSHOTS"):
             self.page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
@@ -222,6 +230,39 @@ def test_one_broken_picture_does_not_lose_the_others(look, tmp_path, language):
         assert archive.namelist() == ["one-1.png", "three-3.png"]
     clear = re.compile("^(Clear|清)")  # Gradio's own word
     seen.page.locator("#small").get_by_role("button", name=clear).first.click()
+    playwright.expect(seen.page.locator("#upscale-note p")).to_have_count(0, timeout=WAIT)
+
+
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+def test_a_film_is_tried_and_then_made_whole(look, tmp_path, language):
+    pytest.importorskip("av")
+    path = write_film(tmp_path / "cat.mp4", frames=100)
+    seen = look(language)
+    zh = language != "en"
+    tab, model, engine = ("放大", "放大模型", "引擎") if zh else ("Upscale", "Upscaler", "Engine")
+    seen.tab(tab)
+    seen.choose(model, "larger")
+    seen.choose(engine, "PyTorch")
+    seen.page.set_input_files("#small input[type=file]", path)
+    seen.until("#small", r"cat.*mp4")
+    seen.press(tab)
+    seen.until("#upscale-note", "约需 1 分钟" if zh else "takes about 1 min")
+    play = "one => one?.readyState > 1 && [one.videoWidth, one.videoHeight, one.duration]"
+    width, height, seconds = seen.film(play)
+    assert (width, height, round(seconds, 1)) == (256, 192, 3.0)
+    seen.shoot(f"film-{language}")
+    seen.press("放大整个视频" if zh else "Enlarge the whole film")
+    seen.until("#upscale-note", "cat.mp4 已完成" if zh else "cat.mp4 is done")
+    files = seen.page.locator("#downloads a[download]")
+    playwright.expect(files).to_have_count(1, timeout=WAIT)
+    with seen.page.expect_download() as saved:
+        files.first.click()
+    assert saved.value.suggested_filename == "cat.mp4"
+    made = open_film(Path(saved.value.path()))
+    assert (made.width, made.height, made.frames) == (256, 192, 100)
+    seen.press("放大整个视频" if zh else "Enlarge the whole film")
+    seen.until("#upscale-note", "/ 100" if zh else "of 100 frames")
+    seen.press("取消" if zh else "Cancel")
     playwright.expect(seen.page.locator("#upscale-note p")).to_have_count(0, timeout=WAIT)
 
 

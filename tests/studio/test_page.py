@@ -282,7 +282,8 @@ def enlarged(context, paths, model="larger"):
     told = []
     progress = lambda share, desc: told.append(share)  # noqa: E731
     ends = list(upscale._enlarge(context, [str(path) for path in paths], model, 0, "png", "torch", progress))
-    return (*ends[-1].values, ends[-1].words, told)
+    slider, downloads, *_ = ends[-1].values
+    return slider["value"], downloads, ends[-1].words, told
 
 
 def test_pictures_are_enlarged_and_given_out(context, tmp_path):
@@ -889,7 +890,8 @@ WALKED = [
     ),
     *(SOURCE / name for name in ("image/decoding.py", "training/checkpoints.py", "data/batches.py")),
     *(SOURCE / "tasks/generation/sampling" / name for name in ("model.py", "latents.py", "writer.py")),
-    *(SOURCE / "tasks/upscaling/inference" / name for name in ("upscale.py", "pictures.py")),
+    *(SOURCE / "tasks/upscaling/inference" / name for name in ("upscale.py", "pictures.py", "films.py")),
+    *(SOURCE / name for name in ("image/film.py", "image/remux.py", "studio/films.py")),
 ]
 # Their words go on after a model's name (`Task.saved_network`).
 OF_A_MODEL = list((SOURCE / "tasks").glob("*/networks.py"))
@@ -898,7 +900,15 @@ NOT_MET = {  # on the page: arguments of the API and of the command line
     "a way needs two stops at least", "a theme can be asked of seeds alone", "there is no level of",
     "a name needs a letter or a digit", "is there already", "a Pillow picture of mode",
 }  # fmt: skip
-RAISED = {"Refused": 1, "NotHere": 0, "ImageError": 0, "InputError": 0, "DataError": 0, "CheckpointError": 0}
+RAISED = {
+    "Refused": 1,
+    "NotHere": 0,
+    "ImageError": 0,
+    "InputError": 0,
+    "DataError": 0,
+    "CheckpointError": 0,
+    "SoundError": 0,
+}
 
 
 def messages(path):

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from impasto.errors import ImageError, InputError
+from impasto.image.decoding import MAX_PIXELS, Header, check_size
 from impasto.image.video import need_av
 
 Pixels = NDArray[Any]
@@ -20,7 +21,7 @@ Pixels = NDArray[Any]
 _SUFFIXES = "mp4 m4v mkv mov webm avi mpg mpeg ts m2ts mts wmv flv 3gp ogv"
 SUFFIXES = frozenset(f".{name}" for name in _SUFFIXES.split())
 CONTAINERS = {"mp4": "mp4", "mkv": "matroska", "mov": "mov", "webm": "webm"}
-"""What films are written as: suffix -> FFmpeg's name. Everything else becomes mkv, which holds any sound."""
+"""What films are written as: suffix -> FFmpeg's name. All else becomes mkv, which holds nearly any sound."""
 
 # Of each codec: FFmpeg's encoder, its options, and the quality where none is asked for.
 CODECS: dict[str, tuple[str, dict[str, str], int]] = {
@@ -30,6 +31,14 @@ CODECS: dict[str, tuple[str, dict[str, str], int]] = {
 }
 HOLDS = {"webm": ("vp9",)}  # containers that do not hold every codec
 MOST_CRF = {"vp9": 63}  # the worst quality there is; of the others it is 51
+
+# FFmpeg also has formats that are lists of other files, near or far (HLS, concat, SDP): what comes in may be
+# one, whatever its name. So the formats that are opened are named here, and nothing but files is.
+_OPENED = {
+    "format_whitelist": "mov,matroska,avi,mpegts,mpeg,mpegvideo,asf,flv,ogg",
+    "protocol_whitelist": "file",
+}
+_NAMES = "MP4, MOV, Matroska, WebM, AVI, MPEG, ASF (WMV), FLV or Ogg"
 
 # Matrices by FFmpeg's AVColorSpace: numbers of swscale's tables. 0 is RGB, 2 is "unspecified".
 _MATRIX = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
@@ -57,7 +66,7 @@ class Film:
 
     `width` and `height` are those that are seen: turned by `rotation` degrees. `frames` is an estimate, 0
     where there is none; `time_base` are the seconds of one unit of a frame's time; `notes` say what will not
-    stay as it is.
+    stay as it is. Frames with more pixels than `max_pixels` are damage.
     """
 
     path: Path
@@ -73,6 +82,7 @@ class Film:
     colours: Colours
     interlaced: bool
     notes: tuple[str, ...]
+    max_pixels: int = MAX_PIXELS
 
 
 @dataclass(frozen=True)
@@ -102,15 +112,19 @@ def is_film(path: Path) -> bool:
     return head.startswith(starts)
 
 
-def open_film(path: Path) -> Film:
+def open_film(path: Path, max_pixels: int = MAX_PIXELS) -> Film:
     """Read a film's headers and its first frame.
 
-    Raises `ImageError` where there is no frame that can be read, and `MissingDependencyError`.
+    Raises `ImageError` where there is no frame that can be read, or one of more than `max_pixels`, and
+    `MissingDependencyError`.
     """
-    with _opened(path) as (container, stream):
+    with _opened(path, max_pixels) as (container, stream):
         first = next(_decoded(container, stream), None)
         if first is None:
-            raise ImageError("has no picture that can be read: it is empty, damaged or locked")
+            raise ImageError(
+                "has no picture that can be read: it is empty, damaged or locked,"
+                f" or its pictures have more than {max_pixels / 1e6:.4g} megapixels"
+            )
         turned = first.rotation % 180 != 0
         width, height = (first.height, first.width) if turned else (first.width, first.height)
         rate = stream.average_rate or stream.guessed_rate or Fraction(25)
@@ -137,6 +151,7 @@ def open_film(path: Path) -> Film:
             _colours(first),
             first.interlaced_frame,
             tuple(notes),
+            max_pixels,
         )
 
 
@@ -162,7 +177,7 @@ def read_frames(
         nonlocal damaged
         damaged += 1
 
-    with _opened(film.path) as (container, stream):
+    with _opened(film.path, film.max_pixels) as (container, stream):
         frames = _decoded(container, stream, count)
         if film.interlaced:
             frames = _deinterlaced(frames, stream)
@@ -185,8 +200,11 @@ class FilmWriter:
     """
 
     def __init__(self, path: Path, like: Film, size: tuple[int, int], codec: str, crf: int | None) -> None:
-        """Begin a film of `size` (width, height; both even) with times, colours and depth of `like`."""
-        av = need_av()
+        """Begin a film of `size` (width, height; both even) with times, colours and depth of `like`.
+
+        Raises `InputError` for a size that the codec does not have.
+        """
+        av = load_av()
         encoder, options, usual = CODECS[codec]
         # Where a part begins is kept in this unit, by default a millisecond.
         exact = {"movie_timescale": str(like.time_base.denominator)}
@@ -203,6 +221,16 @@ class FilmWriter:
         context.colorspace, context.color_primaries = colours.matrix, colours.primaries
         context.color_trc, context.color_range = colours.transfer, 2 if colours.full else 1
         self._colours, self._av = colours, av
+        try:
+            self._film.start_encoding()
+        except av.error.FFmpegError as error:
+            self._film.close()
+            if isinstance(error, OSError):
+                raise
+            raise InputError(
+                f"a film of {size[0]:,} x {size[1]:,} px cannot be encoded as {codec}",
+                "choose a smaller --scale",
+            ) from None
 
     def __enter__(self) -> "FilmWriter":
         return self
@@ -210,12 +238,15 @@ class FilmWriter:
     def __exit__(self, kind: object, *_: object) -> None:
         try:
             if kind is None:
-                self._film.mux(self._stream.encode())
+                self._add(None)
         finally:
             self._film.close()
 
     def write(self, frame: Frame) -> None:
-        """Add a frame of the film's size; times must grow."""
+        """Add a frame of the film's size; times must grow.
+
+        Raises `ImageError` for times that no film can have.
+        """
         deep = frame.pixels.dtype == np.uint16
         picture = self._av.VideoFrame.from_ndarray(
             np.ascontiguousarray(frame.pixels), format="rgb48le" if deep else "rgb24"
@@ -230,12 +261,20 @@ class FilmWriter:
         )
         encoded.pts, encoded.time_base = frame.time, context.time_base
         encoded.pict_type = 0
-        self._film.mux(self._stream.encode(encoded))
+        self._add(encoded)
+
+    def _add(self, encoded: Any) -> None:
+        try:
+            self._film.mux(self._stream.encode(encoded))
+        except self._av.error.FFmpegError as error:
+            if isinstance(error, OSError):
+                raise
+            raise ImageError(f"is damaged: its frames cannot be written: {_reason(error)}") from None
 
 
 def pixel_format(like: Film, encoder: str) -> str:
     """The encoder's format that is nearest to the film's depth and chroma."""
-    known = {found.name for found in need_av().Codec(encoder, "w").video_formats}
+    known = {found.name for found in load_av().Codec(encoder, "w").video_formats}
     deep = "10le" if like.deep else ""
     for name in (f"yuv{like.layout}p{deep}", f"yuv420p{deep}", "yuv420p"):
         if name in known:
@@ -243,19 +282,44 @@ def pixel_format(like: Film, encoder: str) -> str:
     raise InputError(f"the encoder {encoder} takes no usual pictures")
 
 
+def load_av() -> Any:
+    """The package PyAV. Raises `MissingDependencyError` with what to do."""
+    return need_av("films need the package PyAV", "pip install 'impasto[video]'")
+
+
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
-    """The container and its first stream of moving pictures. Raises `ImageError` where there is none."""
-    av = need_av()
+def open_container(path: Path, max_pixels: int = MAX_PIXELS) -> Iterator[Any]:
+    """A film's container, of a format that holds films itself: no other file is opened, nothing is fetched.
+
+    Raises `ImageError` for other formats, for what is damaged, and `MissingDependencyError`.
+    """
+    av = load_av()
     try:
-        container = av.open(str(path))
+        # A path that begins with "/" names no protocol, whatever the file is called.
+        options = {**_OPENED, "max_pixels": str(max_pixels)}
+        container = av.open(str(path.absolute()), options=options, metadata_errors="replace")
+    except av.error.ArgumentError:  # so FFmpeg calls what is not on the list
+        raise ImageError(f"is no film that can be read: it is not {_NAMES}") from None
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise ImageError(f"is no film that can be read: {_reason(error)}") from None
     with container:
-        covers = av.stream.Disposition.attached_pic
+        yield container
+
+
+@contextmanager
+def _opened(path: Path, max_pixels: int) -> Iterator[tuple[Any, Any]]:
+    """The container and its first stream of moving pictures. Raises `ImageError` where there is none."""
+    with open_container(path, max_pixels) as container:
+        covers = load_av().stream.Disposition.attached_pic
         stream = next((s for s in container.streams.video if not s.disposition & covers), None)
         if stream is None:
             raise ImageError("has sound and no pictures" if container.streams.audio else "has no pictures")
+        context = stream.codec_context
+        if context is None:
+            raise ImageError("has pictures of a kind that cannot be read")
+        if context.width * context.height:  # else its frames say it, or they are too large
+            check_size(Header("film", context.width, context.height), max_pixels, 1)
+        context.options = {"max_pixels": str(max_pixels)}  # of the frames, whatever the header says
         stream.thread_type = "AUTO"
         yield container, stream
 
@@ -264,7 +328,7 @@ def _decoded(
     container: Any, stream: Any, damaged: Callable[[Exception], None] | None = None
 ) -> Iterator[Any]:
     """Every frame that can be decoded; `damaged` is told of every packet that cannot."""
-    error_type = need_av().error.FFmpegError
+    error_type = load_av().error.FFmpegError
     packets = container.demux(stream)
     while True:
         try:
@@ -286,7 +350,7 @@ def _decoded(
 
 def _deinterlaced(frames: Iterator[Any], stream: Any) -> Iterator[Any]:
     """Whole pictures from fields, as many as before (bwdif, Weston's three-field filter)."""
-    av = need_av()
+    av = load_av()
     first = next(frames, None)
     if first is None:
         return

@@ -54,14 +54,15 @@ def save_mp4(
         film.mux(stream.encode())
 
 
-def need_av() -> Any:
+def need_av(
+    message: str = "MP4 needs the package PyAV",
+    hint: str = "pip install 'impasto[video]', or end --out in .webp or .gif",
+) -> Any:
     """The package. Raises `MissingDependencyError` with what to do."""
     try:
         import av
     except ImportError:
-        raise MissingDependencyError(
-            "MP4 needs the package PyAV", "pip install 'impasto[video]', or end --out in .webp or .gif"
-        ) from None
+        raise MissingDependencyError(message, hint) from None
     return av
 
 

@@ -26,6 +26,10 @@ class Limits:
     connections: int = 512
     connections_of_a_peer: int = 256
     frames: int = 500  # of an animation
+    films: int = 4  # in work at a time
+    film_frame_pixels: int = 16_000_000  # of a frame of each, larger, together: 220 bytes of memory a pixel
+    film_pixels: int = 27_000_000_000  # of all frames of one: a minute of 1280 x 720 at 30 a second, x 4
+    film_bytes: int = 4096 * MEGABYTE  # of the enlarged film
     workers: int = 2  # pieces of work at a time: a slider must not wait for a poster
     waiting: int = 32  # pieces of work beyond those; the next one is refused
     waiting_of_a_peer: int = 24  # of those

@@ -7,6 +7,7 @@ from pathlib import Path
 from impasto.errors import InputError
 from impasto.studio import memory
 from impasto.studio.catalogue import Catalogue
+from impasto.studio.films import Films
 from impasto.studio.jobs import Jobs
 from impasto.studio.problems import without_places
 from impasto.studio.queue import Queue
@@ -25,6 +26,7 @@ class Studio:
     queue: Queue
     uploads: Uploads
     held: Workspace
+    films: Films
     closing: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -60,4 +62,4 @@ def open_studio(settings: Settings) -> Studio:
     )
     catalogue = Catalogue(settings.folders, limits.models, queue.check_cancelled)
     jobs = Jobs(settings.workspace, catalogue, limits.trainings)
-    return Studio(settings, catalogue, jobs, queue, Uploads(settings.workspace, limits), held)
+    return Studio(settings, catalogue, jobs, queue, Uploads(settings.workspace, limits), held, Films(limits))

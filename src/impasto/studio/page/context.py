@@ -72,6 +72,29 @@ class PageContext:
                 yield look()
             return place.future.result()
 
+    def take_turns(self, turn: Callable[[Check], bool], look: Callable[[], V]) -> Generator[V, None, None]:
+        """Do long work in turns until one returns True: each takes a place of its own in the studio's queue.
+
+        Meanwhile yields what `look` sees, now and then. Where all places are taken it comes again.
+        """
+        with self.explain_errors():
+            done = False
+            while not done:
+                yield look()
+                try:
+                    place = self.studio.queue.enter(turn, _peer())
+                except Refused as error:
+                    if error.status != 429:
+                        raise
+                    time.sleep(TELL_SECONDS)
+                    continue
+                try:
+                    while wait([place.future], TELL_SECONDS).not_done:
+                        yield look()
+                    done = place.future.result()
+                finally:
+                    place.leave()
+
     @contextlib.contextmanager
     def _place_for(self, work: Callable[[Check], T]) -> Iterator[Place[T]]:
         """Work's place in the studio's queue, which is given up in the end."""
@@ -113,6 +136,12 @@ class PageContext:
 
     def put(self, name: str, data: bytes) -> str:
         """A file to be given out under a name of ours; Gradio copies it to where it serves from."""
+        path = self.place(name)
+        path.write_bytes(data)
+        return str(path)
+
+    def place(self, name: str) -> Path:
+        """Where a file to be given out may be written, in a new folder of its own."""
         if time.monotonic() > self._tidy_at:  # now and then: a slider puts hundreds a minute
             self._tidy_at = time.monotonic() + TIDY_SECONDS
             for old in self.out.iterdir():
@@ -120,8 +149,7 @@ class PageContext:
                     shutil.rmtree(old, ignore_errors=True)
         folder = self.out / secrets.token_hex(8)
         folder.mkdir()
-        (folder / name).write_bytes(data)
-        return str(folder / name)
+        return folder / name
 
 
 def _peer() -> str:

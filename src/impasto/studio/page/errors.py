@@ -52,6 +52,22 @@ REASONS: Sequence[Words] = (
         "含有无法作为颜色的数值",
     ),
     (
+        r"is no film that can be read: .*",
+        "is damaged, or no film that can be read",
+        "已损坏，或不是可读取的视频",
+    ),
+    (r"has sound and no pictures", "has sound and no pictures", "只有声音，没有画面"),
+    (
+        r"has no picture that can be read: .* more than (?P<most>[\d.e+]+) megapixels",
+        "has no pictures that can be read, or they have more than {most} megapixels",
+        "没有可读取的画面，或单帧超过 {most} 百万像素",
+    ),
+    (
+        r"has (no pictures?( that can be read)?|pictures of a kind that cannot be read)",
+        "has no pictures that can be read",
+        "没有可读取的画面",
+    ),
+    (
         r"(does not exist|is a folder|is not a regular file|cannot be opened\b.*)",
         "cannot be opened; upload it again",
         "无法打开，请重新上传",
@@ -170,6 +186,81 @@ MESSAGES: Sequence[Words] = (
         r"|pictures cannot be written as '.*'",
         "cannot be saved in this format; choose PNG",
         "无法保存为该格式，请选择 PNG",
+    ),
+    # Films
+    (
+        r"frames of (?P<size>[\d,]+ x [\d,]+) pixels are too many"
+        r"|a film of (?P<px>[\d,]+ x [\d,]+) px cannot be encoded as .*",
+        "its frames would have {size}{px} px, which is too large; choose a smaller scale",
+        "放大后每帧为 {size}{px} px，超过上限，请选择更小的倍数",
+    ),
+    (
+        r"the film has (more than )?(?P<frames>[\d,]+) frames|the film's header claims too many frames",
+        "is too long; the command `impasto upscale` has no such limit",
+        "视频过长；命令 `impasto upscale` 没有这一限制",
+    ),
+    (
+        r"the (enlarged )?film is larger than (?P<most>[\d.e+]+) MB",
+        "is larger than {most} MB",
+        "超过 {most} MB",
+    ),
+    (
+        r"other films are in work already",
+        "other films are in work; try again when one is done",
+        "其他视频正在处理，请稍后再试",
+    ),
+    (
+        r"(films need|MP4 needs) the package PyAV",
+        "Films need the package PyAV: pip install 'impasto[video]'",
+        "处理视频需要 PyAV：pip install 'impasto[video]'",
+    ),
+    (
+        r"a film that ends in .* cannot hold the sound of .*",
+        "neither MP4 nor MKV can hold its sound; convert it to AAC first",
+        "MP4 和 MKV 都无法容纳其声音，请先将声音转换为 AAC",
+    ),
+    (
+        r"a film that ends in .* cannot be .*|there is no codec '.*'"
+        r"|the encoder .* takes no usual pictures|--crf .* is out of range",
+        "cannot be saved as such a film",
+        "无法保存为这种视频",
+    ),
+    (
+        r"MP4 cannot hold its sound: the preview has none, and the whole film becomes MKV",
+        "MP4 cannot hold its sound: this preview has none, and the whole film becomes MKV, to be downloaded.",
+        "MP4 无法容纳其声音：预览没有声音，完整视频将保存为 MKV，仅供下载。",
+    ),
+    (
+        r"MP4 cannot hold its sound: it is an MKV file, which browsers do not play",
+        "MP4 cannot hold its sound: it is an MKV file, which browsers do not play.",
+        "MP4 无法容纳其声音，因此保存为 MKV，浏览器无法播放。",
+    ),
+    (
+        r"it has more than 8 bits, and browsers play 8: it gets 8",
+        "It has more than 8 bits a colour, and browsers play 8: it gets 8.",
+        "原视频超过 8 位，浏览器只能播放 8 位，因此转为 8 位。",
+    ),
+    (
+        r"its fields are put together: it was interlaced",
+        "It was interlaced: its fields are put together.",
+        "原视频为隔行扫描，已合成为完整画面。",
+    ),
+    (r"its transparency is not kept", "Its transparency is not kept.", "透明度未保留。"),
+    (r"its subtitles are not kept", "Its subtitles are not kept.", "字幕未保留。"),
+    (
+        r"its (cover pictures|attached files|other data) are not kept",
+        "Some other data in it are not kept.",
+        "部分附加数据未保留。",
+    ),
+    (
+        r"it is damaged: (?P<count>[\d,]+) of its packets could not be read",
+        "It is damaged: {count} of its packets could not be read.",
+        "视频已损坏：{count} 个数据包无法读取。",
+    ),
+    (
+        r"its sound is damaged: (?P<count>[\d,]+) packets are left out",
+        "Its sound is damaged: {count} packets are left out.",
+        "声音已损坏：跳过了 {count} 个数据包。",
     ),
     # The queue
     (

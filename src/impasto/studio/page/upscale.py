@@ -3,7 +3,7 @@
 import io
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,9 @@ import gradio as gr
 from PIL.Image import Resampling
 
 from impasto.errors import ImageError, InputError
+from impasto.image.film import is_film
 from impasto.studio import work
-from impasto.studio.page import errors, models
+from impasto.studio.page import errors, film, models
 from impasto.studio.page.context import PageContext
 from impasto.studio.page.gallery import stem, zip_files
 from impasto.studio.page.notes import QUIET, Reply, build_note, listen, note
@@ -40,12 +41,16 @@ class Upscale:
     start: gr.Button
     note: gr.HTML
     slider: gr.ImageSlider
+    film: film.FilmPart
     downloads: gr.File
 
     def connect(self, context: PageContext, page: gr.Blocks) -> None:
         """What happens when."""
         page.load(lambda: _list_models(context), None, self.model, **QUIET)
-        self.files.change(lambda: "", None, self.note, **QUIET)  # what was wrong is gone, or about to go
+        self.files.change(  # what was wrong is gone, or about to go, and the film is another
+            lambda: ("", gr.update(visible=False), None), None, [self.note, self.film.whole, self.film.asked],
+            **QUIET,
+        )  # fmt: skip
 
         def enlarge(
             files: list[str] | None,
@@ -57,11 +62,13 @@ class Upscale:
         ) -> Iterator[Any]:
             yield from _enlarge(context, files, model, scale, format_, engine, progress)
 
-        listen(
+        started = listen(
             context, [self.start.click], enlarge,
-            [self.files, self.model, self.scale, self.format, self.engine], [self.slider, self.downloads],
+            [self.files, self.model, self.scale, self.format, self.engine],
+            [self.slider, self.downloads, *self.film.outputs],
             self.note, concurrency_limit=2, show_progress="full", show_progress_on=[self.slider],
         )  # fmt: skip
+        self.film.connect(context, self.downloads, self.note, started)
 
 
 def build(context: PageContext) -> Upscale:
@@ -97,7 +104,8 @@ def build(context: PageContext) -> Upscale:
                 label=context.say("before_after"), type="filepath", interactive=False, max_height=900,
                 buttons=["fullscreen"], elem_id="before-after",
             )  # fmt: skip
-    return Upscale(files, model, scale, format_, engine, start, said, slider, downloads)
+            moving = film.build(context)
+    return Upscale(files, model, scale, format_, engine, start, said, slider, moving, downloads)
 
 
 def _list_models(context: PageContext) -> Any:
@@ -105,6 +113,24 @@ def _list_models(context: PageContext) -> Any:
     names = [one.entry.name for one in found]
     best = "photo-x4" if "photo-x4" in names else next(iter(names), None)
     return gr.update(choices=models.choices(context, found), value=best)
+
+
+@dataclass
+class _Made:
+    """What there is so far of some files. `pair` is before and after of the first picture."""
+
+    files: int
+    pair: tuple[str, str] | None = None
+    paths: list[str] = field(default_factory=list)  # on the disk at once: many would fill the memory
+    left: list[str] = field(default_factory=list)
+
+    def reply(self, context: PageContext, said: str = "", **shown: Any) -> Reply:
+        """The values of slider, downloads and the parts of a film; `said` stands before what is left out."""
+        if self.left:
+            head = context.say("left_out_some", count=len(self.left), files=self.files)
+            said += note("\n".join([head, *self.left]))
+        slider = gr.update(value=self.pair, visible=shown.pop("slider", True))
+        return Reply((slider, list(self.paths), *film.shown(**shown)), said)
 
 
 def _enlarge(
@@ -118,7 +144,8 @@ def _enlarge(
 ) -> Iterator[Any]:
     """Before and after of the first picture, and all as files as they are done; several also as a zip.
 
-    A picture that cannot be enlarged is left out and named; the others come all the same.
+    The beginning of a film comes after the pictures. What cannot be enlarged is left out and named; the
+    others come all the same.
     """
     if not files:
         raise context.error("no_pictures")
@@ -129,34 +156,51 @@ def _enlarge(
     context.do(
         lambda check: context.studio.catalogue.upscaler(model, engine)
     )  # what is wrong with it is not theirs
-    paths: list[str] = []  # of what is made: on the disk at once, or many would fill the memory
-    left: list[str] = []
-    first: tuple[str, str] | None = None
-    for number, file in enumerate(files, 1):
+    films = [file for file in files if is_film(Path(file))]
+    pictures = [file for file in files if file not in films]
+    made = _Made(len(files), left=[context.say("film_another", name=Path(one).name) for one in films[1:]])
+    for number, file in enumerate(pictures, 1):
         done = [0, 1]  # pixels, and of how many
 
         def tell(number: int = number, done: list[int] = done) -> None:
             words = context.say(
-                "megapixels", done=done[0] / 1e6, total=done[1] / 1e6, number=number, files=len(files)
+                "megapixels", done=done[0] / 1e6, total=done[1] / 1e6, number=number, files=len(pictures)
             )
             progress(done[0] / done[1] if done[1] else 0, desc=words)
 
-        made = context.do(partial(_enlarge_one, context, file, model, scale, format_, engine, done), tell)
-        if isinstance(made, str):
-            left.append(context.say("left_out", name=Path(file).name, reason=made))
+        one = context.do(partial(_enlarge_one, context, file, model, scale, format_, engine, done), tell)
+        if isinstance(one, str):
+            made.left.append(context.say("left_out", name=Path(file).name, reason=one))
         else:
-            before, after = made
-            paths.append(context.put(f"{stem(Path(file).stem)}-{number}.{format_}", after))
-            first = first or _pair(context, before, after)
-        words = (
-            note("\n".join([context.say("left_out_some", count=len(left), files=len(files)), *left]))
-            if left
-            else ""
-        )
-        if number < len(files):
-            yield Reply((first, list(paths)), words)
-    whole = [zip_files(context, paths, "impasto"), *paths] if len(paths) > 1 else paths
-    yield Reply((first, whole), words)
+            before, after = one
+            made.paths.append(context.put(f"{stem(Path(file).stem)}-{number}.{format_}", after))
+            made.pair = made.pair or _pair(context, before, after)
+        if number < len(pictures):
+            yield made.reply(context)
+    if len(made.paths) > 1:
+        made.paths.insert(0, zip_files(context, made.paths, "impasto"))
+    if not films:
+        yield made.reply(context)
+        return
+    asked = film.Asked(Path(films[0]), model, scale, engine, tuple(made.paths))
+    yield from _preview(context, asked, made, slider=bool(pictures))
+
+
+def _preview(context: PageContext, asked: film.Asked, made: _Made, *, slider: bool) -> Iterator[Any]:
+    """The beginning of a film, beside what there is of the pictures."""
+    yield made.reply(context, slider=slider, stop=True)
+    try:
+        preview = yield from film.make_preview(context, asked, outputs=6)
+    except gr.Error as error:
+        made.left.append(str(error.message))
+        yield made.reply(context, slider=slider)
+        return
+    if preview.is_all:
+        made.paths.append(preview.path)
+    yield made.reply(
+        context, note(preview.words, "good"), slider=slider, stop=preview.more, path=preview.path,
+        asked=asked if preview.more else None,
+    )  # fmt: skip
 
 
 def _enlarge_one(

@@ -241,8 +241,8 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     # Upscale
     "drop": (
-        "Pictures",
-        "图片",
+        "Pictures or a film",
+        "图片或视频",
     ),
     "upscaler": ("Upscaler", "放大模型"),
     "scale": ("Scale", "倍数"),
@@ -287,6 +287,40 @@ WORDS: dict[str, tuple[str, str]] = {
     "megapixels": (
         "{number} of {files}: {done:.1f} of {total:.1f} megapixels",
         "第 {number} / {files} 张：{done:.1f} / {total:.1f} 百万像素",
+    ),
+    "film_beginning": ("The beginning of the film, larger", "放大后的视频开头"),
+    "film_all": ("The whole film, larger", "放大后的完整视频"),
+    "film_whole": ("Enlarge the whole film", "放大整个视频"),
+    "film_stop": ("Cancel", "取消"),
+    "film_shown": (
+        "{name}: its first {seconds} seconds, {width} × {height} px.",
+        "{name}：前 {seconds} 秒，{width} × {height} px。",
+    ),
+    "film_minutes": (
+        "All of it takes about {minutes} min.",
+        "放大整个视频约需 {minutes} 分钟。",
+    ),
+    "film_unknown": (
+        "The file does not say how long all of it is.",
+        "文件没有注明视频总长，无法估计所需时间。",
+    ),
+    "film_too_long": (
+        "All of it is too long for this page, which takes {most} seconds of this size; the command `impasto"
+        " upscale` has no such limit.",
+        "整个视频过长：这个尺寸在此页面上最多放大 {most} 秒；命令 `impasto upscale` 没有这一限制。",
+    ),
+    "film_frames": (
+        "{done} of {total} frames",
+        "第 {done} / {total} 帧",
+    ),
+    "film_done": ("{name} is done: see Downloads.", "{name} 已完成，请在“下载结果”中保存。"),
+    "film_another": (
+        "{name}: one film at a time",
+        "{name}：一次只能放大一个视频",
+    ),
+    "film_gone": (
+        "The film is not there any more; choose it again.",
+        "视频已不存在，请重新选择。",
     ),
     # Learn
     "learn_text": (

@@ -365,6 +365,7 @@ def _film(
     *,
     scale: float | None = None,
     fit: tuple[int, int] | None = None,
+    max_pixels: int = pictures.MAX_PIXELS,
     progress: Progress | None = None,
     check: Check | None = None,
     **_: Any,
@@ -374,7 +375,7 @@ def _film(
     What is for pictures alone does not count.
     """
     container, own = job.target.suffix.lower()[1:], upscaler.network.scale
-    plan = plan_film(job.source, container, own, scale=scale, fit=fit, **asked)
+    plan = plan_film(job.source, container, own, scale=scale, fit=fit, max_pixels=max_pixels, **asked)
     notes += plan.notes
     return upscale_film(upscaler, plan, job.target, progress=progress, check=check, note=notes.append)
 

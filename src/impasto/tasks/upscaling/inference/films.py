@@ -4,8 +4,8 @@ import glob
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
@@ -16,7 +16,7 @@ import numpy as np
 
 from impasto.errors import ImageError, InputError
 from impasto.files import replacing, write_bytes_atomically
-from impasto.image.decoding import vips
+from impasto.image.decoding import MAX_PIXELS, vips
 from impasto.image.film import (
     CODECS,
     HOLDS,
@@ -75,6 +75,7 @@ def plan_film(
     codec: str | None = None,
     crf: int | None = None,
     seconds: float | None = None,
+    max_pixels: int = MAX_PIXELS,
 ) -> FilmPlan:
     """Read a film's headers, and say what it becomes. Nothing is written.
 
@@ -87,14 +88,16 @@ def plan_film(
         codec: One of `CODECS`. None: H.264, or H.265 for more than 8 bits, or VP9 in a .webm.
         crf: Quality, 0 (best) to 51, of VP9 to 63. None: hardly to be told from the best.
         seconds: How much of its beginning is meant, above 0. None: all of it.
+        max_pixels: A film whose frames have more pixels is refused.
 
     Raises:
         ImageError: The film cannot be read.
-        InputError: What is asked cannot be done, or its sound does not go into the container.
+        InputError: What is asked cannot be done.
+        SoundError: Its sound does not go into the container.
         MissingDependencyError: PyAV is not installed.
     """
     check_codec(codec, crf)
-    film = open_film(source)
+    film = open_film(source, max_pixels)
     held = HOLDS.get(container, tuple(CODECS))
     codec = codec or ("h265" if film.deep and "h265" in held else held[0])
     if codec not in held:
@@ -143,7 +146,36 @@ def upscale_film(
 
     Raises:
         ImageError: No frame can be read.
+        InputError: The codec does not have its size.
         OSError: The disk cannot hold the film.
+    """
+    area = plan.film.width * plan.film.height
+    with closing(upscaled_frames(upscaler, plan, target, check=check, note=note)) as frames:
+        for made, total in frames:
+            if progress:
+                progress(made * area, total * area)
+    return plan.size
+
+
+def upscaled_frames(
+    upscaler: PictureUpscaler,
+    plan: FilmPlan,
+    target: Path,
+    *,
+    check: Check | None = None,
+    note: Callable[[str], None] = print,
+) -> Generator[tuple[int, int], None, None]:
+    """The work of `upscale_film`, a frame at a time.
+
+    Yields how many frames are done, and of about how many. `target` is there at the end; closed before it,
+    this leaves the parts that are whole.
+
+    Args:
+        upscaler: The upscaler.
+        plan: What the film becomes, by `plan_film`.
+        target: The file to write.
+        check: Is called before each tile; what it raises ends the work. None: nothing ends it.
+        note: Is told, in words, what could not stay as it is.
     """
     parts = Parts(target, identity(plan, upscaler))
     if parts.done:
@@ -151,7 +183,6 @@ def upscale_film(
     steady = SteadyFrames(
         partial(upscaler.pixels, check=check), upscaler.network.scale, upscaler.network.reach
     )
-    area = plan.film.width * plan.film.height
     total = max(0, plan.frames - parts.done)
     frames = read_frames(plan.film, parts.done, note, plan.seconds)
     made = 0
@@ -164,14 +195,14 @@ def upscale_film(
                 writer.write(Frame(at_size(steady(frame.pixels), plan.size), frame.time))
                 part.frames += 1
                 made += 1
-                if progress:
-                    progress(made * area, max(total, made) * area)
+                yield made, max(total, made)
     if not parts.files:
         raise ImageError("has no picture that can be read")
     with replacing(target) as temporary:
-        join(parts.files, plan.film.path, plan.kept, temporary, plan.container, plan.seconds)
+        damaged = join(parts.files, plan.film.path, plan.kept, temporary, plan.container, plan.seconds)
+    if damaged:
+        note(f"its sound is damaged: {damaged:,} packets are left out")
     parts.remove()
-    return plan.size
 
 
 @dataclass
