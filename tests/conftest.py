@@ -60,3 +60,15 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.small_models import tiny_model
 
     return tiny_model(tmp_path_factory.mktemp("tiny") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sixteen pictures of 96 x 120 px with edges and grain, and one that is too small."""
+    from tests.pictures import painting
+
+    folder = tmp_path_factory.mktemp("photos")
+    for i in range(16):
+        Image.fromarray(painting(96, 120 - i, seed=i)).save(folder / f"{i:02}.png")
+    Image.fromarray(painting(20, 20)).save(folder / "small.png")
+    return folder

@@ -9,7 +9,7 @@ import zoo
 from impasto.config.reading import load_config
 from impasto.tasks import load_model
 from impasto.training.checkpoints import find_model, shipped_models
-from tests.small_upscaling import GAME, SMALL, photos  # noqa: F401
+from tests.small_upscaling import GAME, SMALL
 
 RECIPES = (*zoo.DRAWN, *zoo.WORN, *zoo.ENLARGED)
 
@@ -32,7 +32,7 @@ def test_a_recipe_is_a_configuration_of_what_was_shipped(recipe):
         assert config.restoration == info.config.restoration
 
 
-def test_one_begins_with_another_and_what_is_finished_stays(photos, tmp_path):  # noqa: F811
+def test_one_begins_with_another_and_what_is_finished_stays(photos, tmp_path):
     first, second = (
         dataclasses.replace(recipe, overrides=SMALL | more, images=images)
         for recipe, more, images in zip(zoo.ENLARGED[:2], ({}, GAME), (32, 16), strict=True)
