@@ -13,6 +13,7 @@ from impasto.config.reading import load_config, parse_config
 from impasto.errors import CheckpointError, ConfigError
 from impasto.tasks import load_model
 from impasto.tasks.generation.networks import build_generator
+from impasto.training import checkpoints
 from impasto.training.checkpoints import (
     ModelInfo,
     load_state,
@@ -54,6 +55,24 @@ def test_what_only_version_0_1_knew_of_training_is_left_out():
     assert "grow" in old  # what was read is not changed
     with pytest.raises(CheckpointError, match="growth"):
         saved_config(tree | {"growth": {}}, Path("model.json"))
+
+
+def test_a_state_that_is_replaced_while_it_is_opened_is_read_whole(tmp_path, monkeypatch):
+    """safetensors opens a file twice: the header would be of one state and the numbers of the next."""
+    path = tmp_path / "s"
+    save_state(path, {"a": torch.zeros(4)}, {"images_seen": 1})
+    really = checkpoints.safe_open
+    opened = []
+
+    def safe_open(*args, **options):
+        opened.append(really(*args, **options))
+        if len(opened) == 1:
+            save_state(path, {"a": torch.ones(4)}, {"images_seen": 2})
+        return opened[-1]
+
+    monkeypatch.setattr(checkpoints, "safe_open", safe_open)
+    tensors, values = load_state(path)
+    assert (tensors["a"].tolist(), values["images_seen"]) == ([1.0] * 4, 2)
 
 
 def test_a_state_comes_back_whole(tmp_path):

@@ -107,7 +107,7 @@ def load_model(
             f"'{folder}' is not a model: it has no {WEIGHTS} with {CARD}",
             "give the folder that `impasto train --out` wrote",
         )
-    with _within_memory(folder), _opened(weights) as file:  # once: a run may replace it at any time
+    with _within_memory(folder), _opened(weights) as file:
         tree, text, digest = _description(card, file.metadata() or {})
         info = _model_info(tree, card, trees)
         shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
@@ -234,14 +234,25 @@ def _tensors_in(file: Any) -> dict[str, Tensor]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
+    """The file, open. A run may replace it at any time, and `safe_open` opens it twice by its name: for the
+    header and for the numbers. Where these would be of two files it is opened again."""
     try:
-        with safe_open(path, framework="pt", device="cpu") as file:
-            yield file
+        while True:
+            before = _identity(path)
+            with safe_open(path, framework="pt", device="cpu") as file:
+                if _identity(path) == before:
+                    yield file
+                    return
     except (SafetensorError, OSError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DamagedError(
             f"'{path}' cannot be read: {reason}", "it is truncated, or not a safetensors file"
         ) from None
+
+
+def _identity(path: Path) -> tuple[int, int, int]:
+    found = path.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 @contextmanager
