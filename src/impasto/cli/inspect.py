@@ -34,7 +34,8 @@ def inspect(
     degrade: Annotated[
         str | None,
         typer.Option(
-            metavar="KIND", help="Show what an upscaler would learn to undo: bicubic or photo, as a sheet."
+            metavar="KIND",
+            help="Show what an upscaler would learn to undo: bicubic, photo or drawing, as a sheet.",
         ),
     ] = None,
     sheet: Annotated[Path, typer.Option(metavar="FILE", help="Where that sheet goes.")] = Path(
@@ -150,7 +151,7 @@ def _degrade(
     from impasto.tasks.upscaling.degradations import Degradation, degradation_sheet
 
     if kind not in get_args(Degradation):
-        raise InputError(f"there is no degradation '{kind}'", "--degrade bicubic or photo")
+        raise InputError(f"there is no degradation '{kind}'", "--degrade bicubic, photo or drawing")
     undone = cast(Degradation, kind)
     outputs = Outputs(sheet.parent, [sheet.name], overwrite=overwrite)
     check_format(sheet.suffix[1:].lower())

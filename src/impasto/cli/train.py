@@ -26,8 +26,8 @@ def train(
         str | None,
         typer.Option(
             metavar="P",
-            help="default, few-shot, r3gan, dcgan, mlp; upscale-x4, upscale-x2, photo-x4, srgan for "
-            "upscalers; or a TOML file.  [default: by the pictures]",
+            help="default, few-shot, r3gan, dcgan, mlp; upscale-x4, upscale-x2, photo-x4, drawing-x4, srgan "
+            "for upscalers; or a TOML file.  [default: by the pictures]",
         ),
     ] = None,
     size: Annotated[

@@ -74,7 +74,7 @@ class RestorationConfig(Frozen):
             0: they look at the whole.
     """
 
-    degradation: Literal["bicubic", "photo"] = "bicubic"
+    degradation: Literal["bicubic", "photo", "drawing"] = "bicubic"
     pixels: NonNegative = 1.0
     luma: NonNegative = 0.0
     frequencies: NonNegative = 0.0

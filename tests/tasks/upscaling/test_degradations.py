@@ -5,7 +5,16 @@ import pytest
 import torch
 from PIL import Image
 
-from impasto.tasks.upscaling.degradations import MARGIN, between, compressed, degrade, photo, quantised
+from impasto.tasks.upscaling.degradations import (
+    MARGIN,
+    between,
+    compressed,
+    degrade,
+    drawing,
+    photo,
+    quantised,
+    with_few_colours,
+)
 
 
 def windows(count=2, side=96, seed=0):
@@ -40,9 +49,10 @@ def test_what_cannot_be_reduced(side):
         degrade(torch.zeros(1, 3, side, side), 4, "bicubic", seeded())
 
 
-def test_photo_is_seeded_and_in_range():
+@pytest.mark.parametrize("kind", ["photo", "drawing"])
+def test_a_degradation_is_seeded_and_in_range(kind):
     sharp = windows(4)
-    first, again, other = (degrade(sharp, 4, "photo", seeded(n))[0] for n in (1, 1, 2))
+    first, again, other = (degrade(sharp, 4, kind, seeded(n))[0] for n in (1, 1, 2))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     assert first.shape == (4, 3, 16, 16)
@@ -51,12 +61,13 @@ def test_photo_is_seeded_and_in_range():
     assert torch.equal(first, quantised(first))
 
 
-def test_photo_leaves_the_picture_where_it_is():
+@pytest.mark.parametrize("way", [photo, drawing])
+def test_a_degradation_leaves_the_picture_where_it_is(way):
     """On average over many fates it is the bicubic one: no shift, no change of colour."""
     sharp = windows(1, side=128)
     low = degrade(sharp, 4, "bicubic", seeded())[0]
     rng = seeded(3)
-    fates = torch.stack([photo(sharp[0], 32, rng) for _ in range(40)]).mean(0)
+    fates = torch.stack([way(sharp[0], 32, rng) for _ in range(40)]).mean(0)
     inner = fates[:, MARGIN:-MARGIN, MARGIN:-MARGIN]
     assert (inner - low[0]).mean((1, 2)).abs().max() < 0.02
     places = [(down, right) for down in (-1, 0, 1) for right in (-1, 0, 1)]
@@ -79,3 +90,13 @@ def test_between():
     assert 1 <= min(drawn) < max(drawn) < 4
     assert sum(d < 2 for d in drawn) == pytest.approx(100, abs=30)
     assert 0 <= between(rng, 0.0, 1.0) < 1
+
+
+def test_few_colours_are_few_and_near():
+    sharp = windows(1)
+    for seed in range(8):
+        few = with_few_colours(sharp, seeded(seed))
+        assert 2 <= len(few.flatten(2)[0].T.unique(dim=0)) <= 128
+        assert (few - sharp).abs().mean() < 0.35  # two of these pictures: .7
+    alpha = torch.rand(1, 1, 96, 96)
+    assert torch.equal(with_few_colours(torch.cat((sharp, alpha), 1), seeded())[:, 3:], alpha)

@@ -2,12 +2,13 @@
 
 `bicubic` is the protocol that upscalers are compared by. `photo` is what happens to ordinary pictures: two
 rounds of blur, resizing, noise and JPEG, each by chance (after Real-ESRGAN, Wang et al. 2021, section 3), or
-none of it.
+none of it. `drawing` is what happens to logos, comics and diagrams: a little blur, resizing, few colours (as
+in a GIF) and JPEG of lower quality, whose traces are plain to see on flat colours.
 """
 
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -21,7 +22,7 @@ from impasto.image.codec import to_tensor, to_uint8
 from impasto.image.files import grid
 from impasto.nn import draws
 
-Degradation = Literal["bicubic", "photo"]
+Degradation = Literal["bicubic", "photo", "drawing"]
 
 MARGIN = 4  # low-resolution px at each edge that lack what lies beyond it: they are cut off
 FATES = 4  # of each picture on a sheet
@@ -56,7 +57,8 @@ def degrade(
         # Chance of its own for each picture: how much of it one uses is then nothing to the others.
         seeds = draws.randint(0, 2**62, len(images), rng=generator).tolist()
         fates = (torch.Generator().manual_seed(seed) for seed in seeds)
-        low = torch.stack([photo(x, side // scale, fate) for x, fate in zip(images, fates, strict=True)])
+        harmed = photo if kind == "photo" else drawing
+        low = torch.stack([harmed(x, side // scale, fate) for x, fate in zip(images, fates, strict=True)])
     inner = slice(MARGIN, -MARGIN), slice(MARGIN, -MARGIN)
     outer = slice(MARGIN * scale, -MARGIN * scale)
     return low[..., inner[0], inner[1]].contiguous(), images[..., outer, outer].contiguous()
@@ -119,6 +121,41 @@ def photo(image: Tensor, side: int, generator: torch.Generator) -> Tensor:
     return x[0]
 
 
+def drawing(image: Tensor, side: int, generator: torch.Generator) -> Tensor:
+    """One drawing (C, S, S) in [-1, 1] -> (C, side, side), as it might have come to somebody's computer.
+
+    A quarter is reduced and nothing else. Of the others some were blurred or scanned, half were kept before
+    they were small, and most are JPEG of a quality of 40 or more, or have few colours.
+    """
+    x = image[None].float()
+    if chance(generator) < 0.25:
+        return quantised(bicubic(x, side))[0]
+    if chance(generator) < 0.3:
+        x = blurred(x, generator, most=1.8)
+    if chance(generator) < 0.5:
+        x = resized(x, round(side * between(generator, 1.0, x.shape[-1] / side)), generator)
+        x = kept(x, generator, least=50)
+    x = quantised(resized(x, side, generator))
+    if chance(generator) < 0.1:
+        x = quantised(noisy(x, generator, most=6.0))
+    return kept(x, generator, least=40)[0]
+
+
+def kept(x: Tensor, generator: torch.Generator, least: int) -> Tensor:
+    """A drawing (1, C, H, W) as files of drawings are kept: with few colours, as JPEG, or whole."""
+    how = chance(generator)
+    if how < 0.15:
+        return with_few_colours(x, generator)
+    return compressed(x, generator, least) if how < 0.75 else x
+
+
+def with_few_colours(x: Tensor, generator: torch.Generator) -> Tensor:
+    """With 8 to 128 colours, dithered or not, as in a GIF. Alpha is kept as it is."""
+    colours = round(between(generator, 8.0, 128.0))
+    dither = Image.Dither.FLOYDSTEINBERG if chance(generator) < 0.3 else Image.Dither.NONE
+    return _through(x, lambda picture: picture.quantize(colours, dither=dither).convert(picture.mode))
+
+
 def blurred(x: Tensor, generator: torch.Generator, most: float) -> Tensor:
     """Convolved with a Gaussian of up to `most` px in each of two directions, turned by any angle."""
     wide, narrow = (between(generator, 0.2, most) for _ in range(2))
@@ -156,12 +193,21 @@ def noisy(x: Tensor, generator: torch.Generator, most: float) -> Tensor:
 def compressed(x: Tensor, generator: torch.Generator, least: int) -> Tensor:
     """After JPEG of a quality from `least` to 95. Alpha is kept as it is."""
     quality = round(between(generator, least, 95))
+
+    def reread(picture: Image.Image) -> Image.Image:
+        buffer = io.BytesIO()
+        picture.save(buffer, "JPEG", quality=quality)
+        return Image.open(buffer)
+
+    return _through(x, reread)
+
+
+def _through(x: Tensor, change: Callable[[Image.Image], Image.Image]) -> Tensor:
+    """(1, C, H, W), changed as a Pillow picture of 8 bits, RGB or grey."""
     colour = x[0, :3].add(1).mul(127.5).round().clamp(0, 255).byte().permute(1, 2, 0).cpu().numpy()
     picture = Image.fromarray(np.ascontiguousarray(colour if colour.shape[2] == 3 else colour[:, :, 0]))
-    buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=quality)
-    with Image.open(buffer) as read:
-        pixels = np.array(read, np.float32).reshape(colour.shape)
+    with change(picture) as changed:
+        pixels = np.array(changed, np.float32).reshape(colour.shape)
     decoded = torch.from_numpy(pixels).permute(2, 0, 1).to(x).div(127.5).sub(1)
     return torch.cat((decoded[None], x[:, 3:]), 1)
 
