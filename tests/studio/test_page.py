@@ -567,7 +567,10 @@ def test_a_model_that_was_trained_further_is_shown_anew(context, workspace):
     from impasto.training.checkpoints import save_model
 
     stamp = models.stamp(context, "tiny")
-    assert create._refresh_models(context, "tiny", stamp, 0)[1]["__type__"] == "update"  # nothing to redraw
+    fresh, redraw = create._refresh_models(context, "tiny", stamp, 0)
+    assert redraw["__type__"] == "update"  # nothing to redraw
+    assert "value" not in fresh  # what was chosen after the tab was opened stays chosen
+    assert create._refresh_models(context, "gone", 0.0, 0)[0]["value"] == "tiny"
     (old,) = kept(context, 3)
     path = workspace / "tiny" / "model.safetensors"
     weights, info = load_model(path.parent)

@@ -195,6 +195,8 @@ def build(context: PageContext) -> Create:
 def _refresh_models(context: PageContext, name: str | None, stamp: float, redraw: int) -> tuple[Any, Any]:
     """The models as they are now; pictures are made anew if theirs has been trained further since."""
     fresh = models.update_choices(context, name)
+    if fresh["value"] == name:  # another may have been chosen since the tab was opened: that one stays
+        del fresh["value"]
     went_on = bool(stamp) and models.stamp(context, name) != stamp
     return fresh, redraw + 1 if went_on else gr.skip()
 
