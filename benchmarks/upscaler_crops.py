@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         torch.set_num_threads(args.threads)
     ways: dict[str, Callable[[Pixels], Pixels]] = {"bicubic": bicubic}
     if args.x4plus:
-        ways["Real-ESRGAN x4plus"] = realesrgan.x4plus()
+        ways["Real-ESRGAN x4plus"] = realesrgan.large()
     for model in args.model:
         upscaler = load_upscaler(model, engine="torch")
         ways[model] = lambda low, run=upscaler: np.asarray(run(to_pil(low)))  # type: ignore[misc]

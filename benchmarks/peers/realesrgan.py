@@ -21,7 +21,7 @@ from impasto.nn.compact import Upscaler
 from impasto.tasks.upscaling.inference.engines import WINOGRAD_TILE, EngineName, Picture, turns
 from impasto.tasks.upscaling.inference.ncnn import NcnnNetwork
 
-NAME, LARGE = "realesr-animevideov3-x4", "realesrgan-x4plus"
+NAME, LARGE, ANIME = "realesr-animevideov3-x4", "realesrgan-x4plus", "realesrgan-x4plus-anime"
 _HALF, _FULL = 0x01306B47, 0
 WIDTH, CONVOLUTIONS, SCALE = 64, 16, 4
 
@@ -71,9 +71,9 @@ class OursByNcnn:
         return self.net(pictures[0] * np.float32(0.5) + np.float32(0.5))[None] * 2 - 1
 
 
-def x4plus() -> Callable[[Pixels], Pixels]:
-    """Real-ESRGAN's large network on (h, w, 3) uint8, four times larger. Raises `MissingDependencyError`."""
-    param, numbers = (folder() / f"{LARGE}.{suffix}" for suffix in ("param", "bin"))
+def large(name: str = LARGE) -> Callable[[Pixels], Pixels]:
+    """A network of Real-ESRGAN on (h, w, 3) uint8, four times larger. Raises `MissingDependencyError`."""
+    param, numbers = (folder() / f"{name}.{suffix}" for suffix in ("param", "bin"))
     net = NcnnNetwork(param.read_text(), numbers.read_bytes(), torch.get_num_threads())
 
     def enlarged(low: Pixels) -> Pixels:

@@ -105,6 +105,7 @@ def test_it_is_as_good_as_its_card_says(name, realdata):
     assert rows[name].psnr == pytest.approx(told[f"set5, {name}: PSNR-Y, dB"], abs=0.02)
     assert rows["bicubic"].psnr == pytest.approx({2: 33.67, 4: 28.43}[scale], abs=0.01)
     assert rows[name].texture == pytest.approx(told[f"set5, {name}: distance in texture"], abs=0.002)
-    assert rows[name].texture < 0.7 * rows["bicubic"].texture
+    if "drawing" not in name:
+        assert rows[name].texture < 0.7 * rows["bicubic"].texture
     if "fidelity" in name or "small" in name:
         assert rows[name].psnr > rows["bicubic"].psnr + 1

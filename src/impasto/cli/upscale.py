@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from impasto.tasks.upscaling.inference.batch import Job, Outcome, Watcher
+    from impasto.tasks.upscaling.inference.kinds import ByKind
     from impasto.tasks.upscaling.inference.upscale import PictureUpscaler
 
 _SHOWN = 20
@@ -36,8 +37,12 @@ def upscale(
         ),
     ],
     model: Annotated[
-        str, typer.Option(help="A name of ours, a run, or a community .pth or .safetensors.")
-    ] = "photo-x4",
+        str,
+        typer.Option(
+            help="A name of ours, a run, or a community .pth or .safetensors. auto: photo-x4, or drawing-x4"
+            " for pictures that are drawings."
+        ),
+    ] = "auto",
     scale: Annotated[
         float | None, typer.Option(help="How many times larger, e.g. 2.7.  [default: the model's]")
     ] = None,
@@ -81,6 +86,7 @@ def upscale(
     from impasto.errors import InputError
     from impasto.tasks.upscaling.inference.batch import plan_jobs, refuse_targets
     from impasto.tasks.upscaling.inference.films import check_codec
+    from impasto.tasks.upscaling.inference.kinds import ByKind
 
     console = make_console(stderr=True)
     if scale is not None and fit is not None:
@@ -101,7 +107,8 @@ def upscale(
     upscaler = _load(console, model, engine, side, device)
     settings |= {"codec": codec, "crf": crf, "seconds": seconds}
     if ray is not None:
-        where = model, upscaler.choice.name, side, planned
+        chosen = engine if isinstance(upscaler, ByKind) else upscaler.choice.name
+        where = model, chosen, side, planned
         outcomes = _on_cluster(*where, ray, ray_cores, device, existing, out, settings)
     else:
         outcomes = _here(console, upscaler, planned, jobs, existing, out, settings)
@@ -110,7 +117,7 @@ def upscale(
 
 def _here(
     console: "Console",
-    upscaler: "PictureUpscaler",
+    upscaler: "PictureUpscaler | ByKind",
     planned: "Sequence[Job]",
     workers: int,
     existing: str,
@@ -161,8 +168,20 @@ def _on_cluster(
         )
 
 
-def _load(console: "Console", model: str, engine: str, tile: int | None, device: str) -> "PictureUpscaler":
-    """The upscaler, which is named on the screen with its engine."""
+def _load(
+    console: "Console", model: str, engine: str, tile: int | None, device: str
+) -> "PictureUpscaler | ByKind":
+    """The upscaler, which is named on the screen with its engine; for "auto" each when it is needed."""
+    from impasto.tasks.upscaling.inference.kinds import AUTO, ByKind
+
+    if model == AUTO:
+        return ByKind(partial(_load_one, console, engine=engine, tile=tile, device=device))
+    return _load_one(console, model, engine, tile, device)
+
+
+def _load_one(
+    console: "Console", model: str, engine: str, tile: int | None, device: str
+) -> "PictureUpscaler":
     from impasto.tasks.upscaling.inference.upscalers import load_upscaler
 
     warn = partial(_warn, console)
@@ -266,19 +285,22 @@ class Pipe:
         given = _standard_input(max_pixels) if source == "-" and not skipped else Path(source)
         return cls(source, kind, target, given, skipped)
 
-    def run(self, upscaler: "PictureUpscaler", settings: dict[str, Any]) -> None:
+    def run(self, upscaler: "PictureUpscaler | ByKind", settings: dict[str, Any]) -> None:
         """Enlarge it. Raises `InputError` where it cannot be read."""
         import sys
 
         from impasto.errors import ImageError, InputError
         from impasto.files import temporary_folder
         from impasto.outputs import note
+        from impasto.tasks.upscaling.inference.kinds import ByKind
 
         if self.skipped:
             return
         with temporary_folder() as folder:
             target = self.target or folder / f"picture.{self.kind}"
             try:
+                if isinstance(upscaler, ByKind):
+                    upscaler = upscaler.suited(self.given, settings["max_pixels"], lambda words: None)
                 upscaler.file(self.given, target, **settings)
             except ImageError as error:
                 raise InputError(f"'{self.source}' {error.message}") from None

@@ -16,8 +16,7 @@ from impasto.outputs import check_folder, note, refuse_existing
 from impasto.tasks.generation.sampling.model import Model, load
 from impasto.tasks.generation.sampling.recipe import KEY, Recipe
 from impasto.tasks.upscaling.inference.batch import Job, Outcome, already, one_job
-from impasto.tasks.upscaling.inference.upscale import PictureUpscaler
-from impasto.tasks.upscaling.inference.upscalers import load_upscaler
+from impasto.tasks.upscaling.inference.kinds import open_upscaler
 
 SEEDS_IN_A_TASK = 16
 
@@ -55,7 +54,7 @@ def upscale_all(
     but written again.
 
     Args:
-        model: What `load_upscaler` takes: a name, or a folder or file that every worker sees.
+        model: What `open_upscaler` takes: a name, or a folder or file that every worker sees.
         engine: Name of the engine.
         tile: Side of what is computed at once, in px. None: as large as is good.
         jobs: The pictures and where they go.
@@ -173,7 +172,7 @@ def _open_upscaler(
     model: str, engine: str, tile: int | None, device: str, cores: int, settings: Mapping[str, Any]
 ) -> Callable[[Job], Outcome]:
     torch.set_num_threads(cores)
-    upscaler: PictureUpscaler = load_upscaler(model, engine=engine, tile=tile, device=device)
+    upscaler = open_upscaler(model, engine=engine, tile=tile, device=device)
 
     def enlarge(job: Job) -> Outcome:
         return one_job(upscaler, job, existing="replace", **settings)

@@ -156,7 +156,9 @@ async def upscale(
     request: Request,
     studio: Here,
     picture: Annotated[UploadFile, File(description="Any picture.")],
-    model: Annotated[schemas.ModelName, Form()] = "photo-x4",
+    model: Annotated[
+        schemas.ModelName, Form(description="An upscaler, or auto: photo-x4 or drawing-x4, as suits.")
+    ] = "auto",
     scale: Annotated[float | None, Form(ge=1, le=16, allow_inf_nan=False)] = None,
     engine: Annotated[Engine, Form()] = "auto",
     format: Annotated[Literal["png", "webp", "jpg"], Form()] = "png",
@@ -166,7 +168,8 @@ async def upscale(
 
     def enlarge(check: Check) -> work.Answer:
         check_picture(data, "the picture", limits)
-        return work.upscale(studio.catalogue.upscaler(model, engine), data, scale, format, limits, check)
+        upscaler = studio.catalogue.upscaler(model, engine, data)
+        return work.upscale(upscaler, data, scale, format, limits, check)
 
     return answer(await in_turn(request, enlarge))
 

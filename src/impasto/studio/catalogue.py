@@ -115,10 +115,16 @@ class Catalogue:
         model: Model = self._load_once((entry.folder, entry.changed), load_it)
         return model
 
-    def upscaler(self, name: str, engine: str = "auto") -> "PictureUpscaler":
-        """An upscaler with an engine, loaded. Raises `NotHere`, or `InputError` for an engine."""
+    def upscaler(self, name: str, engine: str = "auto", picture: bytes | None = None) -> "PictureUpscaler":
+        """An upscaler with an engine, loaded; of the name "auto" the one that suits the picture's file.
+
+        Raises `NotHere`, `InputError` for an engine, or `ImageError` for a picture that cannot be read.
+        """
+        from impasto.tasks.upscaling.inference.kinds import AUTO, PHOTO, choose_upscaler
         from impasto.tasks.upscaling.inference.upscalers import load_upscaler
 
+        if name == AUTO:
+            name = PHOTO if picture is None else choose_upscaler(picture)
         entry = self.entry(name, "upscaler")
         asked = entry.name if entry.shipped else entry.folder
 

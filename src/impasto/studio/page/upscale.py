@@ -110,9 +110,8 @@ def build(context: PageContext) -> Upscale:
 
 def _list_models(context: PageContext) -> Any:
     found = models.list_models(context, "upscaler")
-    names = [one.entry.name for one in found]
-    best = "photo-x4" if "photo-x4" in names else next(iter(names), None)
-    return gr.update(choices=models.choices(context, found), value=best)
+    suited = (context.say("suited"), "auto")
+    return gr.update(choices=[suited, *models.choices(context, found)], value="auto")
 
 
 @dataclass
@@ -219,9 +218,9 @@ def _enlarge_one(
     def tell(now: int, total: int) -> None:
         done[:] = now, total
 
-    upscaler = context.studio.catalogue.upscaler(model, engine)
     try:
         data = read_picture(Path(file), limits)  # Gradio's own copy of an upload
+        upscaler = context.studio.catalogue.upscaler(model, engine, data)
         return data, work.upscale(upscaler, data, scale or None, format_, limits, check, tell)[0]
     except (InputError, ImageError) as error:
         if isinstance(error, Refused) and error.status not in OF_THE_PICTURE:

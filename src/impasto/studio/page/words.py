@@ -245,6 +245,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "图片或视频",
     ),
     "upscaler": ("Upscaler", "放大模型"),
+    "suited": ("auto: photo-x4, or drawing-x4 for drawings", "自动：照片用 photo-x4，图画用 drawing-x4"),
     "scale": ("Scale", "倍数"),
     "own_scale": ("the model's", "模型自带"),
     "format": ("Format", "格式"),

@@ -19,6 +19,7 @@ from impasto.image import film as films
 from impasto.image.film import CONTAINERS, open_film
 from impasto.outputs import check_folder, means_file, note, refuse_existing
 from impasto.tasks.upscaling.inference.films import plan_film, upscale_film
+from impasto.tasks.upscaling.inference.kinds import ByKind
 from impasto.tasks.upscaling.inference.lookahead import ending_early
 from impasto.tasks.upscaling.inference.pictures import FORMATS
 from impasto.tasks.upscaling.inference.upscale import Check, PictureUpscaler, Progress
@@ -223,7 +224,7 @@ def _fixed_part(pattern: Path) -> Path:
 
 
 def upscale_all(
-    upscaler: PictureUpscaler,
+    upscaler: PictureUpscaler | ByKind,
     jobs: Sequence[Job],
     *,
     scale: float | None = None,
@@ -242,7 +243,7 @@ def upscale_all(
     An exception here, Ctrl-C's too, ends the pictures in work at their next tile.
 
     Args:
-        upscaler: The upscaler.
+        upscaler: The upscaler, or both of the package's.
         jobs: The pictures and where they go.
         scale: How many times larger. None: the network's own scale.
         fit: Width and height of the box to fill, in place of a scale. None: `scale` counts.
@@ -315,7 +316,7 @@ def _collect(waiting: set[Future[Outcome]], outcomes: dict[Job, Outcome]) -> set
 
 
 def one_job(
-    upscaler: PictureUpscaler,
+    upscaler: PictureUpscaler | ByKind,
     job: Job,
     *,
     existing: str = "refuse",
@@ -327,7 +328,7 @@ def one_job(
     """Enlarge one picture or film, whatever is wrong with it.
 
     Args:
-        upscaler: The upscaler.
+        upscaler: The upscaler, or both of the package's.
         job: The picture or film, and where it goes.
         existing: What to do where the target is there: "refuse", "skip" or "replace".
         codec: Codec of a film, as in `plan_film`.
@@ -339,6 +340,10 @@ def one_job(
         return outcome
     notes: list[str] = []
     try:
+        if isinstance(upscaler, ByKind):
+            upscaler = upscaler.suited(
+                job.source, settings.get("max_pixels", pictures.MAX_PIXELS), notes.append
+            )
         if job.is_film:
             asked = {"codec": codec, "crf": crf, "seconds": seconds}
             size = _film(upscaler, job, asked, notes, **settings)
