@@ -136,7 +136,8 @@ def inspect_folder(
         notes=[note for note in (describe(scan.left_out), *themes.notes) if note],
         advice=[],
     )
-    small = sum(min(p.width, p.height) < image.size and p.format != "svg" for p in scan.pictures)
+    height, width = image.shape
+    small = sum((p.height < height or p.width < width) and p.format != "svg" for p in scan.pictures)
     advice = [*complaint, *_advice(found, data, image, small, len(copies.surplus))]
     advice += _other_themes(root, data)
     return dataclasses.replace(found, advice=advice)
@@ -205,7 +206,7 @@ def _advice(
         )
     if small > 0.1 * count:
         advice.append(
-            f"{_some(small, 'picture')} are smaller than {image.size} px and will look soft: train at a"
+            f"{_some(small, 'picture')} are smaller than {image.words} px and will look soft: train at a"
             " smaller --size."
         )
     if found.mean_brightness < _DARK:
