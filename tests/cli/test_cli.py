@@ -95,6 +95,8 @@ def test_evaluate_as_json_on_the_screen(run, shapes, monkeypatch, capsys):
         (["train", "{few}", "--out", "{new}", "--images", "8"], 2, "few"),
         (["train", "{shapes}", "--out", "{new}", "--preset", "dcgann"], 2, "did you mean 'dcgan'?"),
         (["train", "{shapes}", "--out", "{new}", "--size", "65"], 2, "multiples of 8 from 16 to 256"),
+        (["train", "{shapes}", "--out", "{new}", "--size", "300x200"], 2, "300 x 200 px cannot be made"),
+        (["train", "{shapes}", "--out", "{new}", "--size", "wide"], 2, "'wide' is no size of pictures"),
         (["train", "{shapes}", "--out", "{new}", "--set", "lr=1"], 2, "unknown setting 'lr'"),
         (["train", "{shapes}", "--out", "{new}", "--minutes", "-3"], 2, "stop.minutes"),
         (["train", "{shapes}", "--out", "{new}", "--device", "gpu"], 2, "no device 'gpu'"),

@@ -211,8 +211,8 @@ class GenerationConfig(Config):
         enlarger = self.enlarger
         if enlarger is None:
             return self
-        if not isinstance(self.model, ModulatedConfig) or self.image.channels != 3:
-            raise ValueError("an enlarger follows model.kind=modulated and image.channels=3")
+        if not isinstance(self.model, ModulatedConfig):
+            raise ValueError("an enlarger follows model.kind=modulated")
         if any(side % enlarger.scale for side in self.image.shape):
             raise ValueError("image.size and image.width must be multiples of enlarger.scale")
         return self

@@ -20,7 +20,7 @@ from impasto.config.generation import DcganConfig, MlpConfig, ModulatedConfig, P
 from impasto.config.shared import ImageConfig
 from impasto.config.upscaling import CompactConfig
 from impasto.nn import draws
-from impasto.nn.compact import CompactUpscaler
+from impasto.nn.compact import CompactUpscaler, enlarge
 from impasto.nn.layers import (
     Modulation,
     Recomputing,
@@ -37,6 +37,7 @@ from impasto.nn.layers import (
 
 Prior = Literal["normal", "uniform"]
 KEPT_THEMES = 2_048  # real pictures whose themes a generator keeps
+FAINT = 0.05  # alpha: what is meant to be transparent is drawn nearly so
 SKETCH_SIDE = 16  # the thumbnails that the latents of version 0.1 describe
 
 
@@ -431,9 +432,9 @@ class EnlargedGenerator(ModulatedGenerator):
         self.enlarger = CompactUpscaler(enlarger, wide=False)
 
     def forward(self, z: Tensor) -> Tensor:
-        """(B, latent_dim), or one for each level, -> (B, 3, height, width), in or near [-1, 1]."""
+        """(B, latent_dim), or one for each level, -> (B, channels, height, width), in or near [-1, 1]."""
         small = super().forward(z).clamp(-1, 1)
-        return self.enlarger(small.contiguous(memory_format=torch.channels_last))
+        return enlarge(self.enlarger, small.contiguous(memory_format=torch.channels_last), FAINT)
 
 
 def mix_noise(latents: Tensor, noise: Tensor, share: Tensor | float) -> Tensor:
