@@ -13,13 +13,14 @@ from rich.console import Console
 
 import impasto
 from impasto.config.reading import load_config
+from impasto.config.size import is_large
 from impasto.config.upscaling import CompactConfig
 from impasto.errors import ConfigError
 from impasto.export.files import export_generator
 from impasto.nn.compact import CompactUpscaler, enlarge
 from impasto.tasks import large
 from impasto.tasks.generation.sampling.recipe import Recipe
-from impasto.tasks.large import is_large, join
+from impasto.tasks.large import join
 from impasto.training.checkpoints import find_model
 from impasto.training.logging.events import Part, Progress
 from impasto.training.logging.sinks import TerminalSink

@@ -1,4 +1,4 @@
-"""The size of pictures as people give it: 64, "64", "384x256", or (384, 256), the width first."""
+"""The size of pictures as people give it, 64, "384x256" or (384, 256), the width first; which are large."""
 
 import re
 from collections.abc import Sequence
@@ -6,6 +6,10 @@ from collections.abc import Sequence
 from impasto.errors import ConfigError
 
 Size = int | str | Sequence[int]
+
+SCALE = 4  # times smaller large pictures are drawn, before they are enlarged (tasks/large.py)
+DRAWN_PX = 128  # pictures with a longer side are large
+LEAST_PX, MOST_PX, STEP_PX = 64, 1024, 32
 
 
 def parse_size(asked: Size) -> tuple[int, int]:
@@ -26,3 +30,30 @@ def size_settings(shape: tuple[int, int]) -> dict[str, int | None]:
     """Height and width as settings."""
     height, width = shape
     return {"image.size": height, "image.width": None if width == height else width}
+
+
+def is_large(shape: tuple[int, int], preset: str | None) -> bool:
+    """Whether pictures of this height and width are made by enlarging smaller ones.
+
+    Textbooks draw all sizes alone. Raises `ConfigError` for pictures that would be, and cannot be.
+    """
+    if max(shape) <= DRAWN_PX or preset not in (None, "default", "few-shot"):
+        return False
+    if any(side % STEP_PX or not LEAST_PX <= side <= MOST_PX for side in shape):
+        height, width = shape
+        raise ConfigError(
+            f"pictures of {width} x {height} px cannot be made",
+            f"each side a multiple of {STEP_PX} from {LEAST_PX} to {MOST_PX} px, for example --size 384x256",
+        )
+    return True
+
+
+def reduced(shape: tuple[int, int]) -> tuple[int, int]:
+    """The height and width at which the game of large pictures is played."""
+    height, width = shape
+    return height // SCALE, width // SCALE
+
+
+def drawn(shape: tuple[int, int], preset: str | None) -> tuple[int, int]:
+    """The height and width that a generator draws where pictures of this height and width are asked for."""
+    return reduced(shape) if is_large(shape, preset) else shape

@@ -12,9 +12,9 @@ from pathlib import Path
 from impasto.config.generation import GenerationConfig
 from impasto.config.reading import override
 from impasto.config.shared import Config
-from impasto.config.size import size_settings
+from impasto.config.size import SCALE, reduced, size_settings
 from impasto.config.upscaling import CompactConfig, UpscalingConfig
-from impasto.errors import CheckpointError, ConfigError
+from impasto.errors import CheckpointError
 from impasto.tasks import load_model, task_of
 from impasto.training import run
 from impasto.training.checkpoints import LARGE, find_model, save_model
@@ -22,37 +22,12 @@ from impasto.training.distributed import launch
 from impasto.training.logging.events import Event, Part, Started
 from impasto.training.state import STATE_FILE, saved_config
 
-SCALE = 4
-DRAWN_PX = 128  # pictures with a longer side are drawn smaller and enlarged
-LEAST_PX, MOST_PX, STEP_PX = 64, 1024, 32
 ENLARGER = "enlarger"  # in the run's folder, the run of the enlarger
 GAME_SHARE = 0.7  # of the minutes
 LEAST_MINUTES = 0.05  # of the enlarger, where the game took all
 ENLARGER_IMAGES = 12_000  # windows, where no minutes are given
 WINDOW_PX = 160  # of the enlarger's preset
 PRESET = "photo-x4"
-
-
-def is_large(shape: tuple[int, int], preset: str | None) -> bool:
-    """Whether pictures of this height and width are made by enlarging smaller ones.
-
-    Textbooks draw all sizes alone. Raises `ConfigError` for pictures that would be, and cannot be.
-    """
-    if max(shape) <= DRAWN_PX or preset not in (None, "default", "few-shot"):
-        return False
-    if any(side % STEP_PX or not LEAST_PX <= side <= MOST_PX for side in shape):
-        height, width = shape
-        raise ConfigError(
-            f"pictures of {width} x {height} px cannot be made",
-            f"each side a multiple of {STEP_PX} from {LEAST_PX} to {MOST_PX} px, for example --size 384x256",
-        )
-    return True
-
-
-def reduced(shape: tuple[int, int]) -> tuple[int, int]:
-    """The height and width at which the game of large pictures is played."""
-    height, width = shape
-    return height // SCALE, width // SCALE
 
 
 def is_large_run(out: Path) -> bool:

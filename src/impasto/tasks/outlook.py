@@ -7,10 +7,9 @@ from typing import Any
 from impasto.config.overrides import parse_overrides
 from impasto.config.reading import load_config, override
 from impasto.config.shared import Config
-from impasto.config.size import Size, parse_size, size_settings
+from impasto.config.size import Size, drawn, parse_size, size_settings
 from impasto.errors import InputError
 from impasto.tasks import task_of
-from impasto.tasks.large import is_large, reduced
 from impasto.training import device as places
 from impasto.training import memory, run
 from impasto.training import state as states
@@ -77,8 +76,8 @@ def look_ahead(
     """
     set_anew = parse_overrides(overrides)
     if size is not None:
-        shape = parse_size(size)  # of large ones the game is what counts: an enlarger sees small windows
-        set_anew |= size_settings(reduced(shape) if is_large(shape, preset) else shape)
+        # Of large ones the game is what counts: an enlarger sees small windows.
+        set_anew |= size_settings(drawn(parse_size(size), preset))
     if preset is None:
         config, _ = run.config_for(directory, set_anew, progress)
     else:

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from impasto.config.overrides import parse_overrides
-from impasto.config.size import Size, parse_size, size_settings
+from impasto.config.size import Size, is_large, parse_size, size_settings
 from impasto.tasks import task_of
-from impasto.tasks.large import is_large, is_large_run, train_large
+from impasto.tasks.large import is_large_run, train_large
 from impasto.training import run
 from impasto.training.logging.events import Sink
 

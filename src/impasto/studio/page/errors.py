@@ -459,7 +459,18 @@ ADVICE: Sequence[Words] = (
         "{share} 的图片远非方形，两端会被裁掉。",
     ),
     (
-        r"(?P<count>[\d,]+) pictures? are smaller than (?P<size>\d+) px and will look soft: .*",
+        r"(?P<share>[\d.]+%) of the pictures are far from (?P<size>\d+x\d+) and lose their ends: .*",
+        "{share} of the pictures are far from {size} px and will be cropped at their ends.",
+        "{share} 的图片与 {size} px 的形状相差很大，两端会被裁掉。",
+    ),
+    (
+        r"Most of your pictures \((?P<share>[\d.]+%)\) are about (?P<shape>\d+:\d+): --size "
+        r"(?P<size>\d+(x\d+)?) keeps their ends\.",
+        "Most of your pictures ({share}) are about {shape}: the size {size} keeps their ends.",
+        "大多数图片（{share}）约为 {shape}：选择 {size} 可保留两端。",
+    ),
+    (
+        r"(?P<count>[\d,]+) pictures? are smaller than (?P<size>\d+(x\d+)?) px and will look soft: .*",
         "{count} pictures are smaller than {size} px and will look soft: choose a smaller size.",
         "{count} 张图片小于 {size} px，会显得模糊：请选择更小的尺寸。",
     ),
