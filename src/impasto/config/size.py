@@ -10,6 +10,7 @@ Size = int | str | Sequence[int]
 SCALE = 4  # times smaller large pictures are drawn, before they are enlarged (tasks/large.py)
 DRAWN_PX = 128  # pictures with a longer side are large
 LEAST_PX, MOST_PX, STEP_PX = 64, 1024, 32
+GAME_SHARE = 0.7  # of the minutes; the rest is the enlarger's
 
 
 def parse_size(asked: Size) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from impasto.config.generation import GenerationConfig
 from impasto.config.reading import override
 from impasto.config.shared import Config
-from impasto.config.size import SCALE, reduced, size_settings
+from impasto.config.size import GAME_SHARE, SCALE, reduced, size_settings
 from impasto.config.upscaling import CompactConfig, UpscalingConfig
 from impasto.errors import CheckpointError
 from impasto.tasks import load_model, task_of
@@ -23,7 +23,6 @@ from impasto.training.logging.events import Event, Part, Started
 from impasto.training.state import STATE_FILE, saved_config
 
 ENLARGER = "enlarger"  # in the run's folder, the run of the enlarger
-GAME_SHARE = 0.7  # of the minutes
 LEAST_MINUTES = 0.05  # of the enlarger, where the game took all
 ENLARGER_IMAGES = 12_000  # windows, where no minutes are given
 WINDOW_PX = 160  # of the enlarger's preset

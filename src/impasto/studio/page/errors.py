@@ -400,6 +400,16 @@ MESSAGES: Sequence[Words] = (
         "The training's record is damaged; start it again",
         "训练记录已损坏，请重新开始",
     ),
+    (
+        r"pictures of (?P<size>\d+ x \d+) px cannot be (made|drawn)\b.*|.* is no size of pictures",
+        "Pictures cannot have this size; choose one of the list",
+        "无法使用该尺寸，请从列表中选择",
+    ),
+    (
+        r"model\.kind=(?P<kind>\w+) draws squares alone: .*",
+        "These networks draw squares alone; choose the preset default or few-shot",
+        "该网络只能绘制方形图片，请选择预设 default 或 few-shot",
+    ),
     (r"(minutes|images): .*", "A limit of the training is out of range", "训练限制超出范围"),
     (
         r"the samples '.*' cannot be read",
