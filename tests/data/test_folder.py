@@ -95,6 +95,17 @@ def test_random_crop_of_another_shape_moves_along_what_is_too_long(pictures: Pat
             np.testing.assert_array_equal(window, whole[down : down + 16, across : across + 24])
 
 
+def test_windows_are_cut_from_pictures_that_just_cover_a_shape(tmp_path: Path) -> None:
+    for index in range(30):
+        pixels = np.random.default_rng(index).integers(0, 256, (90, 120 if index else 60, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{index:02}.png")
+    for width, sides in ((None, (64, 85)), (96, (72, 96))):
+        data = DataConfig(fit="windows", reduced_px=64, reduced_width=width)
+        found = open_folder(tmp_path, data, ImageConfig(size=48), seed=0)
+        assert found.pixels.whole(1).shape == (*sides, 3)
+    assert found.pixels.whole(0).shape == (90, 60, 3)  # narrower than the shape: as it is
+
+
 def test_caches_of_squares_have_the_names_that_they_had() -> None:
     """What was decoded by an earlier version is not decoded again."""
     data = DataConfig()

@@ -150,7 +150,8 @@ def test_a_wide_one_with_alpha_is_interrupted_in_its_second_part_and_goes_on(dra
     (picture,) = model.generate([3])
     assert (picture.size, picture.mode) == ((192, 128), "RGBA")
     config = json.loads((out / "enlarger" / "config.json").read_text())
-    assert (config["data"]["reduced_px"], config["image"]["size"]) == (128, 128)
+    assert (config["data"]["reduced_px"], config["data"]["reduced_width"]) == (128, 192)
+    assert config["image"]["size"] == 128
     assert "made at 48x32 px and enlarged 4 times" in (out / "large" / "README.md").read_text()
     enlarger = impasto.load_upscaler(out / "enlarger", engine="torch").network
     z = model.generator.sample_latents(1, torch.Generator().manual_seed(3))
@@ -203,7 +204,7 @@ def test_minutes_are_for_both_parts(monkeypatch, tmp_path):
         "train.seed": 3, "stop.minutes": 7, "image.size": 48, "image.width": 64
     }  # fmt: skip
     assert second.settings["stop.minutes"] == pytest.approx(8)
-    assert second.settings["data.reduced_px"] == 192
+    assert (second.settings["data.reduced_px"], second.settings["data.reduced_width"]) == (192, 256)
     assert second.settings["train.seed"] == 3
     assert "image.size" not in second.settings
     assert (second.preset, second.resume, second.out) == ("photo-x4", True, tmp_path / "run" / "enlarger")

@@ -51,6 +51,8 @@ class DataConfig(Frozen):
             keeps the file's own pixels and takes a square anywhere in them: what upscalers learn from.
         reduced_px: For "windows": larger pictures are reduced until their shorter side has so many px. None:
             they stay as large as they are.
+        reduced_width: With `reduced_px`: they are reduced until they just cover so many px in width and
+            `reduced_px` in height. None: as wide as high.
         background: What is put under alpha and pads a letterbox, as "#rrggbb".
         mirror: Whether mirrored pictures are real ones too.
         dedupe: Whether exact and near copies are left out.
@@ -70,6 +72,7 @@ class DataConfig(Frozen):
 
     fit: Literal["crop", "letterbox", "random-crop", "windows"] = "crop"
     reduced_px: Annotated[int, Field(ge=16, le=65_536)] | None = None
+    reduced_width: Annotated[int, Field(ge=16, le=65_536)] | None = None
     background: str = Field("#ffffff", pattern=r"^#[0-9a-fA-F]{6}$")
     mirror: bool = False
     dedupe: bool = False

@@ -145,8 +145,7 @@ def key_of(contents: Sequence[str], data: DataConfig, image: ImageConfig) -> str
     height, width = (0, 0) if data.fit == "windows" else image.shape  # whole pictures serve all windows
     size = height if height == width else [height, width]
     what = [_VERSION, size, image.channels, data.fit, data.background.lower()]
-    if data.reduced_px is not None:
-        what.append(data.reduced_px)
+    what += [side for side in (data.reduced_px, data.reduced_width) if side is not None]
     text = json.dumps([what, list(contents)])
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
@@ -236,11 +235,13 @@ def fitted(raw: bytes, data: DataConfig, image: ImageConfig) -> Bytes:
 
 
 def _own_pixels(source: bytes, data: DataConfig, image: ImageConfig) -> Bytes:
-    """The whole picture, as it is or reduced to `data.reduced_px`. The scan saw that it is large enough."""
+    """The whole picture, as it is or reduced as `data` says. The scan saw that it is large enough."""
     how: Any = {
         "channels": image.channels, "background": data.background, "max_pixels": data.max_pixels,
     }  # fmt: skip
     pixels = codec.read(source, **how)
-    if data.reduced_px is None or min(pixels.shape[:2]) <= data.reduced_px:
+    if data.reduced_px is None:
         return pixels
-    return codec.fit_cover(source, (data.reduced_px, data.reduced_px), **how)
+    shape = data.reduced_px, data.reduced_width or data.reduced_px
+    larger = all(side > wanted for side, wanted in zip(pixels.shape, shape, strict=False))
+    return codec.fit_cover(source, shape, **how) if larger else pixels

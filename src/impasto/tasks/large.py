@@ -96,13 +96,17 @@ COMMON = (
 
 def _settings_of_enlarger(game: Config, ended: run.Run) -> dict[str, object]:
     """Settings of the enlarger that follows a game."""
-    shorter = SCALE * min(game.image.shape)
+    height, width = (SCALE * side for side in game.image.shape)
     limit: dict[str, object] = {"stop.images": ENLARGER_IMAGES}
     if game.stop.minutes is not None:
         left = game.stop.minutes / GAME_SHARE - ended.seconds / 60
         limit = {"stop.minutes": max(LEAST_MINUTES, left)}
-    window = {} if shorter >= WINDOW_PX else {"image.size": shorter}
-    return {"train.begin_with": PRESET, "data.reduced_px": shorter, **window, **limit}
+    size: dict[str, object] = {"data.reduced_px": height}
+    if width != height:
+        size["data.reduced_width"] = width
+    if min(height, width) < WINDOW_PX:
+        size["image.size"] = min(height, width)
+    return {"train.begin_with": PRESET, **size, **limit}
 
 
 def _announcing(request: run.Request, number: int, words: str) -> Callable[[Event], None]:

@@ -330,7 +330,7 @@ def _begin(
     taken = [job.name for job in context.studio.jobs.all()]
     title = name.strip() or unique(_upload_names(context).get(data, Path(data).name), taken)
     if size == USUAL:
-        size = _inspect(context, data, size)["size"]
+        size = _inspect(context, data, 64)["size"]
     with context.explain_errors():
         plan = Plan(pictures=data, name=title, preset=preset or None, size=size, minutes=minutes)
         job = context.studio.jobs.create(plan)
