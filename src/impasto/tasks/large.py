@@ -99,7 +99,7 @@ def _settings_of_enlarger(game: Config, ended: run.Run) -> dict[str, object]:
     height, width = (SCALE * side for side in game.image.shape)
     limit: dict[str, object] = {"stop.images": ENLARGER_IMAGES}
     if game.stop.minutes is not None:
-        left = game.stop.minutes / GAME_SHARE - ended.seconds / 60
+        left = round(game.stop.minutes / GAME_SHARE - ended.seconds / 60, 2)
         limit = {"stop.minutes": max(LEAST_MINUTES, left)}
     size: dict[str, object] = {"data.reduced_px": height}
     if width != height:
