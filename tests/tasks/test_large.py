@@ -15,7 +15,7 @@ import impasto
 from impasto.config.reading import load_config
 from impasto.config.size import is_large
 from impasto.config.upscaling import CompactConfig
-from impasto.errors import ConfigError
+from impasto.errors import ConfigError, DataError, InputError
 from impasto.export.files import export_generator
 from impasto.nn.compact import CompactUpscaler, enlarge
 from impasto.tasks import large
@@ -198,6 +198,7 @@ def test_minutes_are_for_both_parts(monkeypatch, tmp_path):
     monkeypatch.setattr(large.run, "train", train)
     monkeypatch.setattr(large, "saved_config", lambda path: game)
     monkeypatch.setattr(large, "join", lambda out: None)
+    monkeypatch.setattr(large, "_check_pictures", lambda request, settings: None)
     impasto.train("pictures", tmp_path / "run", size=(256, 192), minutes=10, overrides={"train.seed": 3})
     first, second = asked
     assert first.settings == {
@@ -241,6 +242,18 @@ def test_a_config_with_an_enlarger_is_not_trained_and_must_fit(folder, tmp_path)
                       overrides={"image.size": 64, "enlarger": enlarger})  # fmt: skip
     with pytest.raises(ConfigError, match="modulated"):
         load_config("dcgan", {"enlarger": enlarger})
+
+
+def test_pictures_too_small_for_the_enlarger_are_refused_before_the_game(shapes, tmp_path):
+    with pytest.raises(DataError, match="too small") as caught:
+        impasto.train(shapes, tmp_path / "run", size=256, images=8)
+    assert "--size of 128 px or less" in caught.value.hint
+    assert not (tmp_path / "run").exists()
+
+
+def test_pairs_are_refused_before_the_game(folder, tmp_path):
+    with pytest.raises(InputError, match="pairs are for upscalers"):
+        impasto.train(folder, tmp_path / "run", low=folder, size=256, images=8)
 
 
 def test_join_says_what_is_missing(tmp_path):

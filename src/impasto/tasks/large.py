@@ -5,16 +5,16 @@ pictures. It begins with the one that comes with the package, and learns what th
 like. It is told no latent: it knows nothing of a picture but what the small one shows.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from impasto.config.generation import GenerationConfig
-from impasto.config.reading import override
+from impasto.config.reading import load_config, override
 from impasto.config.shared import Config
-from impasto.config.size import GAME_SHARE, SCALE, reduced, size_settings
+from impasto.config.size import DRAWN_PX, GAME_SHARE, SCALE, reduced, size_settings
 from impasto.config.upscaling import CompactConfig, UpscalingConfig
-from impasto.errors import CheckpointError
+from impasto.errors import CheckpointError, DataError
 from impasto.tasks import load_model, task_of
 from impasto.training import run
 from impasto.training.checkpoints import LARGE, find_model, save_model
@@ -62,8 +62,10 @@ def train_large(request: run.Request, shape: tuple[int, int] | None = None) -> L
         TrainingError: As `train` does.
     """
     settings, out = dict(request.settings), request.out
+    common = {key: value for key, value in settings.items() if key in COMMON}
     if shape is not None:
         settings |= size_settings(reduced(shape))
+        _check_pictures(request, common | _view_of_enlarger(shape))
     if isinstance(minutes := settings.get("stop.minutes"), int | float):
         settings["stop.minutes"] = minutes * GAME_SHARE
     words = f"new pictures at a quarter of the size, {GAME_SHARE:.0%} of the time"
@@ -72,12 +74,13 @@ def train_large(request: run.Request, shape: tuple[int, int] | None = None) -> L
     if game.reason.condition in ("interrupted", "unhealthy"):
         return LargeRun(game, None)
     config = saved_config(out / STATE_FILE)
-    common = {key: value for key, value in request.settings.items() if key in COMMON}
+    height, width = config.image.shape
+    view = _view_of_enlarger((SCALE * height, SCALE * width))
     of_enlarger = replace(
         request,
         out=out / ENLARGER,
         preset=PRESET,
-        settings=common | _settings_of_enlarger(config, game),
+        settings=common | {"train.begin_with": PRESET} | view | _limit_of_enlarger(config, game),
         resume=True,
         sinks=[_announcing(request, 2, f"their enlarger, {1 - GAME_SHARE:.0%} of the time"), *request.sinks],
     )
@@ -94,19 +97,37 @@ COMMON = (
 """Settings that are the enlarger's, too."""
 
 
-def _settings_of_enlarger(game: Config, ended: run.Run) -> dict[str, object]:
-    """Settings of the enlarger that follows a game."""
-    height, width = (SCALE * side for side in game.image.shape)
-    limit: dict[str, object] = {"stop.images": ENLARGER_IMAGES}
-    if game.stop.minutes is not None:
-        left = round(game.stop.minutes / GAME_SHARE - ended.seconds / 60, 2)
-        limit = {"stop.minutes": max(LEAST_MINUTES, left)}
-    size: dict[str, object] = {"data.reduced_px": height}
+def _check_pictures(request: run.Request, settings: Mapping[str, object]) -> None:
+    """Open the enlarger's pictures, which it would refuse when the game is over. Raises `InputError`."""
+    if not launch.is_first_process():
+        return
+    config = load_config(PRESET, settings)
+    try:
+        task_of(config).open_data(request.directory, None, config, request.progress)
+    except DataError as error:
+        if "too small" not in error.message:
+            raise
+        hint = f"larger pictures, or a --size of {DRAWN_PX} px or less, which needs no enlarger"
+        raise DataError(error.message, hint) from None
+
+
+def _view_of_enlarger(shape: tuple[int, int]) -> dict[str, object]:
+    """Settings by which an enlarger sees pictures as large as those of this height and width show them."""
+    height, width = shape
+    settings: dict[str, object] = {"data.reduced_px": height}
     if width != height:
-        size["data.reduced_width"] = width
-    if min(height, width) < WINDOW_PX:
-        size["image.size"] = min(height, width)
-    return {"train.begin_with": PRESET, **size, **limit}
+        settings["data.reduced_width"] = width
+    if min(shape) < WINDOW_PX:
+        settings["image.size"] = min(shape)
+    return settings
+
+
+def _limit_of_enlarger(game: Config, ended: run.Run) -> dict[str, object]:
+    """When the enlarger that follows a game ends."""
+    if game.stop.minutes is None:
+        return {"stop.images": ENLARGER_IMAGES}
+    left = round(game.stop.minutes / GAME_SHARE - ended.seconds / 60, 2)
+    return {"stop.minutes": max(LEAST_MINUTES, left)}
 
 
 def _announcing(request: run.Request, number: int, words: str) -> Callable[[Event], None]:
