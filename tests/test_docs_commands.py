@@ -72,6 +72,9 @@ def tiny(words):
     if verb == "train":
         preset = words[words.index("--preset") + 1] if "--preset" in words else "few-shot"
         at = words.index("--minutes")
+        if "--size" in words:  # the pictures here are too small for it
+            del words[words.index("--size") : words.index("--size") + 2]
+            at = words.index("--minutes")
         # What is resumed goes on a little, and keeps its settings.
         words[at : at + 2] = ["--images", "48" if resumed else "16"]
         if not resumed:

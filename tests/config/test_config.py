@@ -38,7 +38,8 @@ def test_a_preset_can_be_a_file(tmp_path):
         (["distribution.themeless_share=1.5"], "distribution.themeless_share", ""),
         (["distribution.exponent=2"], "distribution.exponent", ""),
         (["train.discriminator_steps=2"], "train.discriminator_steps must be 1", ""),
-        (["image.size=65"], "must be one of 16", ""),
+        (["image.size=65"], "must be multiples of 8 from 16 to 256", ""),
+        (["image.width=260"], "must be multiples of 8", ""),
         (["image.channels=2"], "image.channels", ""),
         (["train.batch_size=1"], "train.batch_size", ""),
         (["optimizer.generator_lr=nan"], "optimizer.generator_lr", ""),
@@ -87,6 +88,27 @@ def test_penalties_grow_with_the_number_of_pixels():
     loss = load_config("r3gan", {"loss.r1_weight": 100, "loss.r2_weight": 8}).loss
     assert (loss.at_size(64).r1_weight, loss.at_size(16).r1_weight) == (100, 6.25)
     assert loss.at_size(128).r2_weight == 32
+    assert loss.at_size(64, 96).r1_weight == loss.at_size(96, 64).r1_weight == 150
+
+
+@pytest.mark.parametrize(("preset", "kind"), [("mlp", "mlp"), ("dcgan", "dcgan"), ("r3gan", "residual")])
+def test_textbooks_draw_squares_alone(preset, kind):
+    with pytest.raises(ConfigError, match=f"model.kind={kind} draws squares alone: leave image.width out"):
+        load_config(preset, {"image.size": 64, "image.width": 96})
+    assert load_config(preset, {"image.size": 64, "image.width": 64}).image.shape == (64, 64)
+
+
+def test_upscalers_learn_from_square_windows():
+    with pytest.raises(ConfigError, match=r"image.width is for generators"):
+        load_config("photo-x4", {"image.width": 64})
+
+
+def test_a_shape_is_height_and_width_and_is_written_as_people_do():
+    image = load_config("default", {"image.size": 64, "image.width": 96}).image
+    assert (image.shape, image.words) == ((64, 96), "96x64")
+    assert (image.reduced(4).shape, image.reduced(4).words) == ((16, 24), "24x16")
+    square = load_config("default", {"image.size": 64}).image
+    assert (square.shape, square.words, square.reduced(4).width) == ((64, 64), "64", None)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])

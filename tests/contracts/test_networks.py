@@ -5,6 +5,7 @@ import torch
 
 from impasto.config.reading import load_config
 from impasto.errors import ConfigError
+from impasto.tasks.generation.discriminator import seen_shape
 from impasto.tasks.generation.networks import build_discriminator, build_generator
 from tests.old_models import old_model
 
@@ -48,6 +49,61 @@ def test_shapes_and_probability(preset, size, channels):
     assert ((probability >= 0) & (probability <= 1)).all()
 
 
+SHAPES = {  # and the cells that growing begins with
+    (16, 24): (4, 6),
+    (64, 40): (8, 5),
+    (64, 96): (4, 6),
+    (96, 96): (6, 6),
+    (72, 104): (5, 7),  # come to 80 x 112: the middle is taken
+    (16, 256): (4, 64),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_pictures_need_not_be_square(shape):
+    height, width = shape
+    G, D = networks("default", height, **{"image.width": width})
+    G.eval(), D.eval()
+    assert G.cells == SHAPES[shape]
+    assert G.levels[0] == 4
+    with torch.no_grad():
+        images = G(G.sample_latents(2, torch.Generator().manual_seed(0)))
+        logits = D(images)
+        rows = D.features(D.pyramid(images), images)
+        torch.testing.assert_close(D(rows), D(images), rtol=1e-3, atol=1e-3)
+    assert images.shape == (2, 3, height, width)
+    assert logits.shape[0] == 2
+    assert logits.shape[1] > 5
+
+
+def test_the_middle_is_taken_of_what_grows_beyond_the_picture():
+    G, _ = networks("default", 72, **{"image.width": 104})
+    z = G.sample_latents(1, torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        part = G(z)
+        G.drawn = (80, 112)
+        whole = G(z)
+    assert torch.equal(part, whole[:, :, 4:76, 4:108])
+
+
+@pytest.mark.parametrize(
+    ("shape", "asked", "seen"),
+    [
+        ((16, 16), None, (64, 64)),
+        ((96, 96), None, (96, 96)),
+        ((256, 256), None, (128, 128)),
+        ((64, 64), 100, (100, 100)),
+        ((64, 96), None, (64, 96)),
+        ((32, 48), None, (56, 80)),
+        ((256, 128), None, (184, 88)),
+        ((16, 24), 32, (24, 40)),
+        ((16, 256), None, (16, 256)),
+    ],
+)
+def test_the_frozen_network_sees_the_shape_with_as_many_pixels_as_a_square(shape, asked, seen):
+    assert seen_shape(shape, asked) == seen
+
+
 @pytest.mark.parametrize("preset", ["mlp", "dcgan"])
 def test_textbook_generators_end_in_tanh(preset):
     G, _ = networks(preset)
@@ -55,9 +111,9 @@ def test_textbook_generators_end_in_tanh(preset):
     assert G(z).abs().max() <= 1
 
 
-@pytest.mark.parametrize("preset", PRESETS)
-def test_every_weight_gets_a_gradient_in_both_roles(preset):
-    G, D = networks(preset)
+@pytest.mark.parametrize(("preset", "width"), [*((preset, None) for preset in PRESETS), ("default", 48)])
+def test_every_weight_gets_a_gradient_in_both_roles(preset, width):
+    G, D = networks(preset, **{"image.width": width})
     z = G.sample_latents(4, torch.Generator().manual_seed(0))
     for parameter in (*G.parameters(), *D.parameters()):
         torch.nn.init.normal_(parameter, 0.0, 0.1)  # layers that start silent would hide those before them

@@ -1,3 +1,4 @@
+import hashlib
 import io
 import os
 import shutil
@@ -57,7 +58,7 @@ def test_what_is_served_is_what_the_door_gives(pictures: Path, fit: str) -> None
 def test_random_crop_moves_along_the_long_side(pictures: Path) -> None:
     found = open_folder(pictures, DataConfig(fit="random-crop"), SMALL, seed=0)
     for index in (0, 59):  # tall and wide
-        whole = codec.fit_cover(pictures / found.scan.pictures[index].path, 16)
+        whole = codec.fit_cover(pictures / found.scan.pictures[index].path, (16, 16))
         slack = max(whole.shape[:2]) - 16
         for offset, step in ((0.0, 0), (0.999, slack), (None, slack // 2)):
             window = found.pixels.take(np.array([index]), None if offset is None else np.array([offset]))[0]
@@ -65,6 +66,54 @@ def test_random_crop_moves_along_the_long_side(pictures: Path) -> None:
             np.testing.assert_array_equal(window, expected)
     one, other = found.batches(64, 0).next(), found.batches(64, 1).next()
     assert one.shape == other.shape == (64, 16, 16, 3)
+
+
+WIDE = ImageConfig(size=16, width=24)
+
+
+@pytest.mark.parametrize("fit", ["crop", "letterbox"])
+def test_pictures_of_another_shape_are_what_the_door_gives(pictures: Path, fit: str) -> None:
+    found = open_folder(pictures, DataConfig(fit=fit), WIDE, seed=0)
+    served = found.pixels.take(np.arange(60))
+    assert served.shape == (60, 16, 24, 3)
+    for index in (0, 59):
+        path = pictures / found.scan.pictures[index].path
+        np.testing.assert_array_equal(served[index], codec.fit_shape(path, (16, 24), fit=fit))
+    assert found.batches(4, 0).next().shape == (4, 16, 24, 3)
+
+
+def test_random_crop_of_another_shape_moves_along_what_is_too_long(pictures: Path) -> None:
+    found = open_folder(pictures, DataConfig(fit="random-crop"), WIDE, seed=0)
+    for index in (0, 59):
+        whole = codec.fit_cover(pictures / found.scan.pictures[index].path, (16, 24))
+        slack = np.array(whole.shape[:2]) - (16, 24)
+        assert (slack >= 0).all()
+        assert slack.any()
+        for offset, (down, across) in ((0.0, (0, 0)), (0.999, slack), (None, slack // 2)):
+            moved = None if offset is None else np.array([[offset, offset]])
+            window = found.pixels.take(np.array([index]), moved)[0]
+            np.testing.assert_array_equal(window, whole[down : down + 16, across : across + 24])
+
+
+def test_windows_are_cut_from_pictures_that_just_cover_a_shape(tmp_path: Path) -> None:
+    for index in range(30):
+        pixels = np.random.default_rng(index).integers(0, 256, (90, 120 if index else 60, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{index:02}.png")
+    for width, sides in ((None, (64, 85)), (96, (72, 96))):
+        data = DataConfig(fit="windows", reduced_px=64, reduced_width=width)
+        found = open_folder(tmp_path, data, ImageConfig(size=48), seed=0)
+        assert found.pixels.whole(1).shape == (*sides, 3)
+    assert found.pixels.whole(0).shape == (90, 60, 3)  # narrower than the shape: as it is
+
+
+def test_caches_of_squares_have_the_names_that_they_had() -> None:
+    """What was decoded by an earlier version is not decoded again."""
+    data = DataConfig()
+    old = hashlib.blake2b(b'[[2, 16, 3, "crop", "#ffffff"], ["a"]]', digest_size=16).hexdigest()
+    assert cache.key_of(["a"], data, SMALL) == old
+    assert cache.key_of(["a"], data, ImageConfig(size=16, width=16)) == old
+    names = [cache.key_of(["a"], data, ImageConfig(size=h, width=w)) for h, w in ((16, 24), (24, 16))]
+    assert len({old, *names}) == 3
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
@@ -80,7 +129,7 @@ def test_the_second_start_decodes_nothing(pictures: Path, monkeypatch: pytest.Mo
         raise AssertionError("a picture was read again")
 
     monkeypatch.setattr(codec, "read_bytes", refuse)
-    monkeypatch.setattr(codec, "fit_square", refuse)
+    monkeypatch.setattr(codec, "fit_shape", refuse)
     second = open_folder(pictures, DataConfig(), SMALL, seed=0)
     np.testing.assert_array_equal(first.train_array(), second.train_array())
     assert first.fingerprint == second.fingerprint

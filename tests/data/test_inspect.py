@@ -9,7 +9,9 @@ from typer.testing import CliRunner
 
 from impasto.config.reading import preset_names
 from impasto.config.shared import DataConfig, ImageConfig
-from impasto.data.inspect import Inspection, choose_preset, inspect_folder
+from impasto.config.size import is_large, parse_size
+from impasto.data.inspect import Inspection, choose_preset, choose_shape, inspect_folder
+from impasto.data.scan import Picture
 
 
 def folder(root: Path, count: int, size: tuple[int, int] = (64, 64), high: int = 256) -> Path:
@@ -53,7 +55,8 @@ def test_a_folder_is_described(tmp_path: Path) -> None:
         ("are very few", {"count": 30}, "crop"),
         ("are few", {"count": 60}, "crop"),
         ("Training would refuse this folder", {"count": 9}, "crop"),
-        ("far from square", {"count": 30, "size": (64, 128)}, "crop"),
+        ("(100%) are about 1:2: --size 64x128 keeps", {"count": 30, "size": (64, 128)}, "crop"),
+        ("(100%) are about 3:2: --size 192x128 keeps", {"count": 30, "size": (300, 200)}, "crop"),
         ("smaller than 64 px", {"count": 30, "size": (40, 40)}, "crop"),
         ("very dark", {"count": 30, "high": 60}, "crop"),
         ("will dominate", {"count": 30}, "crop"),
@@ -66,8 +69,48 @@ def test_advice_is_given_where_it_is_due(tmp_path: Path, words: str, options: di
 
 def test_advice_is_not_given_where_it_is_not_due(tmp_path: Path) -> None:
     found = inspected(folder(tmp_path, 60, (64, 128)), fit="letterbox")
-    for words in ("far from square", "smaller", "dark", "very few", "copies", "refuse"):
+    for words in ("far from square", "are about", "smaller", "dark", "very few", "copies", "refuse"):
         assert not any(words in line for line in found.advice), words
+
+
+def test_pictures_of_all_shapes_are_far_from_any(tmp_path: Path) -> None:
+    for index, size in enumerate([(200, 60), (60, 200), (128, 64), (64, 128)] * 5):
+        Image.fromarray(np.full((size[1], size[0], 3), index, np.uint8)).save(tmp_path / f"{index}.png")
+    found = inspected(tmp_path)
+    assert found.shape_share == 0.25
+    assert any("100% of the pictures are far from square and lose" in line for line in found.advice)
+    wide = inspect_folder(tmp_path, DataConfig(), ImageConfig(size=64, width=96))
+    assert any("100% of the pictures are far from 96x64 and lose" in line for line in wide.advice)
+
+
+@pytest.mark.parametrize(
+    ("sides", "shape", "size"),
+    [
+        ((3000, 2000), "3:2", "384x256"),
+        ((2000, 3000), "2:3", "256x384"),
+        ((640, 480), "4:3", "256x192"),
+        ((1920, 1080), "16:9", "448x256"),
+        ((230, 200), "1:1", "128"),
+        ((40, 20), "2:1", "128x64"),
+    ],
+)
+def test_a_shape_is_recommended(sides: tuple[int, int], shape: str, size: str) -> None:
+    width, height = sides
+    pictures = [Picture("p", None, "png", width, height, "", b"")] * 7
+    pictures += [Picture("p", None, "png", 100, 900, "", b"")]
+    assert choose_shape(pictures) == (shape, 0.875, size)
+    assert max(parse_size(size)) <= 128 or is_large(parse_size(size), None)
+
+
+def test_drawings_are_rendered_as_large_as_is_wanted() -> None:
+    assert choose_shape([Picture("p", None, "svg", 3, 2, "", b"")]).size == "384x256"
+
+
+def test_with_its_shape_a_folder_needs_no_advice(tmp_path: Path) -> None:
+    root = folder(tmp_path, 30, (96, 64))
+    found = inspect_folder(root, DataConfig(), ImageConfig(size=64, width=96))
+    assert (found.shape, found.shape_share, found.size) == ("3:2", 1.0, "96x64")
+    assert not any("their ends" in line for line in found.advice)
 
 
 def test_many_copies_are_worth_a_word(tmp_path: Path) -> None:

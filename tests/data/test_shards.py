@@ -33,8 +33,8 @@ def packed(shapes: Path, tmp_path: Path) -> Path:
     return tmp_path / "shards"
 
 
-def opened(place: Path | str, data: DataConfig = DATA):
-    return open_pictures(place, data, IMAGE, seed=0)
+def opened(place: Path | str, data: DataConfig = DATA, image: ImageConfig = IMAGE):
+    return open_pictures(place, data, image, seed=0)
 
 
 def test_a_shard_holds_each_picture_with_what_is_known_of_it(shapes: Path, packed: Path) -> None:
@@ -234,6 +234,18 @@ def test_shards_of_others_need_no_index(packed: Path, shapes: Path, tmp_path: Pa
     (folder / "x-1.tar").write_bytes((folder / "x-1.tar").read_bytes()[:5000])
     with pytest.raises(DataError, match=r"x-1\.tar' cannot be read"):
         opened(folder)
+
+
+@pytest.mark.parametrize("fit", ["crop", "random-crop"])
+def test_pictures_of_shards_need_not_be_square(shapes: Path, packed: Path, fit: str) -> None:
+    wide = ImageConfig(size=16, width=24)
+    dataset, direct = (
+        opened(place, DATA.model_copy(update={"fit": fit}), wide) for place in (packed, shapes)
+    )
+    assert dataset.pixels.take(np.arange(96)).shape == (96, 16, 24, 3)
+    assert dataset.batches(4, 0).next().shape == (4, 16, 24, 3)
+    mine, theirs = ({p.tobytes() for p in d.pixels.take(np.arange(96))} for d in (dataset, direct))
+    assert mine == theirs
 
 
 def test_settings_that_shards_cannot_follow_are_refused(packed: Path) -> None:

@@ -22,7 +22,7 @@ def read_or_refuse(data: bytes, channels: int, size: int) -> bool:
     reasons = []
     ways = {
         "read": lambda: codec.read(data, channels=channels, max_pixels=1_000_000),
-        "cover": lambda: codec.fit_cover(data, size, channels=channels),
+        "cover": lambda: codec.fit_cover(data, (size, size), channels=channels),
         **{
             fit: lambda fit=fit: codec.fit_square(data, size, channels=channels, fit=fit)
             for fit in ("crop", "letterbox", "stretch")
@@ -104,7 +104,7 @@ def test_a_truncated_picture_is_refused_and_not_half_grey(kind: str, share: floa
     for attempt in (
         lambda: codec.read(cut),
         lambda: codec.fit_square(cut, 16),
-        lambda: codec.fit_cover(cut, 16),
+        lambda: codec.fit_cover(cut, (16, 16)),
     ):
         with pytest.raises(ImageError, match=r"trunc|decoded"):
             attempt()
@@ -315,8 +315,29 @@ def test_crop_letterbox_and_cover_frame_as_they_say() -> None:
     assert (box[30:] == (16, 32, 48)).all()
     assert box[20, 2].tolist() == [255, 0, 0]
     assert codec.fit_square(data, 40, fit="letterbox", channels=4)[0, 0, 3] == 0
-    assert codec.fit_cover(data, 30).shape == (30, 60, 3)
-    assert codec.fit_cover(encoded(Image.new("RGB", (400, 20))), 10).shape == (10, 40, 3)
+    assert codec.fit_cover(data, (30, 30)).shape == (30, 60, 3)
+    assert codec.fit_cover(encoded(Image.new("RGB", (400, 20))), (10, 10)).shape == (10, 40, 3)
+
+
+def test_a_picture_gets_the_shape_that_is_asked_for() -> None:
+    pixels = np.zeros((60, 120, 3), np.uint8)
+    pixels[:, :30], pixels[:, 30:90], pixels[:, 90:] = (255, 0, 0), (0, 255, 0), (0, 0, 255)
+    data = encoded(Image.fromarray(pixels))
+    wide = codec.fit_shape(data, (20, 30))  # 90 of the 120 columns: 15 red, 60 green, 15 blue
+    assert wide.shape == (20, 30, 3)
+    assert [wide[10, x].tolist() for x in (1, 15, 28)] == [[255, 0, 0], [0, 255, 0], [0, 0, 255]]
+    tall = codec.fit_shape(data, (30, 20))  # 40 columns, all of them green
+    assert tall.shape == (30, 20, 3)
+    assert (tall[:, 2:-2] == (0, 255, 0)).all()
+    longer = codec.fit_shape(data, (10, 40))  # 30 of the 60 rows, and all columns
+    assert longer[5, 2].tolist() == [255, 0, 0]
+    assert longer[5, -3].tolist() == [0, 0, 255]
+    box = codec.fit_shape(data, (40, 60), fit="letterbox", background="#102030")
+    assert (box[[0, 4, 35, 39]] == (16, 32, 48)).all()
+    assert box[6, 2].tolist() == [255, 0, 0]
+    assert codec.fit_cover(data, (20, 30)).shape == (20, 40, 3)
+    assert codec.fit_cover(data, (30, 20)).shape == (30, 60, 3)
+    assert codec.fit_cover(data, (10, 40)).shape == (20, 40, 3)
 
 
 @pytest.mark.parametrize("size", [32, 100, 250])
@@ -335,6 +356,10 @@ def test_a_drawing_is_rendered_at_the_size_that_is_wanted() -> None:
     pixels = codec.fit_square(svg, 64, min_side_px=8)
     assert (pixels[:, :31] == (255, 0, 0)).all()  # sharp to the edge: no 4 px picture was enlarged
     assert (pixels[:, 33:] == 255).all()
+    wide = codec.fit_shape(svg, (32, 64))
+    assert (wide[:, :31] == (255, 0, 0)).all()
+    assert (wide[:, 33:] == 255).all()
+    assert (codec.fit_shape(svg, (32, 64), fit="letterbox")[:, 17:31] == (255, 0, 0)).all()
     huge = svg.replace(b"viewBox", b'width="30000" height="30000" viewBox')
     assert codec.fit_square(huge, 16).shape == (16, 16, 3)
 

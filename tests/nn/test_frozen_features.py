@@ -5,12 +5,12 @@ import torch
 from torch.nn.functional import interpolate
 
 from impasto.errors import InputError
-from impasto.nn.frozen_features import CHANNELS, STAGES, FrozenFeatures, map_sides, thumbnail
+from impasto.nn.frozen_features import CHANNELS, STAGES, FrozenFeatures, map_shapes, thumbnail
 
 
 @pytest.fixture(scope="module")
 def pyramid():
-    return FrozenFeatures(64)
+    return FrozenFeatures((64, 64))
 
 
 @pytest.fixture(scope="module")
@@ -21,24 +21,24 @@ def pictures():
 
 
 @pytest.mark.parametrize(
-    ("side", "sides"),
+    ("shape", "shapes"),
     [
-        (32, [8, 4, 2, 1]),
-        (50, [13, 7, 4, 2]),
-        (64, [16, 8, 4, 2]),
-        (96, [24, 12, 6, 3]),
-        (256, [64, 32, 16, 8]),
+        ((32, 32), [(8, 8), (4, 4), (2, 2), (1, 1)]),
+        ((50, 50), [(13, 13), (7, 7), (4, 4), (2, 2)]),
+        ((64, 96), [(16, 24), (8, 12), (4, 6), (2, 3)]),
+        ((72, 32), [(18, 8), (9, 4), (5, 2), (3, 1)]),
+        ((256, 256), [(64, 64), (32, 32), (16, 16), (8, 8)]),
     ],
 )
-def test_shapes_whatever_the_size_of_the_pictures(pyramid, pictures, side, sides):
-    assert map_sides(side) == sides
+def test_shapes_whatever_the_size_of_the_pictures(pyramid, pictures, shape, shapes):
+    assert map_shapes(shape) == shapes
     other = FrozenFeatures.__new__(FrozenFeatures)  # the same weights at another side
     torch.nn.Module.__init__(other)
-    other.net, other.side_px = pyramid.net, side
+    other.net, other.shape = pyramid.net, shape
     for images in (pictures[:1], pictures[:1, :1, :16, :16]):
         with torch.no_grad():
             maps = other(images)
-        assert [tuple(m.shape) for m in maps] == [(1, c, s, s) for c, s in zip(CHANNELS, sides, strict=True)]
+        assert [tuple(m.shape) for m in maps] == [(1, c, *s) for c, s in zip(CHANNELS, shapes, strict=True)]
 
 
 def test_equals_timms_own_network_with_its_batchnorm(pyramid, pictures):
@@ -102,7 +102,7 @@ def test_in_bfloat16_maps_and_gradients_are_nearly_those_of_float32(pyramid, pic
 
 
 def test_what_changes_the_network_changes_its_copy_in_bfloat16():
-    net, image = FrozenFeatures(64), torch.zeros(1, 3, 64, 64)
+    net, image = FrozenFeatures((64, 64)), torch.zeros(1, 3, 64, 64)
     with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
         before = net(image)[0]
         assert torch.equal(net(image)[0], before)

@@ -44,12 +44,12 @@ def test_near_range_keeps_what_is_inside_and_a_gradient_outside():
 
 def test_a_latent_map_is_silent_at_first_and_linear_in_the_latent():
     torch.manual_seed(0)
-    layer = LatentMap(6, 3, 8)
+    layer = LatentMap(6, 3, (8, 12))
     one, other = torch.randn(2, 4, 6)
     assert not layer(one).any()
     nn.init.normal_(layer.strength)
     y = layer(one)
-    assert y.shape == (4, 3, 8, 8)
+    assert y.shape == (4, 3, 8, 12)
     torch.testing.assert_close(layer(2 * one - other), 2 * y - layer(other))
     torch.testing.assert_close(y[:, 1] * layer.strength[0], y[:, 0] * layer.strength[1])
     # A place has about unit variance over latents, whatever their length.
@@ -59,7 +59,7 @@ def test_a_latent_map_is_silent_at_first_and_linear_in_the_latent():
 
 def test_a_block_of_another_size_is_told_no_map():
     """So the blocks of version 0.1 load as they are."""
-    told = UpsamplingBlock(4, 4, 6, map_px=8)
+    told = UpsamplingBlock(4, 4, 6, map_shape=(8, 8))
     plain = UpsamplingBlock(4, 4, 6)
     assert set(told.state_dict()) - set(plain.state_dict()) == {
         "map.map.weight",

@@ -56,7 +56,7 @@ def test_without_directions_rows_are_only_scaled():
 
 
 def test_rows_of_pictures_and_of_their_maps():
-    pyramid, compared = FrozenFeatures(64), ComparedRows(3, 64, 4)
+    pyramid, compared = FrozenFeatures((64, 64)), ComparedRows(3, (64, 64), 4)
     images = torch.rand(6, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
     with torch.no_grad():
         maps = pyramid(images)

@@ -458,6 +458,39 @@ def test_only_what_makes_sense_can_be_pressed(context, workspace, images, ended,
     assert allowed(train._show(context, None, ())) == ((False, False, False, True), "")
 
 
+def test_the_size_can_be_that_of_most_pictures(context, workspace, monkeypatch):
+    """Squares of 32 px: 64; larger ones of 3:2 another."""
+    begun = []
+    job = context.studio.jobs.get(a_job(workspace, "x").name)
+    monkeypatch.setattr(type(context.studio.jobs), "create", lambda jobs, plan: begun.append(plan) or job)
+    wide = workspace / "wide"
+    wide.mkdir()
+    for i in range(26):
+        pixels = np.random.default_rng(i).integers(0, 256, (200, 300, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(wide / f"{i}.png")
+    for name, size in (("shapes", "64"), ("wide", "192x128")):
+        train._begin(context, name, "", "", train.USUAL, 1)
+        assert begun[-1].size == size
+    assert "about 3:2: the size 192x128" in train._report(context, "wide", 64)
+    assert "3:2" not in train._report(context, "wide", train.USUAL)
+
+
+def test_sizes_that_cannot_be_are_explained(context):
+    for preset, size, said in (
+        ("dcgan", "96x64", "These networks draw squares alone"),
+        ("", "300x200", "Pictures cannot have this size"),
+    ):
+        with pytest.raises(gradio.Error, match=said):
+            train._begin(context, "shapes", "", preset, size, 1)
+
+
+def test_of_large_pictures_the_part_is_said(context, workspace):
+    job = context.studio.jobs.get(a_job(workspace, "x", 64).name)
+    second = replace(job, state="running", part=2, images_per_second=1.0)
+    assert "in training, part 2 of 2 (30% of the time): 64 images" in train._state(context, second)
+    assert "part" not in train._state(context, replace(job, part=2))
+
+
 def test_too_few_pictures_are_said_before_a_training_is_started(context, workspace):
     few = workspace / "three"
     few.mkdir()

@@ -73,6 +73,22 @@ def test_what_was_asked_is_asked_again(client, workspace, started):
     assert ("3.0" in started[2], started[2][-3:]) == (False, ["--images", "7", "--dedupe"])
 
 
+def test_a_shape_is_asked_for_as_people_write_it(client, started):
+    answer = client.post("/api/v1/jobs", json={"pictures": "shapes", "size": "384x256", "minutes": 3})
+    assert answer.status_code == 201, answer.text
+    assert (answer.json()["size"], answer.json()["width"], answer.json()["part"]) == (256, 384, None)
+    assert started[0][started[0].index("--size") + 1] == "384x256"
+    for size in ("384 x 256", "384x256 --device cuda", "384x2560x1", "wide", 2048):
+        assert client.post("/api/v1/jobs", json={"pictures": "shapes", "size": size}).status_code == 422
+    for size in ("300x200", 65):
+        refused = client.post("/api/v1/jobs", json={"pictures": "shapes", "size": size})
+        assert refused.status_code == 422
+        assert "multiple" in refused.text
+    inspected = client.get("/api/v1/datasets/shapes?size=384x256").json()
+    assert (inspected["shape"], inspected["size"]) == ("1:1", "64")
+    assert len(started) == 1
+
+
 def test_a_damaged_run_concerns_no_other(client, workspace):
     run(workspace, "good")
     for i, about in enumerate(DAMAGED.values()):

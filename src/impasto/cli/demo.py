@@ -42,7 +42,7 @@ def demo(
     make_openmoji(pictures, 64)
     console.print(f"They are in {pictures}", soft_wrap=True)
     say(f"2. Training for {minutes:g} minutes")
-    train(str(pictures), run, size=64, minutes=minutes, resume=True)
+    train(str(pictures), run, size="64", minutes=minutes, resume=True)
     say("3. New pictures")
     generate(out=made, model=run, count=48, grid=True, overwrite=True)  # those of a demo that was cut short
     say("4. From picture to picture, and four times larger")

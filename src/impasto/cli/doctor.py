@@ -10,7 +10,9 @@ def doctor(
         str | None,
         typer.Option("--for", metavar="DIR", help="Also: whether training on these fits into memory."),
     ] = None,
-    size: Annotated[int | None, typer.Option(help="The pictures' size, for --for.  [default: 64]")] = None,
+    size: Annotated[
+        str | None, typer.Option(metavar="PX", help="The pictures' size, for --for.  [default: 64]")
+    ] = None,
     preset: Annotated[str | None, typer.Option(metavar="P", help="The preset, for --for.")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any setting, for --for.")

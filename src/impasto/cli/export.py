@@ -24,7 +24,7 @@ def export(
     expect. spandrel: a .safetensors file that chaiNNer and other tools load as "RealESRGAN Compact".
 
     Generators, ONNX and OpenVINO: `noise` (B, latent_dim), `truncation` (B,), and where the model has them
-    `choice` (B,) and `themes` (B, T) -> `pictures` (B, C, size, size) in [-1, 1]; B is free. What they mean
+    `choice` (B,) and `themes` (B, T) -> `pictures` (B, C, H, W) in [-1, 1]; B is free. What they mean
     for this model is in the file, as the property `impasto`.
     """
     from impasto.cli.screen import say

@@ -21,7 +21,9 @@ _DEGRADED = 8  # pictures on the sheet of --degrade
 
 def inspect(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="A folder of pictures.")],
-    size: Annotated[int, typer.Option(help="The size you mean to train at: 16, 32, 64, 128 or 256 px.")] = 64,
+    size: Annotated[
+        str, typer.Option(metavar="PX", help="The size you mean to train at, as `train` has it.")
+    ] = "64",
     fit: Annotated[str, typer.Option(help="crop, letterbox or random-crop.")] = "crop",
     themes: Annotated[
         str,
@@ -50,6 +52,8 @@ def inspect(
     from impasto.cli import screen
     from impasto.cli.progress import reading_pictures
     from impasto.config.reading import load_config
+    from impasto.config.shared import ImageConfig
+    from impasto.config.size import drawn, parse_size, size_settings
     from impasto.data.inspect import inspect_folder
     from impasto.data.shards import find_shards
     from impasto.errors import InputError
@@ -60,8 +64,12 @@ def inspect(
     if degrade is not None:
         screen.say(_degrade(directory, degrade, sheet, show, overwrite=overwrite))
         return
-    config = load_config(overrides={"image.size": size, "data.fit": fit, "data.themes": themes})
-    found = inspect_folder(directory, config.data, config.image, seed=config.train.seed, progress=show)
+    shape = parse_size(size)
+    config = load_config(
+        overrides={**size_settings(drawn(shape, None)), "data.fit": fit, "data.themes": themes}
+    )
+    image = ImageConfig(size=shape[0], width=shape[1])
+    found = inspect_folder(directory, config.data, image, seed=config.train.seed, progress=show)
     if json_:
         print(json.dumps(found.to_dict(), indent=2))
     else:
@@ -111,6 +119,7 @@ def _table(found: "Inspection") -> "Table":
         ("short side", shortest),
         ("long side", longest),
         ("near square", f"{found.square_share:.0%}"),
+        ("shape", f"{found.shape_share:.0%} are about {found.shape}: --size {found.size}"),
         ("themes", _themes(found)),
         ("palette", palette),
         ("brightness", f"{found.mean_brightness:.0%}"),

@@ -31,7 +31,12 @@ def train(
         ),
     ] = None,
     size: Annotated[
-        int | None, typer.Option(help="16, 32, 64 or 128 px; 256 and 512 by enlarging.  [default: 64]")
+        str | None,
+        typer.Option(
+            metavar="PX",
+            help="Side in px, or WIDTHxHEIGHT as 384x256. Sides up to 128 are drawn; up to 1024, in steps of "
+            "32, drawn at a quarter and enlarged: 256 to 512 on a CPU, more takes hours.  [default: 64]",
+        ),
     ] = None,
     minutes: Annotated[float | None, typer.Option(help="Stop after this long.")] = None,
     images: Annotated[int | None, typer.Option(help="Stop after the networks have seen this many.")] = None,
@@ -81,15 +86,11 @@ def train(
 
     from impasto.cli.progress import reading_pictures
     from impasto.config.overrides import parse_overrides
-    from impasto.errors import InputError
-    from impasto.tasks.large import is_large, train_large
     from impasto.tasks.train import train as run_training
     from impasto.training.logging.sinks import LastingStream, TerminalSink
 
-    large = is_large(size, preset)
     asked = {
-        "image.size": None if large else size,
-        "stop.minutes": None if large else minutes,
+        "stop.minutes": minutes,
         "stop.images": images,
         "stop.epochs": epochs,
         "stop.until_converged": until_converged or None,
@@ -106,7 +107,9 @@ def train(
     console = screen.console(file=stream, quiet=not launch.is_first_process())
     with TerminalSink(console) as terminal:
         arguments: dict[str, Any] = {
+            "low": low,
             "preset": preset,
+            "size": size,
             "overrides": settings,
             "resume": resume,
             "track": track or (),
@@ -115,12 +118,7 @@ def train(
             "sinks": [terminal],
             "progress": reading_pictures(console),
         }
-        if size is not None and large:
-            if low is not None:
-                raise InputError("pairs are for upscalers", "--preset upscale-x4 or another of them")
-            run = train_large(directory, out, size=size, minutes=minutes, **arguments).whole
-        else:
-            run = run_training(directory, out, low=low, **arguments)
+        run = run_training(directory, out, **arguments)
     _tell_end(console, run)
 
 

@@ -4,11 +4,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from impasto.config.shared import Config, NetworkConfig
+from impasto.config.shared import Config, ImageConfig, NetworkConfig
 from impasto.config.types import Channels, Dims, Frozen, Layers, NonNegative, Share
 from impasto.config.upscaling import CompactConfig
 
-SIZES = (16, 32, 64, 128, 256)
+SIZES = (16, 32, 64, 128, 256)  # of the squares that textbook networks draw
+LEAST_PX, MOST_PX, STEP_PX = 16, 256, 8  # of each side of what a modulated generator draws
 
 
 class MlpConfig(NetworkConfig):
@@ -119,8 +120,8 @@ class ModulatedConfig(NetworkConfig):
         prior: What the noise is drawn from: N(0, I).
         generator_channels: Channels at the picture's size. They double with every halving.
         max_channels: The most channels that doubling reaches.
-        pyramid_px: The side at which the frozen network sees pictures. None: their own, but at least 64 px
-            and at most 128.
+        pyramid_px: The side at which the frozen network sees squares; other shapes have about as many pixels.
+            None: their own, but at least 64 px and at most 128.
         head_channels: Channels of the discriminator's heads.
         whitened_directions: In how many leading directions the energy distances whiten what they compare
             (nn/whitening.py).
@@ -191,7 +192,8 @@ class GenerationConfig(Config):
         model: The networks.
         distribution: What the generator learns beside the game.
         enlarger: The network that enlarges what the generator draws, in models of large pictures
-            (tasks/large.py). The generator itself is `enlarger.scale` times smaller than `image.size` then.
+            (tasks/large.py). The generator itself draws pictures that are `enlarger.scale` times smaller than
+            `image` then.
     """
 
     task: Literal["generation"] = "generation"
@@ -200,24 +202,36 @@ class GenerationConfig(Config):
     enlarger: CompactConfig | None = None
 
     @property
-    def drawn_px(self) -> int:
-        """The side of what the generator itself draws."""
-        return self.image.size // self.enlarger.scale if self.enlarger else self.image.size
+    def drawn(self) -> ImageConfig:
+        """What the generator itself draws."""
+        return self.image.reduced(self.enlarger.scale) if self.enlarger else self.image
 
     @model_validator(mode="after")
     def _enlargers_follow_modulated_generators(self) -> "GenerationConfig":
         enlarger = self.enlarger
         if enlarger is None:
             return self
-        if not isinstance(self.model, ModulatedConfig) or self.image.channels != 3:
-            raise ValueError("an enlarger follows model.kind=modulated and image.channels=3")
-        if self.image.size % enlarger.scale:
-            raise ValueError("image.size must be a multiple of enlarger.scale")
+        if not isinstance(self.model, ModulatedConfig):
+            raise ValueError("an enlarger follows model.kind=modulated")
+        if any(side % enlarger.scale for side in self.image.shape):
+            raise ValueError("image.size and image.width must be multiples of enlarger.scale")
         return self
 
     @model_validator(mode="after")
     def _size_suits_the_networks(self) -> "GenerationConfig":
-        if self.drawn_px not in SIZES:
+        height, width = self.drawn.shape
+        if isinstance(self.model, ModulatedConfig):
+            if any(side % STEP_PX or not LEAST_PX <= side <= MOST_PX for side in (height, width)):
+                raise ValueError(
+                    f"pictures of {width} x {height} px cannot be drawn: image.size and image.width must be "
+                    f"multiples of {STEP_PX} from {LEAST_PX} to {MOST_PX}"
+                )
+        elif height != width:
+            raise ValueError(
+                f"model.kind={self.model.kind} draws squares alone: leave image.width out, or take "
+                "--preset default or few-shot"
+            )
+        elif height not in SIZES:
             raise ValueError(f"image.size must be one of {', '.join(map(str, SIZES))}")
         if self.data.fit == "windows":
             raise ValueError("data.fit=windows is for upscalers: a generator needs whole pictures")

@@ -11,25 +11,48 @@ from impasto.config.types import Beta, Frozen, NonNegative, PositiveFloat, Posit
 
 
 class ImageConfig(Frozen):
-    """What a picture is inside the networks: `(channels, size, size)` in [-1, 1].
+    """What a picture is inside the networks: `(channels, height, width)` in [-1, 1].
 
-    To a generator `size` is that of its pictures. To an upscaler in training it is the side of the windows of
-    the sharp pictures that it learns from; it enlarges pictures of any size.
+    Attributes:
+        size: To a generator the height of its pictures in px, and their width where `width` is None. To an
+            upscaler in training the side of the windows of the sharp pictures that it learns from; it
+            enlarges pictures of any size.
+        width: The width of a generator's pictures in px. None: they are squares.
+        channels: 1 for grey, 3 for colour, 4 for colour and alpha.
     """
 
-    size: Annotated[int, Field(ge=16, le=512)] = 64
+    size: Annotated[int, Field(ge=16, le=1024)] = 64
+    width: Annotated[int, Field(ge=16, le=1024)] | None = None
     channels: Literal[1, 3, 4] = 3
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width in px."""
+        return self.size, self.width or self.size
+
+    @property
+    def words(self) -> str:
+        """The size in px as people write it: "64" of a square, else WIDTHxHEIGHT such as "96x64"."""
+        height, width = self.shape
+        return str(height) if height == width else f"{width}x{height}"
+
+    def reduced(self, scale: int) -> "ImageConfig":
+        """The same with both sides `scale` times smaller."""
+        width = None if self.width is None else self.width // scale
+        return self.model_copy(update={"size": self.size // scale, "width": width})
 
 
 class DataConfig(Frozen):
     """How a folder of files becomes pictures of one size.
 
     Attributes:
-        fit: How a picture becomes a square: "crop" keeps the centre, "letterbox" pads. "random-crop" takes a
-            square anywhere along the longer side. "windows" keeps the file's own pixels and takes a square
-            anywhere in them: what upscalers learn from.
+        fit: How a picture gets the shape that is asked for: "crop" keeps the centre, "letterbox" pads.
+            "random-crop" takes a window of that shape anywhere along the side that is too long. "windows"
+            keeps the file's own pixels and takes a square anywhere in them: what upscalers learn from.
         reduced_px: For "windows": larger pictures are reduced until their shorter side has so many px. None:
             they stay as large as they are.
+        reduced_width: With `reduced_px`: they are reduced until they just cover so many px in width and
+            `reduced_px` in height. None: as wide as high.
         background: What is put under alpha and pads a letterbox, as "#rrggbb".
         mirror: Whether mirrored pictures are real ones too.
         dedupe: Whether exact and near copies are left out.
@@ -49,6 +72,7 @@ class DataConfig(Frozen):
 
     fit: Literal["crop", "letterbox", "random-crop", "windows"] = "crop"
     reduced_px: Annotated[int, Field(ge=16, le=65_536)] | None = None
+    reduced_width: Annotated[int, Field(ge=16, le=65_536)] | None = None
     background: str = Field("#ffffff", pattern=r"^#[0-9a-fA-F]{6}$")
     mirror: bool = False
     dedupe: bool = False
@@ -102,13 +126,15 @@ class LossConfig(Frozen):
             )
         return self
 
-    def at_size(self, size: int) -> "LossConfig":
+    def at_size(self, height: int, width: int | None = None) -> "LossConfig":
         """The same with gammas that grow with the number of pixels, as distances between pictures do.
+
+        Without `width` pictures are squares.
 
         The rule is StyleGAN2-ADA's (Karras et al. 2020, appendix C). WGAN-GP's lambda stays: it weighs the
         distance of a slope from 1, and the logits of a Wasserstein game grow with the pictures' distances.
         """
-        scale = (size / 64) ** 2
+        scale = height * (width or height) / 64**2
         return self.model_copy(
             update={"r1_weight": self.r1_weight * scale, "r2_weight": self.r2_weight * scale}
         )

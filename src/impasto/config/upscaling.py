@@ -99,6 +99,8 @@ class UpscalingConfig(Config):
         size = self.image.size
         if size % 16 or size < MIN_WINDOW:
             raise ValueError(f"image.size must be a multiple of 16 from {MIN_WINDOW} on for an upscaler")
+        if self.image.shape != (size, size):
+            raise ValueError("image.width is for generators: an upscaler learns from square windows")
         if self.data.fit != "windows" or self.image.channels != 3:
             raise ValueError("an upscaler needs data.fit=windows and image.channels=3")
         if self.augment != AugmentConfig():

@@ -7,6 +7,7 @@ written beside its place and moved there whole.
 import functools
 import hashlib
 import json
+import math
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -33,15 +34,16 @@ Flags = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Pixels:
-    """Decoded pictures in order; each has square windows of `size` px, movable if `shapes` is given.
+    """Decoded pictures in order; each has windows of one shape, movable if `shapes` is given.
 
     Args:
-        array: The pictures: (N, S, S, C) uint8, or flat where `shapes` is given.
-        size: The side S of a window in pixels.
+        array: The pictures: (N, H, W, C) uint8, or flat where `shapes` is given.
+        size: The height H of a window in pixels.
         channels: C: 1, 3 or 4.
-        shapes: Height and width of each picture, (N, 2). None means that all are squares of `size`.
+        shapes: Height and width of each picture, (N, 2). None means that all are as large as a window.
         starts: Where each picture begins in the flat `array`, (N,). None where `shapes` is.
         folder: Where they are kept, and what else is made from them. None means in memory alone.
+        width: The width W of a window in pixels. None: windows are squares.
     """
 
     array: Bytes
@@ -49,25 +51,32 @@ class Pixels:
     channels: int
     shapes: Indices | None = None
     starts: Indices | None = None
-    folder: Path | None = None  # where they are kept, and what else is made from them; None: in memory alone
+    folder: Path | None = None
+    width: int | None = None
+
+    @property
+    def window(self) -> tuple[int, int]:
+        """Height and width of a window in pixels."""
+        return self.size, self.width or self.size
 
     def __len__(self) -> int:
         return len(self.array) if self.shapes is None else len(self.shapes)
 
     def take(self, indices: Indices, offsets: Offsets | None = None) -> Bytes:
-        """Windows of some pictures: (n, S, S, C) uint8, a copy.
+        """Windows of some pictures: (n, H, W, C) uint8, a copy.
 
         `offsets` (n, 2) in [0, 1) say how far down and across each picture its window lies; without them,
-        in the middle. Where pictures are square already there is nothing to choose.
+        in the middle. Where pictures are no larger than a window there is nothing to choose.
         """
         if self.shapes is None or self.starts is None:
             return np.asarray(self.array[indices])
-        result = np.empty((len(indices), self.size, self.size, self.channels), np.uint8)
+        height, width = self.window
+        result = np.empty((len(indices), height, width, self.channels), np.uint8)
         for row, index in enumerate(indices):
             picture = self.whole(int(index))
-            slack = np.array(picture.shape[:2]) - self.size
+            slack = np.array(picture.shape[:2]) - self.window
             top, left = slack // 2 if offsets is None else (offsets[row] * (slack + 1)).astype(np.int64)
-            result[row] = picture[top : top + self.size, left : left + self.size]
+            result[row] = picture[top : top + height, left : left + width]
         return result
 
     def whole(self, index: int) -> Bytes:
@@ -133,10 +142,10 @@ def _key(scan: Scan, data: DataConfig, image: ImageConfig) -> str:
 
 def key_of(contents: Sequence[str], data: DataConfig, image: ImageConfig) -> str:
     """The name of the cache of these contents, decoded in this way: 32 hexadecimal digits."""
-    size = 0 if data.fit == "windows" else image.size  # the whole pictures serve windows of every size
+    height, width = (0, 0) if data.fit == "windows" else image.shape  # whole pictures serve all windows
+    size = height if height == width else [height, width]
     what = [_VERSION, size, image.channels, data.fit, data.background.lower()]
-    if data.reduced_px is not None:
-        what.append(data.reduced_px)
+    what += [side for side in (data.reduced_px, data.reduced_width) if side is not None]
     text = json.dumps([what, list(contents)])
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
@@ -147,13 +156,13 @@ def load(folder: Path, count: int, data: DataConfig, image: ImageConfig) -> Pixe
     Args:
         folder: The cache.
         count: How many pictures it must hold.
-        data: How they were decoded: `fit` says whether they are squares or have shapes of their own.
+        data: How they were decoded: `fit` says whether all have one shape or each its own.
         image: Their size and channels.
     """
-    size, channels = image.size, image.channels
+    channels = image.channels
     try:
         shapes = np.load(folder / "shapes.npy")
-        if shapes.shape != (count, 2) or shapes.dtype != np.int64 or shapes.min() < size:
+        if shapes.shape != (count, 2) or shapes.dtype != np.int64 or (shapes < image.shape).any():
             return None
         sizes = shapes.prod(axis=1) * channels
         if (folder / "pixels.bin").stat().st_size != sizes.sum():
@@ -163,14 +172,17 @@ def load(folder: Path, count: int, data: DataConfig, image: ImageConfig) -> Pixe
     except (OSError, ValueError, EOFError):
         return None
     if data.fit in ("random-crop", "windows"):
-        return Pixels(array, size, channels, shapes, np.cumsum(sizes) - sizes, folder)
-    return Pixels(array.reshape(count, size, size, channels), size, channels, folder=folder)
+        starts = np.cumsum(sizes) - sizes
+        return Pixels(array, image.size, channels, shapes, starts, folder, image.width)
+    pictures = array.reshape(count, *image.shape, channels)
+    return Pixels(pictures, image.size, channels, folder=folder, width=image.width)
 
 
 def _write(folder: Path, scan: Scan, data: DataConfig, image: ImageConfig, progress: Progress | None) -> None:
     """Stream every picture to `folder`: by plain writes, since a full disk under a map kills the process."""
     count = len(scan.pictures)
-    areas = (p.width * p.height if data.fit == "windows" else image.size**2 for p in scan.pictures)
+    own = data.fit == "windows"
+    areas = (p.width * p.height if own else math.prod(image.shape) for p in scan.pictures)
     needed = sum(areas) * image.channels + _HEADROOM_BYTES
     if shutil.disk_usage(folder).free < needed:
         raise OSError(f"{needed / 2**20:.0f} MiB are needed and fewer are free")
@@ -215,19 +227,21 @@ def fitted(raw: bytes, data: DataConfig, image: ImageConfig) -> Bytes:
             return _own_pixels(raw, data, image)
         case "random-crop":
             fit = codec.fit_cover
-        case square:
-            fit = functools.partial(codec.fit_square, fit=square)
+        case whole:
+            fit = functools.partial(codec.fit_shape, fit=whole)
     return fit(
-        raw, image.size, channels=image.channels, background=data.background, max_pixels=data.max_pixels
+        raw, image.shape, channels=image.channels, background=data.background, max_pixels=data.max_pixels
     )
 
 
 def _own_pixels(source: bytes, data: DataConfig, image: ImageConfig) -> Bytes:
-    """The whole picture, as it is or reduced to `data.reduced_px`. The scan saw that it is large enough."""
+    """The whole picture, as it is or reduced as `data` says. The scan saw that it is large enough."""
     how: Any = {
         "channels": image.channels, "background": data.background, "max_pixels": data.max_pixels,
     }  # fmt: skip
     pixels = codec.read(source, **how)
-    if data.reduced_px is None or min(pixels.shape[:2]) <= data.reduced_px:
+    if data.reduced_px is None:
         return pixels
-    return codec.fit_cover(source, data.reduced_px, **how)
+    shape = data.reduced_px, data.reduced_width or data.reduced_px
+    larger = all(side > wanted for side, wanted in zip(pixels.shape, shape, strict=False))
+    return codec.fit_cover(source, shape, **how) if larger else pixels

@@ -27,7 +27,16 @@ _VARIED = (
     0.22  # thumbs' deviation from their mean: one painter's pictures have .18, photographs of all kinds .26
 )
 _DARK = 0.2
-_SQUARE = 0.8  # short side by long side
+_SQUARE = 0.8  # short side by long side; likewise of shapes that are about the same
+# By their proportions, WIDTHxHEIGHT that can be trained at, from large to small.
+_SIZES = {
+    "1:1": ((256, 256), (128, 128), (64, 64)),
+    "4:3": ((256, 192), (128, 96), (64, 48)),
+    "3:2": ((384, 256), (192, 128), (96, 64)),
+    "16:9": ((448, 256), (224, 128), (112, 64)),
+    "2:1": ((512, 256), (256, 128), (128, 64)),
+}
+_DRAWN = 1_000  # times larger than it says a drawing can be rendered
 _NAMED = 5  # rare themes
 FOLDER_COLOURS = 10
 _LOOKED_AT, _LOOK_PX = 256, 64
@@ -50,6 +59,31 @@ def choose_preset(pictures: int) -> Choice:
     return Choice("default", f"{pictures:,} pictures, enough to learn from as they are")
 
 
+class CommonShape(NamedTuple):
+    """The proportions, as "3:2", that most pictures have, their share, and the `--size` that suits them."""
+
+    proportions: str
+    share: float
+    size: str
+
+
+def choose_shape(pictures: Sequence[Picture]) -> CommonShape:
+    """The shape that the most pictures are about, and the largest size that half of these have or exceed."""
+    sides = np.array([(p.width, p.height) for p in pictures], np.float64)
+    sides[[p.format == "svg" for p in pictures]] *= _DRAWN
+    wide = {name: [(w, h) for w, h in sizes] for name, sizes in _SIZES.items()}
+    tall = {":".join(name.split(":")[::-1]): [(h, w) for w, h in sizes] for name, sizes in wide.items()}
+    own = np.log(sides[:, 0] / sides[:, 1])
+    apart = {name: np.abs(own - np.log(w / h)) for name, ((w, h), *_) in (tall | wide).items()}
+    near = {name: far <= -np.log(_SQUARE) for name, far in apart.items()}
+    best = max(apart, key=lambda name: (near[name].sum(), -np.median(apart[name])))
+    usual = np.median(sides[near[best]] if near[best].any() else sides, axis=0)
+    sizes = (tall | wide)[best]
+    width, height = next((size for size in sizes if (usual >= size).all()), sizes[-1])
+    words = str(width) if width == height else f"{width}x{height}"
+    return CommonShape(best, round(float(near[best].mean()), 4), words)
+
+
 @dataclass(frozen=True)
 class Inspection:
     """A folder's description. Sides are in pixels, colours as '#rrggbb', brightness and variety in 0..1."""
@@ -62,6 +96,11 @@ class Inspection:
     """Smallest, median and largest of the pictures' shorter sides."""
     longest_side_px: tuple[int, int, int]
     square_share: float
+    shape: str
+    """The proportions that the most pictures are about, such as "3:2", width first."""
+    shape_share: float
+    size: str
+    """A size of that shape to train at, as `--size` takes it."""
     broken: dict[str, str]
     """Path -> reason."""
     left_out: dict[str, str]
@@ -111,7 +150,7 @@ def inspect_folder(
     thumbs = scan.thumbs().reshape(len(scan.pictures), -1).astype(np.float64) / 255
     holdout, complaint = _holdout(scan, data, seed)
     choice = choose_preset(len(scan.pictures) - (len(copies.surplus) if data.dedupe else 0))
-    themes = find_themes(scan, data)
+    themes, shape = find_themes(scan, data), choose_shape(scan.pictures)
     found = Inspection(
         root=_printable(str(root)),
         pictures=len(scan.pictures),
@@ -120,6 +159,9 @@ def inspect_folder(
         shortest_side_px=_spread(sides[:, 0]),
         longest_side_px=_spread(sides[:, 1]),
         square_share=round(float((sides[:, 0] >= _SQUARE * sides[:, 1]).mean()), 4),
+        shape=shape.proportions,
+        shape_share=shape.share,
+        size=shape.size,
         broken={_printable(r.path): _printable(r.reason) for r in scan.rejected},
         left_out={_printable(item.path): item.reason for item in scan.left_out},
         exact_duplicates=[[_printable(p.path) for p in group] for group in copies.exact],
@@ -136,8 +178,10 @@ def inspect_folder(
         notes=[note for note in (describe(scan.left_out), *themes.notes) if note],
         advice=[],
     )
-    small = sum(min(p.width, p.height) < image.size and p.format != "svg" for p in scan.pictures)
-    advice = [*complaint, *_advice(found, data, image, small, len(copies.surplus))]
+    height, width = image.shape
+    small = sum((p.height < height or p.width < width) and p.format != "svg" for p in scan.pictures)
+    cropped = _advice_on_shape(scan.pictures, found, image) if data.fit == "crop" else []
+    advice = [*complaint, *_advice(found, cropped, image, small, len(copies.surplus))]
     advice += _other_themes(root, data)
     return dataclasses.replace(found, advice=advice)
 
@@ -176,9 +220,9 @@ def _holdout(scan: Scan, data: DataConfig, seed: int) -> tuple[int, list[str]]:
 
 
 def _advice(
-    found: Inspection, data: DataConfig, image: ImageConfig, small: int, surplus: int
+    found: Inspection, cropped: Sequence[str], image: ImageConfig, small: int, surplus: int
 ) -> Sequence[str]:
-    """Plain words, the gravest first."""
+    """Plain words, the gravest first; `cropped` is what there is to say of shapes."""
     count, advice = found.pictures, []
     if found.broken:
         advice.append(f"{_some(len(found.broken), 'picture')} cannot be used and will be left out.")
@@ -198,14 +242,10 @@ def _advice(
         )
     if surplus > 0.02 * count:
         advice.append(f"{_some(surplus, 'picture')} are copies of others; --dedupe leaves them out.")
-    if found.square_share < 0.5 and data.fit == "crop":
-        advice.append(
-            f"{1 - found.square_share:.0%} of the pictures are far from square and lose their ends:"
-            " data.fit=letterbox keeps the whole, data.fit=random-crop uses all parts in turn."
-        )
+    advice += cropped
     if small > 0.1 * count:
         advice.append(
-            f"{_some(small, 'picture')} are smaller than {image.size} px and will look soft: train at a"
+            f"{_some(small, 'picture')} are smaller than {image.words} px and will look soft: train at a"
             " smaller --size."
         )
     if found.mean_brightness < _DARK:
@@ -231,6 +271,25 @@ def _advice(
         name = max(found.themes, key=lambda theme: found.themes[theme])
         advice.append(f"'{name}' holds {biggest / count:.0%} of the pictures and will dominate.")
     return advice or ["Nothing stands in the way of training."]
+
+
+def _advice_on_shape(pictures: Sequence[Picture], found: Inspection, image: ImageConfig) -> list[str]:
+    """What to do where most pictures are far from the shape that is asked for."""
+    height, width = image.shape
+    by = [p.width * height / (p.height * width) for p in pictures]
+    far = sum(min(ratio, 1 / ratio) < _SQUARE for ratio in by) / len(pictures)
+    if far <= 0.5:
+        return []
+    if found.shape_share > 0.5:
+        return [
+            f"Most of your pictures ({found.shape_share:.0%}) are about {found.shape}: --size {found.size}"
+            " keeps their ends."
+        ]
+    shape = "square" if height == width else image.words
+    return [
+        f"{far:.0%} of the pictures are far from {shape} and lose their ends: data.fit=letterbox keeps the"
+        " whole, data.fit=random-crop uses all parts in turn."
+    ]
 
 
 def _other_themes(root: Path, data: DataConfig) -> list[str]:

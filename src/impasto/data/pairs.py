@@ -105,7 +105,7 @@ def open_pairs(
         [p.content_hash for p in kept], data.holdout_share, data.holdout_min_pictures, seed
     )
     sharp_pixels = open_pixels(pairs, data, image, progress)
-    small_image = image.model_copy(update={"size": image.size // scale})
+    small_image = image.reduced(scale)
     pixels = PairedPixels(
         **vars(sharp_pixels), low=open_pixels(behind, data, small_image, progress), scale=scale
     )

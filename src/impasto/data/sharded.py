@@ -60,7 +60,7 @@ class ShardedPixels(Pixels):
     """
 
     def __init__(self, shards: Sequence[Shard], data: DataConfig, image: ImageConfig) -> None:
-        super().__init__(np.empty(0, np.uint8), image.size, image.channels)
+        super().__init__(np.empty(0, np.uint8), image.size, image.channels, width=image.width)
         self.shards, self.data, self.image = list(shards), data, image
         self.open = functools.lru_cache(MOST_OPEN)(self._opened)
         self.bounds: Indices = np.cumsum([0, *(shard.pictures or 0 for shard in shards)], dtype=np.int64)
@@ -85,7 +85,7 @@ class ShardedPixels(Pixels):
 
     def take(self, indices: Indices, offsets: Offsets | None = None) -> Bytes:
         """See `Pixels.take`."""
-        result = np.empty((len(indices), self.size, self.size, self.channels), np.uint8)
+        result = np.empty((len(indices), *self.window, self.channels), np.uint8)
         for opened, inside, rows in self.parts(indices):
             result[rows] = opened.pixels.take(inside, None if offsets is None else offsets[rows])
         return result
@@ -134,8 +134,9 @@ class ShardedPixels(Pixels):
             hashes, themes, rejected = about["hashes"], about["themes"], about["rejected"]
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        size, channels = self.image.size, self.image.channels
-        pixels: Pixels | None = Pixels(np.empty((0, size, size, channels), np.uint8), size, channels)
+        image = self.image
+        none = np.empty((0, *image.shape, image.channels), np.uint8)
+        pixels: Pixels | None = Pixels(none, image.size, image.channels, width=image.width)
         if hashes:
             pixels = cache.load(folder, len(hashes), self.data, self.image)
         if pixels is None or shard.pictures not in (None, len(hashes)):
@@ -173,7 +174,8 @@ class ShardedPixels(Pixels):
             header = codec.header(sample.picture)
         except ImageError as error:
             return sample, error.message
-        if min(header.width, header.height) < shortest or min(pixels.shape[:2]) < self.image.size:
+        small = any(side < least for side, least in zip(pixels.shape, self.image.shape, strict=False))
+        if small or min(header.width, header.height) < shortest:
             return sample, f"is too small: at least {shortest} px are needed"
         return sample, pixels
 

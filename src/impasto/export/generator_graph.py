@@ -37,7 +37,7 @@ class GeneratorGraph(nn.Module):
             themes: (B, T), ones and zeros, for a network with themes. None: no theme is asked for.
 
         Returns:
-            Pictures (B, C, size, size) in [-1, 1].
+            Pictures (B, C, height, width) in [-1, 1].
         """
         if isinstance(self.generator, GrowingGenerator) and choice is not None:
             exemplars = self.generator.exemplars
@@ -105,6 +105,7 @@ def described(generator: Generator, image: ImageConfig, themes: Sequence[str]) -
         "latent_dim": noise_of(generator, 1, torch.Generator()).shape[1],
         "prior": generator.prior,
         "size": image.size,
+        "width": image.shape[1],
         "channels": image.channels,
         "themes": list(themes),
     }

@@ -35,6 +35,7 @@ __all__ = [
     "Header",
     "encode",
     "fit_cover",
+    "fit_shape",
     "fit_square",
     "grid",
     "header",
@@ -50,6 +51,8 @@ __all__ = [
 Pixels = npt.NDArray[np.uint8]
 Source = Path | bytes
 Channels = Literal[1, 3, 4]
+Shape = tuple[int, int]
+"""Height and width in pixels."""
 
 MAX_ASPECT = 4
 _SUFFIXES = "jpg jpeg jpe jfif png webp gif tif tiff bmp dib avif heic heif svg jp2 j2k qoi pbm pgm ppm pnm"
@@ -88,9 +91,14 @@ def read(
         return _pixels(to_srgb(upright(image)), channels, background, None)
 
 
-def fit_square(
+def fit_square(source: Source, size: int, **how: Any) -> Pixels:
+    """The picture in a square: (size, size, channels) uint8 sRGB. Further arguments are `fit_shape`'s."""
+    return fit_shape(source, (size, size), **how)
+
+
+def fit_shape(
     source: Source,
-    size: int,
+    shape: Shape,
     *,
     channels: Channels = 3,
     fit: Literal["crop", "letterbox", "stretch"] = "crop",
@@ -98,13 +106,13 @@ def fit_square(
     max_pixels: int = MAX_PIXELS,
     min_side_px: int = 1,
 ) -> Pixels:
-    """The picture in a square: (size, size, channels) uint8 sRGB.
+    """The picture in a shape: (*shape, channels) uint8 sRGB.
 
     Small pictures are enlarged.
 
     Args:
         source: The file, or its bytes.
-        size: The side of the square in pixels.
+        shape: Height and width in pixels.
         channels: 1 for luma, 3 for colour, 4 for colour and alpha. Alpha is flattened unless it is 4.
         fit: "crop" keeps the centre, "letterbox" pads, "stretch" squeezes.
         background: The colour that alpha is flattened on and "letterbox" pads with, as "#rrggbb". With 4
@@ -117,37 +125,36 @@ def fit_square(
     """
     data = read_bytes(source)
     with explaining(data):
-        image = _load_for(data, size, fit != "letterbox", max_pixels, min_side_px)
-        wanted = size, size
+        image = _load_for(data, shape, fit != "letterbox", max_pixels, min_side_px)
+        height, width = shape
         if fit == "crop":
-            side = min(image.width, image.height)
-            image = _centre(image, side, side)
+            has, wanted = _scale(image, shape, cover=True)
+            image = _centre(image, round(width * has / wanted), round(height * has / wanted))
         elif fit == "letterbox":
-            longest = max(image.width, image.height)
-            width, height = (max(1, round(side * size / longest)) for side in (image.width, image.height))
-            wanted = width, height
-        picture = _pixels(image, channels, background, wanted)
-    if picture.shape[:2] == (size, size):
+            has, wanted = _scale(image, shape, cover=False)
+            width, height = (max(1, round(side * wanted / has)) for side in (image.width, image.height))
+        picture = _pixels(image, channels, background, (width, height))
+    if picture.shape[:2] == shape:
         return picture
-    return _pad(picture, size, background)
+    return _pad(picture, shape, background)
 
 
 def fit_cover(
     source: Source,
-    size: int,
+    shape: Shape,
     *,
     channels: Channels = 3,
     background: str = "#ffffff",
     max_pixels: int = MAX_PIXELS,
     min_side_px: int = 1,
 ) -> Pixels:
-    """The picture with its short side scaled to `size`: (h, w, channels) uint8 sRGB, min(h, w) == size.
+    """The picture scaled until it just covers a shape: (h, w, channels) uint8 sRGB, one side as in `shape`.
 
-    Of a picture longer than 4:1 the centre is kept.
+    Where the other side would be more than 4 times as long as in `shape` the centre is kept.
 
     Args:
         source: The file, or its bytes.
-        size: The short side of the result in pixels.
+        shape: Height and width in pixels.
         channels: 1 for luma, 3 for colour, 4 for colour and alpha. Alpha is flattened unless it is 4.
         background: The colour that alpha is flattened on, as "#rrggbb".
         max_pixels: Refuse pictures of more pixels. An SVG counts at the size at which it is rendered.
@@ -158,11 +165,12 @@ def fit_cover(
     """
     data = read_bytes(source)
     with explaining(data):
-        image = _load_for(data, size, True, max_pixels, min_side_px)
-        short = min(image.width, image.height)
-        width, height = (min(side, MAX_ASPECT * short) for side in (image.width, image.height))
-        wanted = round(width * size / short), round(height * size / short)
-        return _pixels(_centre(image, width, height), channels, background, wanted)
+        image = _load_for(data, shape, True, max_pixels, min_side_px)
+        has, wanted = _scale(image, shape, cover=True)
+        most = (round(MAX_ASPECT * side * has / wanted) for side in reversed(shape))
+        width, height = map(min, (image.width, image.height), most)
+        size = round(width * wanted / has), round(height * wanted / has)
+        return _pixels(_centre(image, width, height), channels, background, size)
 
 
 def to_tensor(pixels: Pixels, device: "torch.device | None" = None) -> "torch.Tensor":
@@ -186,19 +194,28 @@ def to_uint8(images: "torch.Tensor") -> Pixels:
     return scaled.clip(0, 255, out=scaled).astype(np.uint8)
 
 
-def _load_for(data: bytes, size: int, by_short_side: bool, max_pixels: int, min_side_px: int) -> Any:
-    """A picture in sRGB, decoded no larger than a good reduction to `size` needs."""
+def _scale(image: Any, shape: Shape, *, cover: bool) -> tuple[int, int]:
+    """How many pixels of a picture, or of its header, become how many, where it just covers a shape, or just
+    fits into it."""  # fmt: skip
+    height, width = shape
+    by_width = image.width * height <= image.height * width
+    return (image.width, width) if by_width == cover else (image.height, height)
+
+
+def _load_for(data: bytes, shape: Shape, cover: bool, max_pixels: int, min_side_px: int) -> Any:
+    """A picture in sRGB, decoded no larger than a good reduction to `shape` needs."""
     image = open_image(data, max_pixels)
     found = header_of(data, image)
     if found.is_drawing:
-        side = min(found.width, found.height) if by_short_side else max(found.width, found.height)
-        scale = size / side
+        has, wanted = _scale(found, shape, cover=cover)
+        scale = wanted / has
         check_size(Header("svg", round(found.width * scale), round(found.height * scale)), max_pixels, 1)
         return to_srgb(open_image(data, scale=scale))
     check_size(found, max_pixels, min_side_px)
     check_whole(data, found)
     # The decoder's own reduction is a box filter: leave it at least twice the size for a good one to finish.
-    shrink = next((s for s in (8, 4, 2) if min(found.width, found.height) >= 2 * s * size), 1)
+    # Which side is which is not known before the picture is upright.
+    shrink = next((s for s in (8, 4, 2) if min(found.width, found.height) >= 2 * s * max(shape)), 1)
     if found.format == "jpeg" and shrink > 1:
         image = open_image(data, shrink=shrink)
     return to_srgb(upright(image))
@@ -228,11 +245,11 @@ def _pixels(image: Any, channels: Channels, background: str, size: tuple[int, in
     return pixels.reshape(image.height, image.width, channels)
 
 
-def _pad(picture: Pixels, size: int, background: str) -> Pixels:
+def _pad(picture: Pixels, shape: Shape, background: str) -> Pixels:
     height, width, channels = picture.shape
     red, green, blue = bytes.fromhex(background.removeprefix("#"))
     fill = {1: [round(0.2126 * red + 0.7152 * green + 0.0722 * blue)], 3: [red, green, blue], 4: [0, 0, 0, 0]}
-    square = np.full((size, size, channels), fill[channels], np.uint8)
-    top, left = (size - height) // 2, (size - width) // 2
-    square[top : top + height, left : left + width] = picture
-    return square
+    padded = np.full((*shape, channels), fill[channels], np.uint8)
+    top, left = (shape[0] - height) // 2, (shape[1] - width) // 2
+    padded[top : top + height, left : left + width] = picture
+    return padded

@@ -104,6 +104,42 @@ class CompactUpscaler(Upscaler):
                 layer.hold(weights[f"layers.{name}.weight"], weights[f"layers.{name}.bias"])
 
 
+def enlarge(network: Upscaler, images: Tensor, least_alpha: float = 0.0) -> Tensor:
+    """Enlarge pictures of 1, 3 or 4 channels by a network of colour: (B, C, h, w) in [-1, 1] -> (B, C, H, W).
+
+    Grey, and alpha by itself, go in as grey pictures. What lies under alpha (in [0, 1]) of at most
+    `least_alpha` counts as hidden; see `spread_colour`.
+    """
+    if images.shape[1] == 3:
+        return network(images)
+    if images.shape[1] == 1:
+        return network(images.expand(-1, 3, -1, -1).contiguous()).mean(1, keepdim=True)
+    colour, alpha = images[:, :3], images[:, 3:]
+    seen = spread_colour(colour, (alpha + 1) / 2, least_alpha)
+    return torch.cat((network(seen), enlarge(network, alpha)), 1)
+
+
+def spread_colour(colour: Tensor, alpha: Tensor, least: float = 0.0) -> Tensor:
+    """Colour (B, C, h, w) with what lies hidden under transparent pixels replaced by what is seen nearby.
+
+    Nobody chose the hidden colour (often black): enlarged with the rest it would show as a halo.
+
+    Args:
+        colour: The colour.
+        alpha: (B, 1, h, w) in [0, 1].
+        least: Pixels are transparent where alpha is no more than this.
+    """
+    known = alpha > least
+    sums, seen = torch.cat((colour * alpha, alpha), 1) * known, colour
+    for reach in (1, 2, 4, 8, 16):
+        means = F.avg_pool2d(sums, 2 * reach + 1, stride=1, padding=reach, count_include_pad=False)
+        weight = means[:, -1:]
+        found = (weight > 1e-6) & ~known
+        seen = torch.where(found, means[:, :-1] / weight.clamp_min(1e-6), seen)
+        known = known | found
+    return seen
+
+
 class WideConv(nn.Module):
     """A 3x3 convolution whose kernel is the product of two wider ones, plus the identity.
 

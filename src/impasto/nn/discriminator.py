@@ -18,11 +18,11 @@ class Discriminator(nn.Module):
         self.register_buffer("centre", torch.zeros(()))
 
     def probability(self, images: Tensor) -> Tensor:
-        """(B, channels, size, size) in [-1, 1] -> (B,) in [0, 1]: how likely each picture is real."""
+        """(B, channels, height, width) in [-1, 1] -> (B,) in [0, 1]: how likely each picture is real."""
         logits = self(images)
         return torch.sigmoid(logits.reshape(len(images), -1).mean(1) - self.centre)
 
     def __call__(self, images: Tensor) -> Tensor:
-        """(B, channels, size, size) -> (B,), or (B, N) where there are several heads."""
+        """(B, channels, height, width) -> (B,), or (B, N) where there are several heads."""
         logits: Tensor = super().__call__(images)
         return logits

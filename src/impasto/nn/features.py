@@ -99,10 +99,10 @@ def thumbnails(images: Tensor) -> Tensor:
     return adaptive_avg_pool2d(images.float(), THUMBNAIL_PX).flatten(1)
 
 
-def prepare(images: Tensor, side: int | None = INPUT_SIZE) -> Tensor:
-    """(B, C, H, W) in [-1, 1] -> (B, 3, side, side) float32, about [-1, 1]: what the network was trained on.
+def prepare(images: Tensor, shape: tuple[int, int] | None = (INPUT_SIZE, INPUT_SIZE)) -> Tensor:
+    """(B, C, H, W) in [-1, 1] -> (B, 3, *shape) float32, about [-1, 1]: what the network was trained on.
 
-    With `side` of None pictures keep their size.
+    With `shape` of None pictures keep their size. Pictures of another shape are squeezed.
 
     Grey is repeated, alpha is composited on white, and the size is changed by an antialiased bicubic, whose
     overshoots are kept: clamping them would stop gradients. Raises `InputError` for another shape.
@@ -113,8 +113,8 @@ def prepare(images: Tensor, side: int | None = INPUT_SIZE) -> Tensor:
     if unit.shape[1] == 4:  # before resizing, or the colour under transparent pixels would bleed out
         colour, alpha = unit[:, :3], unit[:, 3:]
         unit = colour * alpha + (1 - alpha)
-    if side is not None and unit.shape[2:] != (side, side):
-        unit = interpolate(unit, (side, side), mode="bicubic", antialias=True)
+    if shape is not None and unit.shape[2:] != shape:
+        unit = interpolate(unit, shape, mode="bicubic", antialias=True)
     if unit.shape[1] == 1:
         unit = unit.expand(-1, 3, -1, -1)
     normalised = unit.mul(255).sub(127).div(128)

@@ -20,21 +20,21 @@ STAGES = (1, 2, 4, 6)  # the last block of the network at each of these strides
 
 
 class FrozenFeatures(FrozenMaps):
-    """Pictures (B, C, H, W) in [-1, 1] -> maps (B, 24, s/4, s/4) ... (B, 320, s/32, s/32), s = `side_px`.
+    """Pictures (B, C, H, W) in [-1, 1] -> maps (B, 24, h/4, w/4) ... (B, 320, h/32, w/32), (h, w) = `shape`.
 
-    With `side_px` of None pictures keep their size.
+    With `shape` of None pictures keep their size.
     """  # fmt: skip
 
-    def __init__(self, side_px: int | None) -> None:
+    def __init__(self, shape: tuple[int, int] | None) -> None:
         super().__init__()
-        self.side_px = side_px
+        self.shape = shape
         self.net = folded_network("lite1")
         self.freeze()
         self._low: tuple[nn.Module, ...] = ()  # the network in bfloat16; in a tuple: not a submodule
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """The same; use the call."""
-        x, device = prepare(images, self.side_px), images.device.type
+        x, device = prepare(images, self.shape), images.device.type
         if not torch.is_autocast_enabled(device) or torch.get_autocast_dtype(device) != torch.bfloat16:
             return self._maps(self.net, x)
         # Autocast would round all the weights anew at each call: it remembers only those that learn.
@@ -61,9 +61,10 @@ class FrozenFeatures(FrozenMaps):
         return super()._apply(fn, recurse)  # type: ignore[no-any-return, no-untyped-call]
 
 
-def map_sides(side_px: int) -> list[int]:
-    """The heights of the four maps of a picture of `side_px`: each stride rounds up."""
-    return [-(-side_px // stride) for stride in (4, 8, 16, 32)]
+def map_shapes(shape: tuple[int, int]) -> list[tuple[int, int]]:
+    """Height and width of the four maps of a picture of that `shape`: each stride rounds up."""
+    height, width = shape
+    return [(-(-height // stride), -(-width // stride)) for stride in (4, 8, 16, 32)]
 
 
 def thumbnail(images: Tensor, side: int) -> Tensor:

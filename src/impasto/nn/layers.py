@@ -112,13 +112,15 @@ class UpsamplingBlock(nn.Module):
         wide: Channels of its input.
         narrow: Channels of its output.
         latent_dim: How many numbers a latent has.
-        map_px: The side of its output in pixels, where the latent also says what is different from place to
-            place; see `LatentMap`. With 0 it does not.
+        map_shape: Height and width of its output in pixels, where the latent also says what is different from
+            place to place; see `LatentMap`. None: it does not.
     """
 
-    def __init__(self, wide: int, narrow: int, latent_dim: int, map_px: int = 0) -> None:
+    def __init__(
+        self, wide: int, narrow: int, latent_dim: int, map_shape: tuple[int, int] | None = None
+    ) -> None:
         super().__init__()
-        self.map = LatentMap(latent_dim, narrow, map_px) if map_px else None
+        self.map = LatentMap(latent_dim, narrow, map_shape) if map_shape else None
         self.first_norm, self.last_norm = nn.BatchNorm2d(wide), nn.BatchNorm2d(narrow)
         self.first_modulate = Modulation(latent_dim, wide)
         self.last_modulate = Modulation(latent_dim, narrow)
@@ -145,20 +147,20 @@ class LatentMap(nn.Module):
     """A map that is linear in the latent, added to every channel by a strength of its own, at first 0.
 
     Modulation says the same at every place; what differs from place to place would have to pass through the
-    4 px map that a generator begins with.
+    few cells of the map that a generator begins with.
     """
 
-    def __init__(self, latent_dim: int, channels: int, side: int) -> None:
+    def __init__(self, latent_dim: int, channels: int, shape: tuple[int, int]) -> None:
         super().__init__()
-        self.side = side
-        self.map = nn.Linear(latent_dim, side * side)
+        self.shape = shape
+        self.map = nn.Linear(latent_dim, math.prod(shape))
         nn.init.normal_(self.map.weight, 0.0, latent_dim**-0.5)
         nn.init.zeros_(self.map.bias)
         self.strength = nn.Parameter(torch.zeros(channels, 1, 1))
 
     def forward(self, z: Tensor) -> Tensor:
-        """(B, latent_dim) -> (B, channels, side, side)."""
-        y: Tensor = self.strength * self.map(z).unflatten(1, (1, self.side, self.side))
+        """(B, latent_dim) -> (B, channels, *shape)."""
+        y: Tensor = self.strength * self.map(z).unflatten(1, (1, *self.shape))
         return y
 
 

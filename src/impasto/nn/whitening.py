@@ -1,5 +1,6 @@
 """What the energy distances compare: pictures as rows whose distances are not decided by a few directions."""
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import cast
 
@@ -7,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from impasto.nn.frozen_features import CHANNELS, map_sides, thumbnail
+from impasto.nn.frozen_features import CHANNELS, map_shapes, thumbnail
 
 THUMBNAIL_PX = 8
 # Sides to which the maps are pooled before batches are compared: what there is, and roughly where.
@@ -57,14 +58,17 @@ class ComparedRows(nn.Module):
     `whitenings` has what whitens those of each name; thumbnails are only scaled.
     """
 
-    def __init__(self, channels: int, side_px: int, directions: int) -> None:
+    def __init__(self, channels: int, shape: tuple[int, int], directions: int) -> None:
         super().__init__()
-        sides = [min(side, pooled) for side, pooled in zip(map_sides(side_px), POOLED, strict=True)]
+        self.shapes = [
+            (min(height, pooled), min(width, pooled))
+            for (height, width), pooled in zip(map_shapes(shape), POOLED, strict=True)
+        ]
         dims = {"thumbnails": channels * THUMBNAIL_PX**2}
         dims |= {
-            f"maps{i}": count * side**2 for i, (count, side) in enumerate(zip(CHANNELS, sides, strict=True))
+            f"maps{i}": count * math.prod(pooled)
+            for i, (count, pooled) in enumerate(zip(CHANNELS, self.shapes, strict=True))
         }
-        self.sides = sides
         self.whitenings = nn.ModuleDict(
             {name: Whitening(n, 0 if name == "thumbnails" else directions) for name, n in dims.items()}
         )
@@ -72,8 +76,8 @@ class ComparedRows(nn.Module):
     def plain(self, images: Tensor, maps: Sequence[Tensor]) -> dict[str, Tensor]:
         """(B, C, H, W) in [-1, 1] and their maps -> rows (B, dims) by name, not yet whitened."""
         pooled = (
-            F.adaptive_avg_pool2d(m.float(), side).flatten(1)
-            for m, side in zip(maps, self.sides, strict=True)
+            F.adaptive_avg_pool2d(m.float(), pooled).flatten(1)
+            for m, pooled in zip(maps, self.shapes, strict=True)
         )
         return {"thumbnails": thumbnail(images, THUMBNAIL_PX)} | {
             f"maps{i}": rows for i, rows in enumerate(pooled)
@@ -81,9 +85,9 @@ class ComparedRows(nn.Module):
 
     def by_place(self, name: str, rows: Tensor) -> Tensor:
         """Plain rows (N, dims) of a map -> (places, N, channels), in the same units as its whitened rows."""
-        side = self.sides[int(name.removeprefix("maps"))]
+        pooled = self.shapes[int(name.removeprefix("maps"))]
         whitening = cast(Whitening, self.whitenings[name])
-        places = (whitening.scale * rows).view(len(rows), -1, side**2).permute(2, 0, 1)
+        places = (whitening.scale * rows).view(len(rows), -1, math.prod(pooled)).permute(2, 0, 1)
         return places.contiguous()  # products of many small matrices are twice as fast
 
     def fit(self, batches: Iterable[dict[str, Tensor]]) -> None:

@@ -41,7 +41,8 @@ class Entry:
     folder: Path
     shipped: bool  # whether it came with the package
     preset: str
-    size: int | None  # of a generator's pictures, in px
+    size: int | None  # height of a generator's pictures, in px
+    width: int | None
     channels: int
     scale: int | None  # of an upscaler
     images_seen: int
@@ -105,7 +106,7 @@ class Catalogue:
         entry = self.entry(name, "generator")
 
         def load_it() -> "Model":
-            small = (entry.size or 0) <= ONE_THREAD_PX
+            small = max(entry.size or 0, entry.width or 0) <= ONE_THREAD_PX
             model = load(entry.folder, threads=AdaptiveThreads(1) if small else for_this_process())
             remember(model.digest, model.folder)
             # Between any two pictures work may end that nobody waits for any more.
@@ -296,6 +297,7 @@ _Word = Annotated[str, Field(max_length=200)]
 
 class _Image(BaseModel):
     size: _Number = 0
+    width: _Number | None = None
     channels: _Number
 
 
@@ -329,6 +331,7 @@ def _entry(name: str, folder: Path, *, shipped: bool) -> Entry | None:
             shipped=shipped,
             preset=as_text(config.preset),
             size=config.image.size if scale is None else None,
+            width=config.image.width or config.image.size if scale is None else None,
             channels=config.image.channels,
             scale=scale,
             images_seen=found.images_seen,

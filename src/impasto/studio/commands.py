@@ -1,4 +1,4 @@
-"""The command line of a training: made of names that are looked up and of numbers.
+"""The command line of a training: made of names that are looked up, of numbers, and of two with an x between.
 
 Nothing else can come in, whoever wrote `job.json`: no address, no command of a shell, no option.
 """

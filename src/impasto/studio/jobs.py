@@ -57,16 +57,20 @@ class Jobs:
         catalogue, and `Refused` (409) where as many run already as may.
         """
         from impasto.config.reading import load_config
+        from impasto.config.size import drawn, parse_size, size_settings
 
         pictures = self.catalogue.folder(plan.pictures)
-        size = {} if plan.size is None else {"image.size": plan.size}
+        shape = None if plan.size is None else parse_size(plan.size)
+        size = {} if shape is None else size_settings(drawn(shape, plan.preset))
         # Quick to refuse, before any process.
         config = load_config(plan.preset or "default", {**plan.settings, **size})
+        height, width = shape or config.image.shape
         record = Record(
             name=plan.name or pictures.name,
             pictures=self.catalogue.name_of(pictures),
             preset=plan.preset or "",
-            size=config.image.size,
+            size=height,
+            width=width,
             created=time.time(),
             plan=plan,
         )

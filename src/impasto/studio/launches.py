@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from impasto.studio import processes
-from impasto.studio.journal import newest
+from impasto.studio.parts import newest_of_parts
 from impasto.studio.problems import Refused
 from impasto.studio.processes import Process
-from impasto.studio.records import EVENTS, LOG, PROCESS, Ended, Launch, Progress, write_record
+from impasto.studio.records import LOG, PROCESS, Ended, Launch, Progress, write_record
 from impasto.studio.untrusted import Unusable, load_if_usable
 
 
@@ -41,7 +41,7 @@ class Launches:
 
         Raises `Refused` (409) for a log that cannot be written to, and `OSError`; then nothing runs.
         """
-        last = newest(folder / EVENTS)
+        last = newest_of_parts(folder)
         ended, progress = Ended.of(last.get("stopped")), Progress.of(last.get("progress"))
         log = folder / LOG
         log_bytes = log.stat().st_size if log.is_file() else 0

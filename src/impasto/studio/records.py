@@ -31,6 +31,7 @@ class Record(BaseModel):
     pictures: Annotated[str, Field(min_length=1, max_length=2_000)]
     preset: Annotated[str, Field(max_length=100)] = ""
     size: Annotated[int, Field(ge=1, le=10**6)] | None = None
+    width: Annotated[int, Field(ge=1, le=10**6)] | None = None
     created: _Time
     plan: Train | None = None
 

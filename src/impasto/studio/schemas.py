@@ -10,6 +10,7 @@ PictureFormat = Literal["png", "webp", "json"]
 MOST_PICTURES, MOST_STOPS, MOST_FRAMES = 64, 16, 240
 MOST_THEMES, MOST_COLOURS = 16, 5
 MOST_STEPS, MOST_CANDIDATES = 1_000, 4_096
+SIZE = r"^[0-9]{2,4}(x[0-9]{2,4})?$"
 Number = Annotated[float, Field(allow_inf_nan=False)]
 SeedNumber = Annotated[int, Field(ge=0, lt=2**63)]
 ModelName = Annotated[str, Field(min_length=1, max_length=500)]
@@ -98,7 +99,10 @@ class Train(Limits):
     pictures: Annotated[str, Field(min_length=1, max_length=1_000, description="A data set's name.")]
     name: Annotated[str, Field(max_length=80)] = ""
     preset: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")] | None = None
-    size: Annotated[int, Field(ge=16, le=256)] | None = None
+    size: Annotated[
+        Annotated[int, Field(ge=16, le=1024)] | Annotated[str, Field(pattern=SIZE)] | None,
+        Field(description="Side in px, or WIDTHxHEIGHT such as `384x256`."),
+    ] = None
     dedupe: bool = False
     begin_with: Annotated[ModelName | None, Field(description="A model whose generator it begins with.")] = (
         None
@@ -117,6 +121,7 @@ class ModelSeen(BaseModel):
     shipped: bool
     preset: str
     size: int | None
+    width: int | None
     channels: int
     scale: int | None
     images_seen: int
@@ -173,6 +178,8 @@ class JobSeen(BaseModel):
     created: float
     preset: str
     size: int | None
+    width: int | None
+    part: Annotated[int | None, Field(description="1 or 2, where pictures are large.")]
     images_seen: int
     images_per_second: float | None
     eta_seconds: float | None

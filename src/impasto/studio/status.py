@@ -6,11 +6,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from impasto.studio.journal import newest
 from impasto.studio.launches import JobProcess
+from impasto.studio.parts import newest_of_parts, part_of
 from impasto.studio.records import (
     ENDED_WELL,
-    EVENTS,
     JOB,
     LOG,
     Ended,
@@ -40,8 +39,10 @@ class Job:
     resumable: bool
     created: float
     preset: str
-    size: int | None
-    images_seen: int
+    size: int | None  # height in px
+    width: int | None  # None: as the height
+    part: int | None  # 1 or 2 where large pictures are trained for
+    images_seen: int  # by the part at work
     images_per_second: float | None
     eta_seconds: float | None
     folder: Path
@@ -65,7 +66,7 @@ def read_job(folder: Path, process: JobProcess, model: str) -> Job | None:
             has written its last event.
         model: By which name the catalogue has the run's model.
     """
-    last = newest(folder / EVENTS)
+    last = newest_of_parts(folder)
     try:
         record, damage = load(folder / JOB, Record), ""
     except FileNotFoundError:
@@ -90,6 +91,8 @@ def read_job(folder: Path, process: JobProcess, model: str) -> Job | None:
         created=record.created,
         preset=as_text((config.preset if config else "") or record.preset, 100),
         size=record.size,
+        width=record.width,
+        part=part_of(folder),
         images_seen=progress.images_seen if progress else max((e.images_seen for e in events), default=0),
         images_per_second=progress.images_per_second if progress else None,
         eta_seconds=progress.eta_seconds if progress else None,

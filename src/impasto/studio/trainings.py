@@ -14,7 +14,7 @@ from impasto.studio.journal import Journal
 from impasto.studio.problems import NotHere, Problem, Refused
 from impasto.studio.records import EVENTS
 from impasto.studio.samples import list_grids, read_grid
-from impasto.studio.schemas import DatasetMade, DatasetSeen, JobSeen, Limits, Train
+from impasto.studio.schemas import SIZE, DatasetMade, DatasetSeen, JobSeen, Limits, Train
 from impasto.studio.status import Job
 from impasto.studio.studio import Studio
 from impasto.studio.uploads import FOLDER
@@ -61,7 +61,7 @@ async def upload(
 
 @routes.get("/datasets/{name:path}", responses=problems(404, 409, 429, 503), tags=["data sets"])
 async def inspect(
-    request: Request, studio: Here, name: str, size: Annotated[int, Query(ge=16, le=256)] = 64
+    request: Request, studio: Here, name: str, size: Annotated[str, Query(pattern=SIZE)] = "64"
 ) -> dict[str, Any]:
     """Look at a folder before training: counts, sizes, broken files, copies, themes, palette, advice."""
     return await in_turn(

@@ -143,17 +143,20 @@ def upscale(
         raise Refused(415, f"the picture {error.message}", "send a JPEG, PNG, WebP, TIFF ...") from None
 
 
-def inspect(folder: Path, size: int, check: Callable[[], None]) -> dict[str, Any]:
+def inspect(folder: Path, size: int | str, check: Callable[[], None]) -> dict[str, Any]:
     """What is in a folder, and advice. Its place on this computer is nobody's business."""
     from impasto.config.reading import load_config
+    from impasto.config.shared import ImageConfig
+    from impasto.config.size import drawn, parse_size, size_settings
     from impasto.data.inspect import inspect_folder
 
+    height, width = parse_size(size)
     themes = {"data.themes": "themes.json"} if (folder / "themes.json").is_file() else {}
-    config = load_config(overrides={"image.size": size, **themes})
+    config = load_config(overrides={**size_settings(drawn((height, width), None)), **themes})
     found = inspect_folder(
         folder,
         config.data,
-        config.image,
+        ImageConfig(size=height, width=width),
         seed=config.train.seed,
         progress=lambda stage, done, total: check(),
     )

@@ -5,97 +5,87 @@ pictures. It begins with the one that comes with the package, and learns what th
 like. It is told no latent: it knows nothing of a picture but what the small one shows.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from impasto.config.generation import GenerationConfig
-from impasto.config.reading import override
+from impasto.config.reading import load_config, override
+from impasto.config.shared import Config
+from impasto.config.size import DRAWN_PX, GAME_SHARE, SCALE, reduced, size_settings
 from impasto.config.upscaling import CompactConfig, UpscalingConfig
-from impasto.errors import CheckpointError
-from impasto.tasks import load_model
-from impasto.tasks.train import train
+from impasto.errors import CheckpointError, DataError
+from impasto.tasks import load_model, task_of
+from impasto.training import run
 from impasto.training.checkpoints import LARGE, find_model, save_model
-from impasto.training.run import Run
+from impasto.training.distributed import launch
+from impasto.training.logging.events import Event, Part, Started
+from impasto.training.state import STATE_FILE, saved_config
 
-SCALE = 4
-SIZES = (256, 512)
 ENLARGER = "enlarger"  # in the run's folder, the run of the enlarger
-GAME_SHARE = 0.7  # of the minutes
+LEAST_MINUTES = 0.05  # of the enlarger, where the game took all
 ENLARGER_IMAGES = 12_000  # windows, where no minutes are given
+WINDOW_PX = 160  # of the enlarger's preset
 PRESET = "photo-x4"
 
 
-def is_large(size: int | None, preset: str | None) -> bool:
-    """Whether pictures of `size` px are made by enlarging smaller ones; textbooks draw all sizes alone."""
-    return size in SIZES and preset in (None, "default", "few-shot")
+def is_large_run(out: Path) -> bool:
+    """Whether the run in this folder is one of large pictures, in whichever part."""
+    return (out / ENLARGER).is_dir()
 
 
 @dataclass(frozen=True)
 class LargeRun:
     """How both trainings ended. `enlarger` is None where the first did not get to its end."""
 
-    generator: Run
-    enlarger: Run | None
+    generator: run.Run
+    enlarger: run.Run | None
 
     @property
-    def whole(self) -> Run:
+    def whole(self) -> run.Run:
         """The generator's run, ended as what ended last."""
         last = self.enlarger or self.generator
         return replace(self.generator, reason=last.reason)
 
 
-def train_large(
-    directory: str | Path,
-    out: str | Path,
-    *,
-    size: int,
-    minutes: float | None = None,
-    overrides: Mapping[str, Any],
-    resume: bool = False,
-    **asked: Any,
-) -> LargeRun:
-    """Train a generator of pictures of `size` px, and leave everything in `out`; its model is `out/large`.
+def train_large(request: run.Request, shape: tuple[int, int] | None = None) -> LargeRun:
+    """Train a generator of large pictures, and leave everything in `request.out`; its model is `large` there.
 
     Args:
-        directory: Folder of pictures; those of less than 160 px are left out of the enlarger's.
-        out: Folder of the run. The enlarger's run lies in it.
-        size: Side of the pictures, one of `SIZES`.
-        minutes: Limit for both. None: other limits hold for the generator, and the enlarger sees
-            `ENLARGER_IMAGES` windows.
-        overrides: Settings of the generator by dotted name, and of what both have in common.
-        resume: Whether to go on with the run in `out`.
-        **asked: Further arguments of `train`, for both.
+        request: What is asked for. Its minutes are for both trainings; without any the other limits are the
+            generator's, and the enlarger sees `ENLARGER_IMAGES` windows. Its other settings are the
+            generator's, and the enlarger's as far as they are among `COMMON`.
+        shape: Height and width of the pictures. None: as the run says that goes on.
 
     Raises:
         InputError: As `train` does.
         TrainingError: As `train` does.
     """
-    out = Path(out)
-    common = {key: value for key, value in overrides.items() if key in COMMON}
-    game = train(
-        directory,
-        out,
-        size=size // SCALE,
-        minutes=None if minutes is None else minutes * GAME_SHARE,
-        overrides=overrides,
-        resume=resume,
-        **asked,
-    )
+    settings, out = dict(request.settings), request.out
+    common = {key: value for key, value in settings.items() if key in COMMON}
+    if shape is not None:
+        settings |= size_settings(reduced(shape))
+        _check_pictures(request, common | _view_of_enlarger(shape))
+    if isinstance(minutes := settings.get("stop.minutes"), int | float):
+        settings["stop.minutes"] = minutes * GAME_SHARE
+    words = f"new pictures at a quarter of the size, {GAME_SHARE:.0%} of the time"
+    sinks = [_announcing(request, 1, words), *request.sinks]
+    game = run.train(replace(request, settings=settings, sinks=sinks), task_of)
     if game.reason.condition in ("interrupted", "unhealthy"):
         return LargeRun(game, None)
-    left = None if minutes is None else max(0.0, minutes - game.seconds / 60)
-    enlarger = train(
-        directory,
-        out / ENLARGER,
-        minutes=left,
-        images=ENLARGER_IMAGES if minutes is None else None,
-        overrides=common | {"train.begin_with": PRESET, "data.reduced_px": size},
+    config = saved_config(out / STATE_FILE)
+    height, width = config.image.shape
+    view = _view_of_enlarger((SCALE * height, SCALE * width))
+    of_enlarger = replace(
+        request,
+        out=out / ENLARGER,
+        preset=PRESET,
+        settings=common | {"train.begin_with": PRESET} | view | _limit_of_enlarger(config, game),
         resume=True,
-        **asked | {"preset": PRESET},
+        sinks=[_announcing(request, 2, f"their enlarger, {1 - GAME_SHARE:.0%} of the time"), *request.sinks],
     )
-    if enlarger.reason.condition != "interrupted":
+    enlarger = run.train(of_enlarger, task_of)
+    if enlarger.reason.condition != "interrupted" and launch.is_first_process():
         join(out)
     return LargeRun(game, enlarger)
 
@@ -105,6 +95,51 @@ COMMON = (
     "data.dedupe", "data.background", "data.holdout_share", "data.holdout_min_pictures",
 )  # fmt: skip
 """Settings that are the enlarger's, too."""
+
+
+def _check_pictures(request: run.Request, settings: Mapping[str, object]) -> None:
+    """Open the enlarger's pictures, which it would refuse when the game is over. Raises `InputError`."""
+    if not launch.is_first_process():
+        return
+    config = load_config(PRESET, settings)
+    try:
+        task_of(config).open_data(request.directory, None, config, request.progress)
+    except DataError as error:
+        if "too small" not in error.message:
+            raise
+        hint = f"larger pictures, or a --size of {DRAWN_PX} px or less, which needs no enlarger"
+        raise DataError(error.message, hint) from None
+
+
+def _view_of_enlarger(shape: tuple[int, int]) -> dict[str, object]:
+    """Settings by which an enlarger sees pictures as large as those of this height and width show them."""
+    height, width = shape
+    settings: dict[str, object] = {"data.reduced_px": height}
+    if width != height:
+        settings["data.reduced_width"] = width
+    if min(shape) < WINDOW_PX:
+        settings["image.size"] = min(shape)
+    return settings
+
+
+def _limit_of_enlarger(game: Config, ended: run.Run) -> dict[str, object]:
+    """When the enlarger that follows a game ends."""
+    if game.stop.minutes is None:
+        return {"stop.images": ENLARGER_IMAGES}
+    left = round(game.stop.minutes / GAME_SHARE - ended.seconds / 60, 2)
+    return {"stop.minutes": max(LEAST_MINUTES, left)}
+
+
+def _announcing(request: run.Request, number: int, words: str) -> Callable[[Event], None]:
+    """Who tells the request's listeners which part it is that starts."""
+
+    def announce(event: Event) -> None:
+        if isinstance(event, Started):
+            (request.out / ENLARGER).mkdir(exist_ok=True)  # by this it is known for what it is
+            for sink in request.sinks:
+                sink(Part(event.images_seen, number, 2, words))
+
+    return announce
 
 
 def join(out: Path) -> None:
@@ -120,11 +155,10 @@ def join(out: Path) -> None:
         raise CheckpointError(f"'{out}' is not the run of a generator with its enlarger")
     if not isinstance(theirs.model, CompactConfig):
         raise CheckpointError(f"the enlarger in '{out}' is not of model.kind=compact")
-    large = override(
-        config,
-        {"image.size": config.image.size * theirs.model.scale, "enlarger": theirs.model.model_dump()},
-    )
-    small = f"at {config.image.size} px"
+    scale = theirs.model.scale
+    enlarged = size_settings((config.image.shape[0] * scale, config.image.shape[1] * scale))
+    large = override(config, {**enlarged, "enlarger": theirs.model.model_dump()})
+    small = f"at {config.image.words} px"
     metrics = {f"{name}, {small}": value for name, value in info.metrics.items()}
     metrics |= {f"enlarger: {name}": value for name, value in of_enlarger.metrics.items()}
     weights |= {f"enlarger.{name}": tensor for name, tensor in added.items()}

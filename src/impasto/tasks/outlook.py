@@ -7,9 +7,9 @@ from typing import Any
 from impasto.config.overrides import parse_overrides
 from impasto.config.reading import load_config, override
 from impasto.config.shared import Config
+from impasto.config.size import Size, drawn, parse_size, size_settings
 from impasto.errors import InputError
 from impasto.tasks import task_of
-from impasto.tasks.large import SCALE, is_large
 from impasto.training import device as places
 from impasto.training import memory, run
 from impasto.training import state as states
@@ -21,7 +21,7 @@ def examine_training(
     directory: str | Path,
     *,
     preset: str | None = None,
-    size: int | None = None,
+    size: Size | None = None,
     overrides: Sequence[str] = (),
     progress: Callable[[str, int, int], None] | None = None,
 ) -> list[Finding]:
@@ -30,7 +30,7 @@ def examine_training(
     Args:
         directory: Folder of pictures, folder of shards, or the name of a set that a library knows.
         preset: Name of a preset. None: the number of pictures chooses one.
-        size: Side of the pictures in px. None: that of the preset.
+        size: As `train` has it.
         overrides: Settings, as `["train.batch_size=32"]`.
         progress: Is told how far the pictures have been read. None: nobody is told.
 
@@ -42,7 +42,7 @@ def examine_training(
     advice = memory.describe(train)
     if not found.fits:
         advice = f"too little: a smaller --size, or train.batch_size below {found.batch}"
-    what = f"preset {config.preset} at {config.image.size} px, batches of {found.batch}"
+    what = f"preset {config.preset} at {config.image.words} px, batches of {found.batch}"
     takes = f"{found.bytes / 1e9:.2g} GB of {found.room / 1e9:.3g} GB that are free"
     plain, thrifty = (need.per_picture / 1e6 for need in (found.plain, found.thrifty))
     return [
@@ -56,7 +56,7 @@ def look_ahead(
     directory: str | Path,
     *,
     preset: str | None = None,
-    size: int | None = None,
+    size: Size | None = None,
     overrides: Mapping[str, Any] | Sequence[str] = (),
     progress: Callable[[str, int, int], None] | None = None,
 ) -> tuple[Config, memory.Outlook]:
@@ -67,16 +67,17 @@ def look_ahead(
     Args:
         directory: Folder of pictures, folder of shards, or the name of a set that a library knows.
         preset: Name of a preset. None: the number of pictures chooses one.
-        size: Side of the pictures in px. None: that of the preset.
+        size: As `train` has it.
         overrides: Settings, as `{"train.batch_size": 32}` or `["train.batch_size=32"]`.
         progress: Is told how far the pictures have been read. None: nobody is told.
 
     Raises:
         InputError: `train` would raise it too, or the task is one that fits anywhere.
     """
-    if size is not None and is_large(size, preset):
-        size //= SCALE  # the game is played there; an enlarger learns from small windows
-    set_anew = parse_overrides(overrides) | ({} if size is None else {"image.size": size})
+    set_anew = parse_overrides(overrides)
+    if size is not None:
+        # Of large ones the game is what counts: an enlarger sees small windows.
+        set_anew |= size_settings(drawn(parse_size(size), preset))
     if preset is None:
         config, _ = run.config_for(directory, set_anew, progress)
     else:

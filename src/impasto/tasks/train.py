@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from impasto.config.overrides import parse_overrides
+from impasto.config.size import Size, is_large, parse_size, size_settings
 from impasto.tasks import task_of
+from impasto.tasks.large import is_large_run, train_large
 from impasto.training import run
 from impasto.training.logging.events import Sink
 
@@ -16,7 +18,7 @@ def train(
     *,
     low: str | Path | None = None,
     preset: str | None = None,
-    size: int | None = None,
+    size: Size | None = None,
     minutes: float | None = None,
     images: int | None = None,
     epochs: float | None = None,
@@ -42,7 +44,9 @@ def train(
         low: Folder of the low-resolution pictures, where an upscaler learns from pairs. None: it has no
             pairs.
         preset: Name of a preset. None: the number of pictures chooses one.
-        size: Side of the pictures in px. None: that of the preset.
+        size: Side of the pictures in px, or (width, height), or text as "384x256". None: that of the preset.
+            With a side above 128 px a generator learns at a quarter of the size, and then an enlarger
+            (tasks/large.py), where the preset is default, few-shot or none.
         minutes: Limit in minutes of training. None: no such limit.
         images: Limit in images seen. None: no such limit.
         epochs: Limit in passes over the pictures. None: no such limit.
@@ -64,9 +68,11 @@ def train(
         InputError: A folder, a setting or a checkpoint cannot be used; also its kinds.
         TrainingError: Losses or weights stop being finite numbers and no repair is left, or the disk is full.
     """
+    shape = None if size is None else parse_size(size)
+    large = is_large_run(Path(out)) and resume if shape is None else is_large(shape, preset)
     settings = parse_overrides(overrides)
-    if size is not None:
-        settings["image.size"] = size
+    if shape is not None and not large:
+        settings |= size_settings(shape)
     limits = {
         "minutes": minutes,
         "images": images,
@@ -87,4 +93,4 @@ def train(
         sinks=sinks,
         progress=progress,
     )
-    return run.train(request, task_of)
+    return train_large(request, shape).whole if large else run.train(request, task_of)

@@ -1,5 +1,6 @@
 """How much memory a training needs, by trying with a few pictures; in how many parts a batch fits."""
 
+import math
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -131,7 +132,7 @@ def settle(config: Config, data: Data, fabric: Fabric, task: Task, learner: Lear
             "leave train.parts out: it is chosen by the memory that is free",
         )
     open_ = train.recompute is None or not train.parts
-    if open_ and task.tries_memory and batch * config.image.size**2 > SMALL:
+    if open_ and task.tries_memory and batch * math.prod(config.image.shape) > SMALL:
         found = look_ahead(config, data, fabric, task, learner)
         recompute, parts = ranks.broadcast((found.recompute, found.parts))
     chosen = {"recompute": recompute, "parts": parts}

@@ -400,6 +400,16 @@ MESSAGES: Sequence[Words] = (
         "The training's record is damaged; start it again",
         "训练记录已损坏，请重新开始",
     ),
+    (
+        r"pictures of (?P<size>\d+ x \d+) px cannot be (made|drawn)\b.*|.* is no size of pictures",
+        "Pictures cannot have this size; choose one of the list",
+        "无法使用该尺寸，请从列表中选择",
+    ),
+    (
+        r"model\.kind=(?P<kind>\w+) draws squares alone: .*",
+        "These networks draw squares alone; choose the preset default or few-shot",
+        "该网络只能绘制方形图片，请选择预设 default 或 few-shot",
+    ),
     (r"(minutes|images): .*", "A limit of the training is out of range", "训练限制超出范围"),
     (
         r"the samples '.*' cannot be read",
@@ -459,7 +469,18 @@ ADVICE: Sequence[Words] = (
         "{share} 的图片远非方形，两端会被裁掉。",
     ),
     (
-        r"(?P<count>[\d,]+) pictures? are smaller than (?P<size>\d+) px and will look soft: .*",
+        r"(?P<share>[\d.]+%) of the pictures are far from (?P<size>\d+x\d+) and lose their ends: .*",
+        "{share} of the pictures are far from {size} px and will be cropped at their ends.",
+        "{share} 的图片与 {size} px 的形状相差很大，两端会被裁掉。",
+    ),
+    (
+        r"Most of your pictures \((?P<share>[\d.]+%)\) are about (?P<shape>\d+:\d+): --size "
+        r"(?P<size>\d+(x\d+)?) keeps their ends\.",
+        "Most of your pictures ({share}) are about {shape}: the size {size} keeps their ends.",
+        "大多数图片（{share}）约为 {shape}：选择 {size} 可保留两端。",
+    ),
+    (
+        r"(?P<count>[\d,]+) pictures? are smaller than (?P<size>\d+(x\d+)?) px and will look soft: .*",
         "{count} pictures are smaller than {size} px and will look soft: choose a smaller size.",
         "{count} 张图片小于 {size} px，会显得模糊：请选择更小的尺寸。",
     ),

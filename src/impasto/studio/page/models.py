@@ -8,10 +8,10 @@ from typing import Any, Literal
 import gradio as gr
 
 from impasto.studio.catalogue import PARTS, Entry
-from impasto.studio.journal import newest
 from impasto.studio.page.context import PageContext
+from impasto.studio.parts import journals_of, newest_of_parts
 from impasto.studio.problems import NotHere
-from impasto.studio.records import ENDED_WELL, EVENTS
+from impasto.studio.records import ENDED_WELL
 from impasto.studio.status import Job
 
 Progress = Literal["done", "training", "unfinished"]
@@ -95,16 +95,16 @@ def _progress(entry: Entry, job: Job | None) -> Progress:
         if job.runs:
             return "training"
         return "done" if job.state == "finished" else "unfinished"
-    run = entry.folder.parent if entry.folder.name in PARTS else entry.folder
-    return _of_journal(run / EVENTS)
+    return _of_run(entry.folder.parent if entry.folder.name in PARTS else entry.folder)
 
 
-def _of_journal(journal: Path) -> Progress:
+def _of_run(run: Path) -> Progress:
     """How a run stands that `impasto train` made; a model without a journal was finished elsewhere."""
-    last = newest(journal)
+    last = newest_of_parts(run)
     if not last:
         return "done"
     latest = max(last.values(), key=lambda event: float(event.get("unix_time", 0)))
     if latest["event"] == "stopped":
         return "done" if latest.get("condition") in ENDED_WELL else "unfinished"
-    return "training" if time.time() - journal.stat().st_mtime < SILENT_SECONDS else "unfinished"
+    written = max(journal.stat().st_mtime for journal in journals_of(run) if journal.is_file())
+    return "training" if time.time() - written < SILENT_SECONDS else "unfinished"

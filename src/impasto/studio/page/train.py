@@ -10,17 +10,19 @@ from typing import Any
 
 import gradio as gr
 
+from impasto.config.size import GAME_SHARE
 from impasto.pages import chart
 from impasto.studio import work
 from impasto.studio.catalogue import model_folder
-from impasto.studio.journal import newest, read_all
+from impasto.studio.journal import read_all
 from impasto.studio.page import errors, manage, models, preparing
 from impasto.studio.page.context import PageContext
 from impasto.studio.page.gallery import build_picture
 from impasto.studio.page.manage import Manage, unique
 from impasto.studio.page.notes import QUIET, Reply, build_note, listen, note
+from impasto.studio.parts import seconds_of
 from impasto.studio.queue import Check
-from impasto.studio.records import EVENTS, JOB, Ended
+from impasto.studio.records import EVENTS, JOB
 from impasto.studio.samples import list_grids, read_grid
 from impasto.studio.schemas import Limits
 from impasto.studio.schemas import Train as Plan
@@ -29,7 +31,8 @@ from impasto.studio.uploads import ABOUT, FOLDER
 from impasto.training.health.report import LITTLE_COVERAGE
 
 PRESETS = ("default", "few-shot", "dcgan", "r3gan", "mlp")
-SIZES = (32, 64, 128)
+SIZES = (32, 64, 128, 256, 512)
+USUAL = "usual"  # in their place: the size of the shape that most pictures have
 LEAST_MINUTES, MOST_MINUTES = 0.1, 1e5
 LOOK_SECONDS = 3.0
 BAD = ("failed", "lost")
@@ -149,7 +152,8 @@ def build(context: PageContext) -> Train:
             choices: list[str | int | float | tuple[str, str]] = [(context.say("by_itself"), ""), *PRESETS]
             preset = gr.Dropdown(choices, value="", label=context.say("preset"))
             with gr.Row():
-                size = gr.Dropdown(list(SIZES), value=64, label=context.say("size"), min_width=90)
+                sizes: list[Any] = [*SIZES, (context.say("usual_size"), USUAL)]
+                size = gr.Dropdown(sizes, value=64, label=context.say("size"), min_width=90)
                 minutes = gr.Number(20, label=context.say("minutes"), min_width=90)
             begin = gr.Button(context.say("begin"), variant="primary", interactive=False)
             blocked = build_note("blocked")
@@ -275,13 +279,20 @@ def _why_unfit(context: PageContext, name: str) -> str:
     return ""
 
 
-def _report(context: PageContext, name: str | None, size: int) -> str:
+def _inspect(context: PageContext, name: str, size: int | str) -> dict[str, Any]:
+    """What is in a folder, for pictures of a size that is on the list."""
+    with context.explain_errors():
+        folder = context.studio.catalogue.folder_to_read(name)
+    if size == USUAL:
+        size = _inspect(context, name, 64)["size"]
+    return context.do(lambda check: work.inspect(folder, size, check))
+
+
+def _report(context: PageContext, name: str | None, size: int | str) -> str:
     """What is in a folder, and advice."""
     if not name:
         raise context.error("no_data")
-    with context.explain_errors():
-        folder = context.studio.catalogue.folder_to_read(name)
-    found = context.do(lambda check: work.inspect(folder, size, check))
+    found = _inspect(context, name, size)
     words = context.say(
         "report", name=_escape(_upload_names(context).get(name, name)), pictures=found["pictures"],
         shortest=found["shortest_side_px"][1],
@@ -309,7 +320,7 @@ def _minutes(context: PageContext, minutes: float | None) -> float:
 
 
 def _begin(
-    context: PageContext, data: str | None, name: str, preset: str, size: int, minutes: float | None
+    context: PageContext, data: str | None, name: str, preset: str, size: int | str, minutes: float | None
 ) -> tuple[Any, str]:
     if not data:
         raise context.error("no_data")
@@ -318,6 +329,8 @@ def _begin(
         raise gr.Error(why, print_exception=False)
     taken = [job.name for job in context.studio.jobs.all()]
     title = name.strip() or unique(_upload_names(context).get(data, Path(data).name), taken)
+    if size == USUAL:
+        size = _inspect(context, data, 64)["size"]
     with context.explain_errors():
         plan = Plan(pictures=data, name=title, preset=preset or None, size=size, minutes=minutes)
         job = context.studio.jobs.create(plan)
@@ -340,9 +353,7 @@ def _resume(context: PageContext, job: str | None, minutes: float | None) -> Non
         jobs, limits = context.studio.jobs, None
         known = jobs.get(job)
         if known.state == "finished":
-            ended = Ended.of(newest(known.folder / EVENTS).get("stopped"))
-            seconds = ended.seconds if ended is not None else 0.0
-            limits = Limits(minutes=seconds / 60 + _minutes(context, minutes))
+            limits = Limits(minutes=seconds_of(known.folder) / 60 + _minutes(context, minutes))
         jobs.resume(job, limits)
 
 
@@ -372,7 +383,17 @@ def _show(
     if job is None:
         return (), "", "", None, "", *allowed
     getting_ready = preparing.is_preparing(job)
-    now = (job.id, job.name, job.state, job.images_seen, when, tuple(others), unfit, _has_model(context, job))
+    now = (
+        job.id,
+        job.name,
+        job.state,
+        job.part,
+        job.images_seen,
+        when,
+        tuple(others),
+        unfit,
+        _has_model(context, job),
+    )
     if now == known and not getting_ready:
         return (known, *[gr.skip()] * (4 + len(allowed)))
     events, grids = read_all(job.folder / EVENTS), list_grids(job.folder)
@@ -415,9 +436,11 @@ def _state(context: PageContext, job: Job) -> str:
     speed = context.say("speed", speed=job.images_per_second) if job.images_per_second else ""
     left = context.say("to_go", minutes=job.eta_seconds / 60) if job.eta_seconds else ""
     words = errors.reason_in_words(job.words, context.language) if job.state in BAD else ""
+    share = {1: GAME_SHARE, 2: 1 - GAME_SHARE}.get(job.part or 0, 0.0)
+    part = context.say("part", number=job.part, share=share) if job.part and job.runs else ""
     told = context.say(
-        "stands", name=job.name, state=context.say(job.state), images=job.images_seen, speed=speed, left=left,
-        words=words,
+        "stands", name=job.name, state=context.say(job.state), part=part, images=job.images_seen,
+        speed=speed, left=left, words=words,
     )  # fmt: skip
     return note(told, "bad" if job.state in BAD else "plain")
 

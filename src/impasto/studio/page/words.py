@@ -482,6 +482,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "preset": ("Preset", "预设"),
     "by_itself": ("choose for me", "自动选择"),
     "size": ("Size, px", "尺寸，px"),
+    "usual_size": ("as most of your pictures", "与大多数图片一致"),
     "name_info": (
         "Optional: the pictures' name is used",
         "可选，默认使用图片的名称",
@@ -525,8 +526,12 @@ WORDS: dict[str, tuple[str, str]] = {
     "failed": ("failed", "失败"),
     "lost": ("was killed", "被中断"),
     "stands": (
-        "**{name}** {state}: {images:,} images seen{speed}{left}. {words}",
-        "**{name}** {state}：已训练 {images:,} 张次{speed}{left}。{words}",
+        "**{name}** {state}{part}: {images:,} images seen{speed}{left}. {words}",
+        "**{name}** {state}{part}：已训练 {images:,} 张次{speed}{left}。{words}",
+    ),
+    "part": (
+        ", part {number} of 2 ({share:.0%} of the time)",
+        "，第 {number} 部分，共 2 部分（占时间的 {share:.0%}）",
     ),
     "speed": (
         ", {speed:.0f} per second",

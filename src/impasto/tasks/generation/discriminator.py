@@ -1,4 +1,4 @@
-"""Discriminators: pictures `(B, channels, size, size)` in [-1, 1] -> logits `(B,)`, higher for real.
+"""Discriminators: pictures `(B, channels, height, width)` in [-1, 1] -> logits `(B,)`, higher for real.
 
 One with several heads gives `(B, N)`, a logit for every head and place.
 """
@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from impasto.config.generation import DcganConfig, MlpConfig, ModulatedConfig, ResidualConfig
 from impasto.config.shared import ImageConfig
 from impasto.nn.discriminator import Discriminator
-from impasto.nn.frozen_features import CHANNELS, FrozenFeatures, map_sides
+from impasto.nn.frozen_features import CHANNELS, FrozenFeatures, map_shapes
 from impasto.nn.layers import LEAK, ResidualBlock, conv, downsample, leaky, linear
 from impasto.nn.whitening import ComparedRows
 from impasto.tasks.generation.generator import widths_to
@@ -95,22 +95,22 @@ class ProjectedDiscriminator(Discriminator):
 
     def __init__(self, cfg: ModulatedConfig, image: ImageConfig) -> None:
         super().__init__()
-        side_px = cfg.pyramid_px or min(max(64, image.size), 128)
-        self._pyramid = (FrozenFeatures(side_px),)  # in a tuple: not a submodule
-        width, sides = cfg.head_channels, map_sides(side_px)
+        seen = seen_shape(image.shape, cfg.pyramid_px)
+        self._pyramid = (FrozenFeatures(seen),)  # in a tuple: not a submodule
+        width, shapes = cfg.head_channels, map_shapes(seen)
         self.mix_channels = nn.ModuleList(FixedConv(c, width, 1) for c in CHANNELS)
         self.mix_scales = nn.ModuleList(FixedConv(width, width, 3) for _ in CHANNELS[1:])
         self.known_dims = cfg.known_dims
-        self.heads = nn.ModuleList(Head(width, side, self.known_dims) for side in sides)
+        self.heads = nn.ModuleList(Head(width, shape, self.known_dims) for shape in shapes)
         self.units: Tensor
         self.scales: Tensor
         self.register_buffer("units", torch.ones(len(CHANNELS)))
         self.register_buffer("scales", torch.ones(len(CHANNELS)))
-        self.pixel_head = Head(width, image.size, self.known_dims, image.channels)
-        self._shapes = [(side, side, c) for side, c in zip(sides, CHANNELS, strict=True)]
-        self._shapes.append((image.size, image.size, image.channels))
+        self.pixel_head = Head(width, image.shape, self.known_dims, image.channels)
+        self._shapes = [(*shape, c) for shape, c in zip(shapes, CHANNELS, strict=True)]
+        self._shapes.append((*image.shape, image.channels))
         # Not judged by the heads: the step compares whole batches by these rows.
-        self.compared = ComparedRows(image.channels, side_px, cfg.whitened_directions)
+        self.compared = ComparedRows(image.channels, seen, cfg.whitened_directions)
         self.condition_weight = 1.0  # how much of what a latent says counts; training sets it
 
     @property
@@ -119,7 +119,7 @@ class ProjectedDiscriminator(Discriminator):
         return self._pyramid[0]
 
     def __call__(self, images: Tensor, latents: Tensor | None = None) -> Tensor:
-        """Pictures (B, C, size, size), or features of them (B, d), -> logits (B, N).
+        """Pictures (B, C, H, W), or features of them (B, d), -> logits (B, N).
 
         With `latents` (B, latent_dim) the question is whether the picture is real and has that latent.
         """
@@ -171,6 +171,21 @@ class ProjectedDiscriminator(Discriminator):
         return super()._apply(fn, recurse)  # type: ignore[no-any-return, no-untyped-call]
 
 
+def seen_shape(shape: tuple[int, int], asked_px: int | None) -> tuple[int, int]:
+    """Height and width at which the frozen network sees pictures of that `shape`.
+
+    Squares at `asked_px`; without it at their own size, but from 64 to 128 px. Others with about as many
+    pixels as such a square, both sides multiples of 8.
+    """
+    height, width = shape
+    if height == width:
+        side = asked_px or min(max(64, height), 128)
+        return side, side
+    own = math.sqrt(height * width)
+    factor = (asked_px or min(max(64, own), 128)) / own
+    return max(8, 8 * round(height * factor / 8)), max(8, 8 * round(width * factor / 8))
+
+
 class FixedConv(nn.Module):
     """A convolution with random weights that never learn: buffers, saved and not optimised."""
 
@@ -187,35 +202,39 @@ class FixedConv(nn.Module):
 
 
 class Head(nn.Module):
-    """Halve a map of `side` until it is at most 4 wide, then one logit for each place.
+    """Halve a map until its shorter side is at most 4 px, then one logit for each place.
 
     A latent adds its projection on the features (Miyato & Koyama 2018). It is linear in the latent, so that
     knowing the latents of all the real pictures by heart is of no use.
 
     Args:
         width: Channels of the map, and of the features that logits are made of.
-        side: Height and width of the map in px.
+        shape: Height and width of the map in px.
         latent_dims: Numbers of a latent that the head can be told. 0: it is told none.
         channels: Channels of the map, where they are fewer than `width`, as those of a picture are. None:
             `width`.
     """
 
-    def __init__(self, width: int, side: int, latent_dims: int, channels: int | None = None) -> None:
+    def __init__(
+        self, width: int, shape: tuple[int, int], latent_dims: int, channels: int | None = None
+    ) -> None:
         super().__init__()
+        tall, long = shape
         # From few channels (a picture's) it widens as it halves: all of `width` at full size is dear.
         channels, wide = (channels, width // 4) if channels else (width, width)
         layers: list[nn.Module] = []
-        while side > 4:
+        while min(tall, long) > 4:
             layers += [nn.Conv2d(channels, wide, 3, stride=2, padding=1), nn.LeakyReLU(LEAK)]
-            side, channels, wide = (side + 1) // 2, wide, min(width, 2 * wide)
+            tall, long = (tall + 1) // 2, (long + 1) // 2
+            channels, wide = wide, min(width, 2 * wide)
         layers += [nn.Conv2d(channels, width, 3, padding=1), nn.LeakyReLU(LEAK)]
         self.trunk = nn.Sequential(*layers)
-        self.logit = nn.Conv2d(width, 1, min(side, 3))
+        self.logit = nn.Conv2d(width, 1, (min(tall, 3), min(long, 3)))
         if latent_dims:
-            self.embed = nn.Linear(latent_dims, width * side * side, bias=False)
+            self.embed = nn.Linear(latent_dims, width * tall * long, bias=False)
 
     def forward(self, x: Tensor, latents: Tensor | None, condition_weight: float) -> Tensor:
-        """(B, width, side, side) and (B, latent_dims), which count `condition_weight` times -> (B, N)."""
+        """(B, width, *shape) and (B, latent_dims), which count `condition_weight` times -> (B, N)."""
         features = self.trunk(x)
         logits: Tensor = self.logit(features).flatten(1)
         if latents is not None:

@@ -1,4 +1,4 @@
-"""Generators: latents `(B, latent_dim)` -> pictures `(B, channels, size, size)` around [-1, 1].
+"""Generators: latents `(B, latent_dim)` -> pictures `(B, channels, height, width)` around [-1, 1].
 
 A latent enters a network at one place or at several, its `levels`; each may be given a latent of its own,
 `(B, levels, latent_dim)`, coarsest first (after the W+ of Karras et al. 2019): sampling/latents.py mixes so.
@@ -20,7 +20,7 @@ from impasto.config.generation import DcganConfig, MlpConfig, ModulatedConfig, P
 from impasto.config.shared import ImageConfig
 from impasto.config.upscaling import CompactConfig
 from impasto.nn import draws
-from impasto.nn.compact import CompactUpscaler
+from impasto.nn.compact import CompactUpscaler, enlarge
 from impasto.nn.layers import (
     Modulation,
     Recomputing,
@@ -37,12 +37,15 @@ from impasto.nn.layers import (
 
 Prior = Literal["normal", "uniform"]
 KEPT_THEMES = 2_048  # real pictures whose themes a generator keeps
+FAINT = 0.05  # alpha: what is meant to be transparent is drawn nearly so
 SKETCH_SIDE = 16  # the thumbnails that the latents of version 0.1 describe
 
 
 class Generator(Recomputing):
     """What every generator offers: the size of its latent, the prior that latents are drawn from, and the
     `levels` at which they enter, as sides of the maps there in px, coarsest first.
+
+    Where pictures are no squares that begin with 4 px, levels have the names that they would have there.
     """
 
     def __init__(self, latent_dim: int, prior: Prior, levels: tuple[int, ...]) -> None:
@@ -84,7 +87,7 @@ class Generator(Recomputing):
         return self
 
     def __call__(self, z: Tensor) -> Tensor:
-        """(B, latent_dim), or (B, levels, latent_dim), -> (B, channels, size, size)."""
+        """(B, latent_dim), or (B, levels, latent_dim), -> (B, channels, height, width)."""
         images: Tensor = super().__call__(z)
         return images
 
@@ -310,15 +313,18 @@ class ModulatedGenerator(Generator):
     (Karras et al. 2020, section 4).
 
     A latent is which themes the picture has, (T,) zeros and ones, then noise (latent_dim - T,). No number of
-    it describes a real picture.
+    it describes a real picture. Growing begins with a map of a few cells, 4 by 4 for squares of 16, 32, 64 px
+    and so on. Where cells, doubled, come to more than the picture its middle is taken.
     """
 
     themes: Tensor
 
     def __init__(self, cfg: ModulatedConfig, image: ImageConfig) -> None:
         kinds = len(cfg.themes)
-        super().__init__(kinds + cfg.latent_dim, cfg.prior, sides_to(image.size))
-        widths = widths_to(image.size, cfg.generator_channels, cfg.max_channels)
+        cells, finest = first_map(image.shape)
+        super().__init__(kinds + cfg.latent_dim, cfg.prior, sides_to(finest))
+        self.drawn, self.cells = image.shape, cells
+        widths = widths_to(finest, cfg.generator_channels, cfg.max_channels)
         self.width, self.kinds = widths[0], kinds
         told = cfg.latent_dim
         if kinds:
@@ -326,15 +332,20 @@ class ModulatedGenerator(Generator):
             self.embed = nn.Linear(kinds, cfg.latent_dim // 2, bias=False)
             nn.init.normal_(self.embed.weight)
             told += cfg.latent_dim // 2
-        self.project = nn.Linear(told, self.width * 4 * 4)
+        self.project = nn.Linear(told, self.width * math.prod(self.cells))
         nn.init.orthogonal_(self.project.weight)
         self.stages = nn.ModuleList(
-            UpsamplingBlock(wide, narrow, told, side if side <= cfg.latent_map_px else 0)
+            UpsamplingBlock(wide, narrow, told, self._map_at(side) if side <= cfg.latent_map_px else None)
             for (wide, narrow), side in zip(itertools.pairwise(widths), self.levels[1:], strict=True)
         )
         self.to_image = nn.ModuleList(ToImage(width, image.channels) for width in widths[1:])
         if kinds:
             self.register_buffer("themes", torch.zeros(KEPT_THEMES, kinds))
+
+    def _map_at(self, level: int) -> tuple[int, int]:
+        """Height and width of the map at a level, which is 4 doubled some times."""
+        height, width = self.cells
+        return height * level // 4, width * level // 4
 
     @property
     def middle(self) -> nn.Module:
@@ -401,33 +412,53 @@ class ModulatedGenerator(Generator):
         return torch.cat((self.embed(z[:, : self.kinds]), z[:, self.kinds :]), 1)
 
     def forward(self, z: Tensor) -> Tensor:
-        """(B, latent_dim), or one for each level, -> (B, channels, size, size), in or near [-1, 1]."""
+        """(B, latent_dim), or one for each level, -> (B, channels, height, width), in or near [-1, 1]."""
         first, *others = (self._told(level) for level in self.at_levels(z))
-        x: Tensor = self.project(first).unflatten(1, (4, 4, self.width)).permute(0, 3, 1, 2)  # channels last
+        # channels last
+        x: Tensor = self.project(first).unflatten(1, (*self.cells, self.width)).permute(0, 3, 1, 2)
         images: Tensor | None = None
         for stage, to_image, level in zip(self.stages, self.to_image, others, strict=True):
             x = self.run(stage, x, level)
             images = to_image(x) if images is None else upsample(images) + to_image(x)
         assert images is not None
-        return near_range(images)
+        return near_range(middle_of(images, self.drawn))
 
 
 class EnlargedGenerator(ModulatedGenerator):
     """A modulated generator of small pictures, and a network that makes them larger and sharp."""
 
     def __init__(self, cfg: ModulatedConfig, image: ImageConfig, enlarger: CompactConfig) -> None:
-        super().__init__(cfg, image.model_copy(update={"size": image.size // enlarger.scale}))
+        super().__init__(cfg, image.reduced(enlarger.scale))
         self.enlarger = CompactUpscaler(enlarger, wide=False)
 
     def forward(self, z: Tensor) -> Tensor:
-        """(B, latent_dim), or one for each level, -> (B, 3, size, size), in or near [-1, 1]."""
+        """(B, latent_dim), or one for each level, -> (B, channels, height, width), in or near [-1, 1]."""
         small = super().forward(z).clamp(-1, 1)
-        return self.enlarger(small.contiguous(memory_format=torch.channels_last))
+        return enlarge(self.enlarger, small.contiguous(memory_format=torch.channels_last), FAINT)
 
 
 def mix_noise(latents: Tensor, noise: Tensor, share: Tensor | float) -> Tensor:
     """Latents (B, d) with a `share` of N(0, 1) noise (B, d) mixed in; unit variance stays unit variance."""
     return (1 - share**2) ** 0.5 * latents + share * noise
+
+
+def first_map(shape: tuple[int, int]) -> tuple[tuple[int, int], int]:
+    """(height, width) of a picture -> the cells of the map that growing begins with, and its finest level.
+
+    The shorter side has 4 cells or up to 8, so that there are as many doublings as in the largest square of
+    16, 32, 64 px and so on that is no larger than the picture.
+    """
+    doublings = int(math.log2(min(shape))) - 2
+    height, width = (-(-side // 2**doublings) for side in shape)
+    return (height, width), 4 * 2**doublings
+
+
+def middle_of(images: Tensor, shape: tuple[int, int]) -> Tensor:
+    """(B, C, H, W) -> the middle (B, C, *shape); themselves where that is all."""
+    if images.shape[2:] == shape:
+        return images
+    top, left = ((side - kept) // 2 for side, kept in zip(images.shape[2:], shape, strict=True))
+    return images[:, :, top : top + shape[0], left : left + shape[1]]
 
 
 def sides_to(finest: int) -> tuple[int, ...]:

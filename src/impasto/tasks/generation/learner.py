@@ -45,7 +45,7 @@ class GeneratorLearner:
     def step(self, state: TrainingState, config: Config, next_batch: Callable[[], Tensor]) -> StepStats:
         """D learns and G learns once."""
         config = cast(GenerationConfig, config)
-        loss, parts = config.loss.at_size(config.image.size), max(1, config.train.parts)
+        loss, parts = config.loss.at_size(*config.image.shape), max(1, config.train.parts)
         if isinstance(config.model, ModulatedConfig):
             game = ModulatedStep(self.fabric, state, loss, config.distribution, config.augment)
             real = next_batch()

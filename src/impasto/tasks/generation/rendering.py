@@ -14,7 +14,7 @@ BATCH = 32
 
 @torch.inference_mode()
 def render(generator: Generator, seeds: Sequence[int]) -> NDArray[np.uint8]:
-    """Pictures of the seeds: (len(seeds), size, size, channels) uint8. The generator must be in eval mode.
+    """Pictures of the seeds: (len(seeds), H, W, channels) uint8. The generator must be in eval mode.
 
     In batches, for measuring: twice as fast as `Model.render`, and some pixels are rounded otherwise.
     """

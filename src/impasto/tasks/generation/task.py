@@ -65,7 +65,7 @@ class Generation:
         if cast(GenerationConfig, config).enlarger is not None:
             raise ConfigError(
                 "a generator and its enlarger learn one after the other",
-                "--size 256 or 512 trains both; without the setting enlarger the generator learns alone",
+                "--size 256 trains both; without the setting enlarger the generator learns alone",
             )
         if low is not None:
             raise InputError("pairs are for upscalers", "--preset upscale-x4 or another of them")

@@ -39,6 +39,15 @@ class Started(Event):
 
 
 @dataclass(frozen=True)
+class Part(Event):
+    """One of several trainings that a model takes starts, or goes on: large pictures take two."""
+
+    number: int  # from 1
+    of: int
+    words: str
+
+
+@dataclass(frozen=True)
 class Progress(Event):
     """How the game stands."""
 

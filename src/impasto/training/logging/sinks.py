@@ -19,6 +19,7 @@ from impasto.training.logging.events import (
     Compared,
     Evaluated,
     Event,
+    Part,
     Progress,
     Recovered,
     Repaired,
@@ -118,6 +119,7 @@ class TerminalSink:
         self._evaluated: Evaluated | None = None
         self._compared: Compared | None = None
         self._enlarges = False
+        self._part: Part | None = None
 
     def __enter__(self) -> Self:
         if self.live:
@@ -147,6 +149,9 @@ class TerminalSink:
                 for note in (event.memory, *event.notes):
                     if note:
                         self._line(note)
+            case Part():
+                self._part = event
+                self._line(f"Part {event.number} of {event.of}: {event.words}.")
             case Progress():
                 self._progress(event)
             case Evaluated():
@@ -186,7 +191,9 @@ class TerminalSink:
             self._line("  ".join(f"{name} {value}" for name, value in self._cells(event).items()))
 
     def _cells(self, event: Progress) -> dict[str, str]:
+        part = {"part": f"{self._part.number} of {self._part.of}"} if self._part else {}
         how_far = {
+            **part,
             "images": f"{event.images_seen:,}",
             "images/s": f"{event.images_per_second:.1f}",
             "left": _duration(event.eta_seconds),

@@ -16,9 +16,9 @@ from PIL import Image, ImageCms
 import impasto
 from impasto import outputs
 from impasto.errors import CheckpointError, ImageError, InputError
+from impasto.nn.compact import spread_colour
 from impasto.tasks.upscaling.inference import batch, upscale
 from impasto.tasks.upscaling.inference.batch import plan_jobs, upscale_all
-from impasto.tasks.upscaling.inference.enlarger import spread_colour
 from impasto.tasks.upscaling.inference.upscale import PictureUpscaler
 from impasto.tasks.upscaling.inference.upscalers import load_upscaler, zoo_names
 from tests.pictures import painting
@@ -374,12 +374,13 @@ def test_too_large_and_broken_inputs(upscaler, tmp_path):
 
 
 def test_spread_colour():
-    colour = np.zeros((9, 9, 3), np.float32)
-    alpha = np.zeros((9, 9, 1), np.float32)
-    colour[4, 4], alpha[4, 4] = 0.5, 1
-    assert spread_colour(colour, alpha) == pytest.approx(0.5)
-    nothing = spread_colour(colour, 0 * alpha)
-    assert np.array_equal(nothing, colour)
+    colour, alpha = torch.zeros(1, 3, 9, 9), torch.zeros(1, 1, 9, 9)
+    colour[..., 4, 4], alpha[..., 4, 4] = 0.5, 1
+    torch.testing.assert_close(spread_colour(colour, alpha), torch.full_like(colour, 0.5))
+    assert torch.equal(spread_colour(colour, 0 * alpha), colour)
+    alpha[..., 0, 0] = 0.04  # faint: its colour is no more chosen than a hidden one
+    assert spread_colour(colour, alpha)[0, 0, 0, 0] == 0
+    torch.testing.assert_close(spread_colour(colour, alpha, 0.05), torch.full_like(colour, 0.5))
 
 
 # --- many pictures

@@ -59,7 +59,7 @@ def project(
     if not FEWEST_CANDIDATES <= candidates <= MOST:
         raise InputError(f"{candidates} candidates are out of range", f"{FEWEST_CANDIDATES} to {MOST:,}")
     rng = torch.Generator().manual_seed(0) if rng is None else rng
-    target = Target(FrozenFeatures(SEEN_PX).to(generator.device), photo.to(generator.device))
+    target = Target(FrozenFeatures((SEEN_PX, SEEN_PX)).to(generator.device), photo.to(generator.device))
     z = find_starts(generator, target, rng, candidates)
     starts = z[:, None].repeat(1, len(generator.levels), 1)
     trial = round(TRIAL * steps)

@@ -311,7 +311,7 @@ class Model:
         return picture
 
     def render(self, seeds: Sequence[int], *, truncation: float = 1.0) -> NDArray[np.uint8]:
-        """What `generate` makes, as (len(seeds), size, size, channels) uint8."""
+        """What `generate` makes, as (len(seeds), H, W, channels) uint8."""
         check_any(seeds)
         points = [seed_point(seed, truncation) for seed in seeds]
         return np.stack([self._painter.paint(point) for point in points])

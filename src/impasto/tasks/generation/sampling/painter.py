@@ -43,7 +43,7 @@ class Painter:
         return latent_of(point, self.generator, lambda name: self.directions.find()[name], self.themes)
 
     def paint(self, point: Point, colours_of: Point | None = None) -> Pixels:
-        """(size, size, channels) uint8, in the colours of the picture at another point where one is given."""
+        """(H, W, channels) uint8, in the colours of the picture at another point where one is given."""
         pixels: Pixels = to_uint8(self._image(point, colours_of))[0]
         return pixels
 
@@ -55,11 +55,11 @@ class Painter:
 
     @cached_property
     def _pyramid(self) -> FrozenFeatures:
-        return FrozenFeatures(SEEN_PX).to(self.generator.device)
+        return FrozenFeatures((SEEN_PX, SEEN_PX)).to(self.generator.device)
 
     @torch.inference_mode()
     def _image(self, point: Point, colours_of: Point | None = None) -> Tensor:
-        """(1, channels, size, size), about [-1, 1]."""
+        """(1, channels, H, W), about [-1, 1]."""
         image = self.generator(self.latent(point)[None].to(self.generator.device))
         image = coloured(image, colouring_of(point), self.background)
         return image if colours_of is None else recolour(image, self._image(colours_of))

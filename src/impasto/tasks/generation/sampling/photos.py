@@ -14,7 +14,7 @@ from impasto.config.shared import Config, DataConfig, ImageConfig
 from impasto.data.opening import open_to_compare
 from impasto.data.scan import Progress
 from impasto.errors import ImageError, InputError
-from impasto.image.codec import fit_square, grid, to_tensor
+from impasto.image.codec import fit_shape, grid, to_tensor
 from impasto.image.files import from_pil, to_pil
 from impasto.metrics.fidelity import psnr
 from impasto.nn.features import extract, load_lite0
@@ -64,7 +64,7 @@ class Projection:
 def prepare_photo(
     photo: Path | bytes | str | Image.Image, image: ImageConfig, data: DataConfig
 ) -> NDArray[np.uint8]:
-    """(size, size, channels) uint8, fitted as the pictures were that the model learnt from.
+    """(*image.shape, channels) uint8, fitted as the pictures were that the model learnt from.
 
     Raises `InputError` for what is not a picture.
     """
@@ -78,9 +78,9 @@ def prepare_photo(
         photo = Path(photo)
     fit = "letterbox" if data.fit == "letterbox" else "crop"
     try:
-        return fit_square(
+        return fit_shape(
             photo,
-            image.size,
+            image.shape,
             channels=image.channels,
             fit=fit,  # type: ignore[arg-type]
             background=data.background,
@@ -103,7 +103,7 @@ def judge(
     Args:
         found: The model's picture that the search found.
         start: The model's picture where the search began.
-        photo: The photo at the model's size, (size, size, channels) uint8.
+        photo: The photo at the model's size, (H, W, channels) uint8.
         config: Config of the model; says how pictures of `against` are read.
         against: Folder of pictures, among which the nearest to the photo is found. None: there is none.
         progress: Is told how far that folder has been read. None: nobody is told.

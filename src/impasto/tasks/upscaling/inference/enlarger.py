@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn import functional as F
 
+from impasto.nn.compact import spread_colour
 from impasto.tasks.upscaling.inference.engines import Engine
 from impasto.tasks.upscaling.inference.strips import as_levels
 
@@ -26,7 +26,7 @@ class TileEnlarger:
         bands = pixels.shape[2]
         colour, alpha = (signed[:, :, : bands - 1], signed[:, :, -1:]) if bands in (2, 4) else (signed, None)
         if alpha is not None and (alpha < 1).any():
-            made = self._run(spread_colour(colour, (alpha + 1) * np.float32(0.5)))
+            made = self._run(_seen_colour(colour, (alpha + 1) * np.float32(0.5)))
             return as_levels(np.concatenate((made, self._run(alpha))), deep=deep)
         made = self._run(colour)
         made = made if alpha is None else np.concatenate((made, np.ones_like(made[:1])))
@@ -43,19 +43,8 @@ class TileEnlarger:
         return grey
 
 
-def spread_colour(colour: NDArray[np.float32], alpha: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Colour (h, w, c) with what lies hidden under transparent pixels replaced by what is seen nearby.
-
-    Nobody chose the hidden colour (often black): enlarged with the rest it would show as a halo.
-    """
-    sums = torch.from_numpy(np.concatenate((colour * alpha, alpha), 2)).permute(2, 0, 1)[None]
-    seen = torch.from_numpy(np.ascontiguousarray(colour)).permute(2, 0, 1)[None].clone()
-    known = torch.from_numpy(np.ascontiguousarray(alpha)).permute(2, 0, 1)[None] > 0
-    for reach in (1, 2, 4, 8, 16):
-        means = F.avg_pool2d(sums, 2 * reach + 1, stride=1, padding=reach, count_include_pad=False)
-        weight = means[:, -1:]
-        found = (weight > 1e-6) & ~known
-        seen = torch.where(found, means[:, :-1] / weight.clamp_min(1e-6), seen)
-        known = known | found
-    spread: NDArray[np.float32] = seen[0].permute(1, 2, 0).numpy()
+def _seen_colour(colour: NDArray[np.float32], alpha: NDArray[np.float32]) -> NDArray[np.float32]:
+    """`spread_colour` of one picture, (h, w, c) with (h, w, 1)."""
+    seen, sure = (torch.from_numpy(np.ascontiguousarray(x)).permute(2, 0, 1)[None] for x in (colour, alpha))
+    spread: NDArray[np.float32] = spread_colour(seen, sure)[0].permute(1, 2, 0).numpy()
     return spread
