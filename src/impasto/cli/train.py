@@ -22,16 +22,33 @@ def train(
         Path | None,
         typer.Option(metavar="DIR", help="The same pictures made small, to learn from pairs (upscalers)."),
     ] = None,
+    pairs: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR",
+            help="The pictures of the layouts in the first folder, to translate; or side-by-side, where each "
+            "file holds both.",
+        ),
+    ] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME=#RRGGBB,...", help="Of layouts, or a JSON file of them.  [default: found in them]"
+        ),
+    ] = None,
     preset: Annotated[
         str | None,
         typer.Option(
             metavar="P",
             help="default, few-shot, r3gan, dcgan, mlp; upscale-x4, upscale-x2, photo-x4, srgan for "
-            "upscalers; or a TOML file.  [default: by the pictures]",
+            "upscalers; translate, pix2pix for pairs; or a TOML file.  [default: by the pictures]",
         ),
     ] = None,
     size: Annotated[
-        int | None, typer.Option(help="16, 32, 64 or 128 px; 256 and 512 by enlarging.  [default: 64]")
+        int | None,
+        typer.Option(
+            help="16, 32, 64 or 128 px; 256 and 512 by enlarging, or of pairs.  [default: the preset's]"
+        ),
     ] = None,
     minutes: Annotated[float | None, typer.Option(help="Stop after this long.")] = None,
     images: Annotated[int | None, typer.Option(help="Stop after the networks have seen this many.")] = None,
@@ -68,7 +85,7 @@ def train(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in RUN.")] = False,
 ) -> None:
-    """Train a generator, or an upscaler, on a folder of pictures.
+    """Train a generator, or an upscaler, on a folder of pictures; or a translator on pairs.
 
     Limits count over the whole life of a run. Ctrl-C saves and stops; --resume goes on exactly there.
     """
@@ -81,12 +98,13 @@ def train(
 
     from impasto.cli.progress import reading_pictures
     from impasto.config.overrides import parse_overrides
+    from impasto.data.layouts import parse_labels
     from impasto.errors import InputError
     from impasto.tasks.large import is_large, train_large
     from impasto.tasks.train import train as run_training
     from impasto.training.logging.sinks import LastingStream, TerminalSink
 
-    large = is_large(size, preset)
+    large = pairs is None and is_large(size, preset)
     asked = {
         "image.size": None if large else size,
         "stop.minutes": None if large else minutes,
@@ -120,7 +138,8 @@ def train(
                 raise InputError("pairs are for upscalers", "--preset upscale-x4 or another of them")
             run = train_large(directory, out, size=size, minutes=minutes, **arguments).whole
         else:
-            run = run_training(directory, out, low=low, **arguments)
+            named = None if labels is None else parse_labels(labels)
+            run = run_training(directory, out, low=low, pairs=pairs, labels=named, **arguments)
     _tell_end(console, run)
 
 

@@ -1,6 +1,6 @@
 """The config of the task of making pictures from noise."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -194,6 +194,8 @@ class GenerationConfig(Config):
             (tasks/large.py). The generator itself is `enlarger.scale` times smaller than `image.size` then.
     """
 
+    makes: ClassVar[str] = "makes new pictures"
+    verb: ClassVar[str] = "generate"
     task: Literal["generation"] = "generation"
     model: Annotated[GeneratorConfig, Field(discriminator="kind")] = ResidualConfig()
     distribution: DistributionConfig = DistributionConfig()

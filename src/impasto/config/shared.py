@@ -251,6 +251,8 @@ class Config(Frozen):
     """
 
     least_batch: ClassVar[int] = 2  # what compares the pictures of a batch needs two
+    makes: ClassVar[str] = "makes something else"  # what a model does, to go on after its name
+    verb: ClassVar[str] = "train"  # which command uses it
     task: str
     preset: str = "default"
     image: ImageConfig = ImageConfig()

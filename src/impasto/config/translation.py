@@ -118,6 +118,8 @@ class TranslationConfig(Config):
     """Everything about the training of a translator."""
 
     least_batch: ClassVar[int] = 1
+    makes: ClassVar[str] = "translates layouts into pictures"
+    verb: ClassVar[str] = "translate"
     task: Literal["translation"] = "translation"
     model: Annotated[TranslationNetworks, Field(discriminator="kind")] = TranslatorConfig()
     layout: LayoutConfig = LayoutConfig()

@@ -313,7 +313,9 @@ class _Painter:
     def _window(self, height: int, width: int) -> Floats:
         frame = max(1, min(height, width) // 9)
         slope = np.add.outer(np.linspace(0, 1, height), np.linspace(0, 1, width)).astype(np.float32)
-        drawn = self.glass * (1.25 - 0.4 * slope[..., None]) + 0.12 * (np.abs(slope - 0.8) < 0.15)[..., None]
+        drawn: Floats = (
+            self.glass * (1.25 - 0.4 * slope[..., None]) + 0.12 * (np.abs(slope - 0.8) < 0.15)[..., None]
+        )
         if self.rng.random() < 0.3:  # a curtain
             drawn[: int(height * self.rng.uniform(0.2, 0.9))] = self.trim * 0.9
         for column in np.linspace(0, width - frame, self.bars + 1).astype(int):
@@ -356,4 +358,4 @@ def _colour(hue: float, saturation: float, value: float) -> Floats:
     """Red, green and blue of a hue in turns, each in [0, 1]."""
     turns = (np.array([5.0, 3.0, 1.0]) + hue % 1 * 6) % 6
     wheel = value - value * saturation * np.minimum(turns, 4 - turns).clip(0, 1)
-    return np.asarray(wheel, np.float32)
+    return np.array(wheel.tolist(), np.float32)

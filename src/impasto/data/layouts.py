@@ -20,8 +20,8 @@ from impasto.data.folder import hold_out
 from impasto.data.pairing import name_all, pair_up
 from impasto.data.scan import Picture, Progress, Rejected, Scan, content_hash, in_threads, scan_folder
 from impasto.data.walk import shown
-from impasto.errors import DataError, ImageError
-from impasto.files import cache_folder
+from impasto.errors import DataError, ImageError, InputError
+from impasto.files import cache_folder, read_json
 from impasto.image import codec
 from impasto.image.labels import (
     Colour,
@@ -264,6 +264,30 @@ def named(palette: Sequence[Colour], names: Sequence[str] = ()) -> tuple[Label, 
     colours = [to_hex(colour) for colour in palette]
     own = [*names, *colours[len(names) :]]
     return tuple(Label(name=name, colour=colour) for name, colour in zip(own, colours, strict=True))
+
+
+def parse_labels(text: str) -> dict[str, str]:
+    """Names and colours in "wall=#0000aa,window=#0080ff", or in a JSON file of such a mapping.
+
+    Raises `InputError` for anything else.
+    """
+    if text.endswith(".json"):
+        try:
+            found = read_json(Path(text))
+        except (OSError, ValueError) as error:
+            raise InputError(f"the labels in '{text}' cannot be read: {error}") from None
+        items = list(found.items()) if isinstance(found, dict) else []
+    else:
+        items = [
+            (name.strip(), colour.strip()) for name, _, colour in (x.partition("=") for x in text.split(","))
+        ]
+    if not items or not all(isinstance(colour, str) and name for name, colour in items):
+        raise InputError(
+            f"'{text}' names no labels", "write wall=#0000aa,window=#0080ff, or a JSON file of them"
+        )
+    if len(dict(items)) < len(items):
+        raise InputError(f"'{text}' names a label twice", "each label has one name and one colour")
+    return {name: to_hex(from_hex(colour)) for name, colour in items}
 
 
 def palette_of(layout: LayoutConfig) -> list[Colour]:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from impasto.config.overrides import parse_overrides
+from impasto.errors import InputError
 from impasto.tasks import task_of
 from impasto.training import run
 from impasto.training.logging.events import Sink
@@ -15,6 +16,8 @@ def train(
     out: str | Path,
     *,
     low: str | Path | None = None,
+    pairs: str | Path | None = None,
+    labels: Mapping[str, str] | None = None,
     preset: str | None = None,
     size: int | None = None,
     minutes: float | None = None,
@@ -29,7 +32,7 @@ def train(
     sinks: Sequence[Sink] = (),
     progress: Callable[[str, int, int], None] | None = None,
 ) -> run.Run:
-    """Train a generator or an upscaler on pictures, and leave everything in `out`.
+    """Train a generator, an upscaler or a translator on pictures, and leave everything in `out`.
 
     Limits count over the whole life of a run, interruptions included; without one, training goes on until it
     has converged. Ctrl-C, SIGTERM and SIGHUP save and return. Several processes of one run each call this
@@ -41,7 +44,10 @@ def train(
         out: Folder of the run. All processes see it.
         low: Folder of the low-resolution pictures, where an upscaler learns from pairs. None: it has no
             pairs.
-        preset: Name of a preset. None: the number of pictures chooses one.
+        pairs: Folder of the pictures that belong to the layouts in `directory`, or "side-by-side" where each
+            file holds both. None: nothing is translated.
+        labels: Names and colours of the labels of layouts, as `{"wall": "#0000aa"}`. None: they are found.
+        preset: Name of a preset. None: "translate" with `pairs`, else the number of pictures chooses one.
         size: Side of the pictures in px. None: that of the preset.
         minutes: Limit in minutes of training. None: no such limit.
         images: Limit in images seen. None: no such limit.
@@ -64,7 +70,11 @@ def train(
         InputError: A folder, a setting or a checkpoint cannot be used; also its kinds.
         TrainingError: Losses or weights stop being finite numbers and no repair is left, or the disk is full.
     """
+    if low is not None and pairs is not None:
+        raise InputError("low and pairs exclude each other", "pairs are for layouts and their pictures")
     settings = parse_overrides(overrides)
+    if labels is not None:
+        settings["layout.labels"] = [{"name": name, "colour": labels[name].lower()} for name in labels]
     if size is not None:
         settings["image.size"] = size
     limits = {
@@ -77,7 +87,8 @@ def train(
     request = run.Request(
         directory=directory,
         out=Path(out),
-        low=None if low is None else Path(low),
+        pairs=low if pairs is None else pairs,
+        suited=None if pairs is None else "translate",
         preset=preset,
         settings=settings,
         resume=resume,
