@@ -81,6 +81,10 @@ class LayoutPairs:
         """The middles of up to `most` held-out pairs, spread evenly: (n, S, S, L + 3) uint8."""
         return self.pixels.take(_spread(self.holdout_indices, most))
 
+    def all_pairs(self, most: int) -> Bytes:
+        """The same of any pairs, held out or not."""
+        return self.pixels.take(_spread(np.arange(len(self.names)), most))
+
     def some_to_train_on(self, most: int) -> Bytes:
         """The same of pairs that are learnt from."""
         return self.pixels.take(_spread(self.train_indices, most))

@@ -117,6 +117,21 @@ def test_a_folder_is_translated_and_bad_ones_cost_themselves_alone(
     assert (tmp_path / "out" / "a.png").is_file()
 
 
+def test_a_translator_is_measured_on_held_out_pairs(model, tmp_path, monkeypatch, capsys):
+    known = model.parent / "pairs"
+    where = ("--against", known / "layouts", "--pairs", known / "pictures")
+    code, out, _ = run_cli(monkeypatch, capsys, "evaluate", model, *where, "--json", "-")
+    assert code == 0
+    found = json.loads(out[out.index("{") :])
+    assert found["pairs"] == 4
+    assert {"kid", "frechet_distance"} == set(found["of_training_pictures"])
+    others = draw_pairs(tmp_path / "others", 16, seed=3)
+    where = ("--against", others / "layouts", "--pairs", others / "pictures")
+    code, out, _ = run_cli(monkeypatch, capsys, "evaluate", model, *where)
+    assert "not the pairs that the model was trained on" in " ".join(out.split())
+    assert run_cli(monkeypatch, capsys, "evaluate", model, *where[:2])[0] == 2
+
+
 def test_bad_requests_are_refused(model, layouts, tmp_path, tiny, monkeypatch, capsys):
     for arguments, words in (
         (("no-such", layouts), "there is no model"),

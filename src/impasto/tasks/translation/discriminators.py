@@ -38,13 +38,13 @@ class PatchDiscriminator(Discriminator):
 
 
 class Patches(nn.Module):
-    """A logit for every 8 x 8 px, of about 60 px around. Pixels are gathered two by two: half the time."""
+    """A logit for every 8 x 8 px, of about 54 px around."""
 
     def __init__(self, channels_in: int, width: int) -> None:
         super().__init__()
         self.layers = nn.ModuleList(
             [
-                conv(4 * channels_in, width),
+                nn.Conv2d(channels_in, width, 4, stride=2, padding=1),
                 nn.Conv2d(width, 2 * width, 4, stride=2, padding=1),
                 nn.Conv2d(2 * width, 4 * width, 4, stride=2, padding=1),
                 conv(4 * width, 4 * width),
@@ -54,7 +54,7 @@ class Patches(nn.Module):
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """(B, C, H, W) -> the maps of each layer, and the logits (B, 1, H / 8, W / 8)."""
-        x, maps = F.pixel_unshuffle(x, 2), []
+        maps = []
         for layer in self.layers:
             x = leaky(layer(x))
             maps.append(x)

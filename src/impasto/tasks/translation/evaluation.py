@@ -94,6 +94,14 @@ class PairJudge:
             pairs=count,
         )
 
+    def distances_of(self, pictures: Pixels) -> dict[str, float]:
+        """KID-lite0 and FD-lite0 of other pictures (M, H, W, 3) uint8 to the real ones."""
+        features = extract(self._lite0, pictures)
+        return {
+            "kid": kernel_distance(features, self._features),
+            "frechet_distance": frechet_distance(features, self._features),
+        }
+
 
 def _mean_distance(x: Tensor, y: Tensor) -> float:
     return float((x - y).norm(dim=1).mean())

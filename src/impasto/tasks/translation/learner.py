@@ -82,10 +82,7 @@ class TranslatorLearner:
 
     def translate(self, state: TrainingState, row: Pixels, seeds: Sequence[int]) -> Tensor:
         """The layout of one pair (1, S, S, L + 3) by each seed: (seeds, 3, S, S) in [-1, 1]."""
-        network = self.kept(state)
-        layout = self.tensor(row, self.fabric.device)[:, 3:]
-        with torch.no_grad():
-            return torch.cat([network(layout, latent_of(seed, network).to(layout)).float() for seed in seeds])
+        return translate_rows(self.kept(state), row, seeds, self.layout, self.fabric.device)
 
     def drawn(self, rows: Pixels) -> Pixels:
         """The layouts of pairs (B, S, S, L + 3) as pictures (B, S, S, 3)."""
@@ -116,6 +113,23 @@ class Evaluation:
         )
         numbers = {name: float(value) for name, value in found.to_dict().items()}
         return Measured(images_seen, "KID-lite0", self.distance, words, numbers, best)
+
+
+@torch.no_grad()
+def translate_rows(
+    network: TranslatingNetwork, row: Pixels, seeds: Sequence[int], layout: LayoutConfig, device: torch.device
+) -> Tensor:
+    """The layout of one pair by each seed: (seeds, 3, S, S) in [-1, 1].
+
+    Args:
+        network: The translator.
+        row: The pair, (1, S, S, L + 3) uint8, S a multiple of the network's.
+        seeds: The seeds.
+        layout: What the layouts are.
+        device: The network's device.
+    """
+    given = layout_tensor(row[..., :-3], layout, device).contiguous(memory_format=torch.channels_last)
+    return torch.cat([network(given, latent_of(seed, network).to(given)).float() for seed in seeds])
 
 
 def latent_of(seed: int, network: TranslatingNetwork) -> Tensor:

@@ -11,14 +11,15 @@ from impasto.config.translation import TranslationConfig
 from impasto.nn import draws
 from impasto.nn.augment import augment, change_colour
 from impasto.nn.frozen import FrozenMaps
-from impasto.nn.losses.adversarial import generator_compares, generator_loss
+from impasto.nn.losses.adversarial import discriminator_loss, generator_loss
 from impasto.nn.losses.latents import distance_from_normal
 from impasto.nn.losses.matching import map_difference
+from impasto.nn.losses.penalties import differentiates, penalties
 from impasto.nn.losses.reconstruction import absolute_difference
 from impasto.tasks.translation.networks import AnyDiscriminator, AnyTranslator
 from impasto.tasks.translation.translators import Translator
 from impasto.training.distributed import ranks
-from impasto.training.game import StepStats, update_discriminator
+from impasto.training.game import StepStats, observe
 from impasto.training.state import TrainingState
 
 
@@ -49,11 +50,11 @@ class TranslationStep:
             z, compared, unlikely = self.latents(real)
             made = self.G(layout, z).float()
         seen_real, seen_fake = self.augmented(real, made, layout)
-        told = update_discriminator(self.fabric, self.state, seen_real, seen_fake.detach(), self.loss)
+        told, real_logits, real_maps = self.learn_to_judge(seen_real, seen_fake.detach())
 
         self.D.requires_grad_(False)
         with self.fabric.autocast():
-            game, matching = self.game(seen_real, seen_fake, compared)
+            game, matching = self.game(seen_fake, real_logits, [m[:compared] for m in real_maps])
             likeness = self.likeness(made[:compared], real[:compared]) + matching
         weights = self.config.translation
         total = weights.adversarial * game + likeness + weights.latents * unlikely
@@ -94,20 +95,43 @@ class TranslationStep:
             seen.append(augment(together, cfg.model_copy(update={"colour": 0.0}), rng))
         return seen[0], seen[1]
 
-    def game(self, seen_real: Tensor, seen_fake: Tensor, compared: int) -> tuple[Tensor, Tensor]:
-        """G's loss in the game, and the weighted difference of D's maps of the first `compared` pairs."""
+    def learn_to_judge(self, real: Tensor, fake: Tensor) -> tuple[dict[str, Tensor], Tensor, list[Tensor]]:
+        """One update of D by both sides in one batch, (B, 3 + L, H, W) each.
+
+        Returns:
+            What `StepStats` says of D, and D's logits and maps of the real pairs, without a history.
+        """
+        D, loss = self.D, self.loss
+        real.requires_grad_(differentiates(loss, loss.r1_weight))
+        fake.requires_grad_(differentiates(loss, loss.r2_weight))
+        with self.fabric.autocast():
+            logits, maps = D.both(torch.cat((real, fake)))
+        real_logits, fake_logits = logits.float().chunk(2)
+        penalty = penalties(D, real, fake, real_logits, fake_logits, loss, self.state.rng)
+        real_logits, fake_logits = ranks.gather(real_logits, fake_logits)
+        d_loss = discriminator_loss(loss.adversarial, real_logits, fake_logits).mean()
+        self.state.discriminator_optimizer.zero_grad()
+        self.fabric.backward(d_loss + penalty.weighted(loss))
+        ranks.average_gradients(D.parameters())
+        self.state.discriminator_optimizer.step()
+        told = observe(D, loss, real_logits, fake_logits, d_loss, penalty)
+        return told, real_logits.detach(), [m.detach()[: len(real)] for m in maps]
+
+    def game(self, seen_fake: Tensor, real_logits: Tensor, real_maps: list[Tensor]) -> tuple[Tensor, Tensor]:
+        """G's loss in the game, and the weighted difference of D's maps of the first pairs.
+
+        Args:
+            seen_fake: The translated pairs as D sees them, (B, 3 + L, H, W).
+            real_logits: D's logits of the real ones.
+            real_maps: D's maps of those that are compared, from before its update. Empty: none are.
+        """
         kind, weight = self.loss.adversarial, self.config.translation.matching
         fake_logits, fake_maps = self.D.both(seen_fake)
-        against, matching = fake_logits.detach(), fake_logits.new_zeros((), dtype=torch.float32)
-        if weight or generator_compares(kind):
-            with torch.no_grad():
-                against, real_maps = self.D.both(seen_real)
-            if weight and real_maps:
-                matching = weight * likeness_of_maps(
-                    [m[:compared] for m in fake_maps], [m[:compared] for m in real_maps]
-                )
-        logits = ranks.gather(against.float(), fake_logits.float())
-        return generator_loss(kind, *logits).mean(), matching
+        matching = fake_logits.new_zeros((), dtype=torch.float32)
+        if weight and real_maps:
+            matching = weight * likeness_of_maps([m[: len(real_maps[0])] for m in fake_maps], real_maps)
+        _, fake_logits = ranks.gather(fake_logits.detach().float(), fake_logits.float())
+        return generator_loss(kind, real_logits, fake_logits).mean(), matching
 
     def likeness(self, made: Tensor, real: Tensor) -> Tensor:
         """How far translations are from the real pictures, in pixels and in features, weighted: ()."""
