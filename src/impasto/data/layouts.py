@@ -35,6 +35,7 @@ from impasto.image.labels import (
 
 SIDE_BY_SIDE = ("side-by-side", "side-by-side-left", "side-by-side-right")
 LOOKED_AT = 64  # layouts that the labels are found in
+MOST_TOLD = 1_000  # names of held-out pairs that a model's description holds
 _VERSION = 1
 # A layout that is no label map has fewer colours than a picture by more than this, or it cannot be told.
 CLEARLY = 1.5
@@ -48,7 +49,7 @@ class LayoutPairs:
 
     Args:
         pixels: Layout and picture one behind the other: (H, W, L + 3), L of 1 for numbers of labels, else 3.
-        names: Of the pairs, the path of the layout's file.
+        names: Of the pairs, the path of the picture's file, or of the one that holds both.
         train_indices: Which of them to learn from, sorted.
         holdout_indices: Which of them to measure with, sorted.
         fingerprint: Changes when any file or the split does.
@@ -96,7 +97,7 @@ class LayoutPairs:
             "holdout_pictures": len(self.holdout_indices),
             "fingerprint": self.fingerprint,
             "themes": [],
-            "holdout": [self.names[i] for i in self.holdout_indices],
+            "holdout": [self.names[i] for i in self.holdout_indices[:MOST_TOLD]],
         }
 
 

@@ -30,9 +30,7 @@ class Comparison:
     frechet_distance: float  # FD-lite0
     to_truth: float  # distance in features to the true picture
     to_another: float  # the same to the picture of another layout
-    variety: (
-        float  # distance between translations of one layout by two seeds, that of unlike pictures being 1
-    )
+    seed_variety: float  # of translations of one layout by two seeds, unlike pictures' being 1
     pairs: int
 
     def figures(self) -> dict[str, Any]:
@@ -42,7 +40,7 @@ class Comparison:
             "FD-lite0 to the hold-out": round(self.frechet_distance, 3),
             "distance in features to the true picture": round(self.to_truth, 4),
             "the same to another picture": round(self.to_another, 4),
-            "variety over seeds, real pictures' being 1": round(self.variety, 3),
+            "variety over seeds, real pictures' being 1": round(self.seed_variety, 3),
             "hold-out pairs": self.pairs,
         }
 
@@ -90,7 +88,7 @@ class PairJudge:
             frechet_distance=frechet_distance(first, self._features),
             to_truth=float(np.mean(truth)),
             to_another=float(np.mean(another)),
-            variety=_mean_distance(first, second) / max(self._apart, 1e-9),
+            seed_variety=_mean_distance(first, second) / max(self._apart, 1e-9),
             pairs=count,
         )
 

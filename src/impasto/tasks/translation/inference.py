@@ -31,9 +31,8 @@ from impasto.training.checkpoints import ModelInfo, digest_of, find_model, load_
 KEY = "recipe"  # the name of the recipe inside a picture
 LEAST_PX = 8
 MOST_PIXELS = 24_000_000  # that a network computes at once; larger layouts need tiles
-SAME_SCALE = (
-    1.25  # a layout that is no more than so many times larger or smaller than trained ones is as they are
-)
+# A layout that is no more than so many times larger or smaller than trained ones is translated as it is.
+SAME_SCALE = 2.0
 STRANGE_SHARE = 1e-3  # of a layout: fewer pixels of unknown colours are dirt
 
 Pixels = NDArray[np.uint8]

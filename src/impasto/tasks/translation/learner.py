@@ -109,7 +109,7 @@ class Evaluation:
         found = self.found
         words = (
             f"hold-out KID-lite0 {found.kid:.4f}, distance in features {found.to_truth:.4f} (of another "
-            f"picture {found.to_another:.4f}), variety over seeds {found.variety:.2f}"
+            f"picture {found.to_another:.4f}), variety over seeds {found.seed_variety:.2f}"
         )
         numbers = {name: float(value) for name, value in found.to_dict().items()}
         return Measured(images_seen, "KID-lite0", self.distance, words, numbers, best)

@@ -83,6 +83,6 @@ NAMES = {
     "frechet_distance": "FD-lite0",
     "to_truth": "distance in features to the true picture",
     "to_another": "the same to another layout's picture",
-    "variety": "variety over seeds, unlike pictures' being 1",
+    "seed_variety": "variety over seeds, unlike pictures' being 1",
     "pairs": "pairs",
 }
