@@ -18,6 +18,7 @@ SMALL = {
     "optimizer.cooldown": 0.0,  # by design a run with a new limit has not cooled down for the old one
 }
 TRANSLATE = {"model.max_channels": 32, "model.halvings": 3, "model.latent_dim": 4}
+SETTINGS = SMALL | TRANSLATE
 COLOURS = {"wall": "#0000aa", "window": "#ffee00"}
 
 

@@ -152,12 +152,13 @@ class Source:
     """Where pairs come from. `scan` has a file of each: the picture's, or the one that holds both.
 
     `layouts` are the files of the layouts in the same order; with None the layout is the left half of each
-    file, or the right one.
+    file, or the right one. `left_out` are folders, and files in them that are in no pair.
     """
 
     scan: Scan
     layouts: Scan | None
     layout_is_left: bool = True
+    left_out: tuple[tuple[str, Rejected], ...] = ()
 
     def __len__(self) -> int:
         return len(self.scan.pictures)
@@ -213,7 +214,8 @@ def find_pairs(
     ]
     layouts = replace(here, pictures=tuple(one for one, _ in found.pairs))
     pictures = replace(there, pictures=tuple(other for _, other in found.pairs))
-    return Source(pictures, layouts), notes
+    left_out = tuple((str(scan.root), item) for scan, files in left for item in (*scan.rejected, *files))
+    return Source(pictures, layouts, left_out=left_out), notes
 
 
 def _side_by_side(scan: Scan, how: str) -> tuple[Source, list[str]]:
@@ -222,7 +224,8 @@ def _side_by_side(scan: Scan, how: str) -> tuple[Source, list[str]]:
     left = [Rejected(p.path, f"has an odd width, {p.width} px: it has no two halves") for p in odd]
     if not kept:
         raise DataError(f"no file in '{scan.root}' has two halves: '{shown(left[0].path)}' {left[0].reason}")
-    source = Source(replace(scan, pictures=kept), None, how != "side-by-side-right")
+    left_out = tuple((str(scan.root), item) for item in (*scan.rejected, *left))
+    source = Source(replace(scan, pictures=kept), None, how != "side-by-side-right", left_out)
     notes = [words for words in (scan.report, name_all(f"of '{scan.root}'", left)) if words]
     if how == "side-by-side":
         source = replace(source, layout_is_left=_left_is_layout(source))

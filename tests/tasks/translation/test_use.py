@@ -117,6 +117,25 @@ def test_a_folder_is_translated_and_bad_ones_cost_themselves_alone(
     assert (tmp_path / "out" / "a.png").is_file()
 
 
+def test_pairs_are_looked_at_before_training(tmp_path, monkeypatch, capsys):
+    drawn = draw_pairs(tmp_path / "drawn", 28)
+    (drawn / "pictures" / "003.png").rename(drawn / "pictures" / "other.png")
+    where = ("inspect", drawn / "layouts", "--pairs", drawn / "pictures", "--size", "32")
+    code, out, _ = run_cli(monkeypatch, capsys, *where, "--sheet", tmp_path / "sheet.png")
+    said = " ".join(out.split())
+    assert code == 0
+    assert "27 pairs, 16 of them held out" in said
+    assert "003.png has no pair of its name" in said
+    assert "other.png has no pair of its name" in said
+    assert "label maps of 2 labels" in said
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.width > 4 * 64
+    code, out, _ = run_cli(monkeypatch, capsys, *where, "--json")
+    found = json.loads(out)
+    assert found["pairs"] == 27
+    assert sorted(path.rsplit("/", 1)[1] for path in found["left_out"]) == ["003.png", "other.png"]
+
+
 def test_a_translator_is_measured_on_held_out_pairs(model, tmp_path, monkeypatch, capsys):
     known = model.parent / "pairs"
     where = ("--against", known / "layouts", "--pairs", known / "pictures")
