@@ -1,5 +1,6 @@
 """The config of the task of translating layouts into pictures."""
 
+import itertools
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
@@ -24,12 +25,15 @@ class LayoutConfig(Frozen):
         kind: "labels": pictures of few colours, each a label. "picture": sketches, edges, photographs.
             "auto": the layouts tell.
         labels: The labels, in the order of the network's inputs. Empty: they are found in the layouts.
+        targets: The labels of the pictures, where these are label maps too, such as plans: results are
+            snapped to them. Empty: the pictures tell.
         jitter: How much larger pictures are prepared than the squares that are trained on, as a share; the
             rest is cut off by chance (Isola et al. 2017, section 6.2: 286 and 256 px).
     """
 
     kind: Literal["auto", "labels", "picture"] = "auto"
     labels: Annotated[tuple[Label, ...], Field(max_length=64)] = ()
+    targets: Annotated[tuple[Label, ...], Field(max_length=64)] = ()
     jitter: Annotated[float, Field(ge=0, le=1)] = 0.0
 
     @property
@@ -39,8 +43,8 @@ class LayoutConfig(Frozen):
 
     @model_validator(mode="after")
     def _labels_differ(self) -> "LayoutConfig":
-        for what in ("name", "colour"):
-            found = [getattr(label, what) for label in self.labels]
+        for labels, what in itertools.product((self.labels, self.targets), ("name", "colour")):
+            found = [getattr(label, what) for label in labels]
             twice = next((value for value in found if found.count(value) > 1), None)
             if twice is not None:
                 raise ValueError(f"two labels have the {what} '{twice}'")

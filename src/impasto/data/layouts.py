@@ -136,7 +136,7 @@ def open_layouts(
     for content in source.contents:
         digest.update(content.encode())
     digest.update(holdout.tobytes())
-    said = [*notes, note, _in_words(found)]
+    said = [*notes, note, _in_words(found), _targets_in_words(found)]
     pixels = _open_pixels(source, data, image, found, progress)
     names = tuple(picture.path for picture in source.scan.pictures)
     return (
@@ -251,7 +251,11 @@ def _left_is_layout(source: Source) -> bool:
 
 
 def _recognise(source: Source, layout: LayoutConfig) -> LayoutConfig:
-    """The config of the layouts with their labels, or as pictures. Raises `DataError`."""
+    """The config with the labels of layouts, and of pictures, that are label maps. Raises `DataError`."""
+    if not layout.targets:
+        targets = find_palette(pair[1] for pair in source.some(LOOKED_AT))
+        if targets is not None and len(targets) > 1:
+            layout = layout.model_copy(update={"targets": named(targets)})
     if layout.labels:
         return layout.model_copy(update={"kind": "labels"})
     if layout.kind == "picture":
@@ -301,6 +305,13 @@ def parse_labels(text: str) -> dict[str, str]:
 def palette_of(layout: LayoutConfig) -> list[Colour]:
     """The colours of its labels."""
     return [from_hex(label.colour) for label in layout.labels]
+
+
+def _targets_in_words(layout: LayoutConfig) -> str:
+    if not layout.targets:
+        return ""
+    names = ", ".join(label.name for label in layout.targets)
+    return f"Pictures are label maps of {len(layout.targets)} labels, which results are snapped to: {names}."
 
 
 def _in_words(layout: LayoutConfig) -> str:

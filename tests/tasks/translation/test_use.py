@@ -73,6 +73,8 @@ def test_what_cannot_be_translated_is_refused(model):
     for wrong, words in ((plain(1, 1), "too small"), (np.zeros((32, 32), np.uint8), "must be")):
         with pytest.raises(InputError, match=words):
             translator.translate(wrong)
+    with pytest.raises(InputError, match=r"'none.png' does not exist"):
+        translator.translate("none.png")
 
 
 def test_a_folder_is_translated_and_bad_ones_cost_themselves_alone(
@@ -115,6 +117,24 @@ def test_a_folder_is_translated_and_bad_ones_cost_themselves_alone(
     )
     assert more[0] == 0
     assert (tmp_path / "out" / "a.png").is_file()
+
+
+def test_results_of_label_maps_are_label_maps(tmp_path):
+    """Where the pictures have few colours, as plans do, results have just these."""
+    drawn = draw_pairs(tmp_path / "drawn")
+    swap = {(0, 0, 170): (9, 9, 9), (255, 238, 0): (240, 80, 0)}
+    for file in sorted((drawn / "layouts").iterdir()):
+        pixels = np.asarray(Image.open(file)).copy()
+        for before, after in swap.items():
+            pixels[(pixels == before).all(2)] = after
+        Image.fromarray(pixels).save(drawn / "pictures" / file.name)
+    train(drawn, tmp_path / "run", images=16)
+    translator = impasto.load_translator(tmp_path / "run")
+    assert {label.colour for label in translator.layout.targets} == {"#090909", "#f05000"}
+    (made,) = translator.translate(drawn / "layouts" / "000.png")
+    assert {tuple(map(int, c)) for c in np.unique(np.asarray(made).reshape(-1, 3), axis=0)} <= {
+        *swap.values()
+    }
 
 
 def test_pairs_are_looked_at_before_training(tmp_path, monkeypatch, capsys):

@@ -23,7 +23,7 @@ from impasto.files import replacing
 from impasto.image import codec
 from impasto.image.codec import to_uint8
 from impasto.image.files import encode, from_pil, to_pil
-from impasto.image.labels import index_map, to_hex
+from impasto.image.labels import from_hex, index_map, paint, to_hex
 from impasto.tasks.translation.learner import latent_of, layout_tensor
 from impasto.tasks.translation.networks import AnyTranslator, saved_translator
 from impasto.training.checkpoints import ModelInfo, digest_of, find_model, load_model, load_weights
@@ -101,8 +101,11 @@ class LayoutTranslator:
         Raises:
             InputError: The layout cannot be read, is too small or too large, or has unknown colours.
         """
-        prepared = self.prepare(layout, strict=strict)
         name = Path(layout).name if isinstance(layout, str | Path) else ""
+        try:
+            prepared = self.prepare(layout, strict=strict)
+        except ImageError as error:
+            raise InputError(f"'{name or 'the layout'}' {error.message}", error.hint) from None
         return [self.make(prepared, seed, name) for seed in seeds]
 
     def prepare(self, source: Source, *, strict: bool = False) -> Prepared:
@@ -135,7 +138,11 @@ class LayoutTranslator:
         made = made[:, :, : prepared.inside[0], : prepared.inside[1]]
         if prepared.inside != prepared.size:
             made = F.interpolate(made, prepared.size, mode="bicubic", antialias=True)
-        picture = to_pil(to_uint8(made)[0])
+        pixels = to_uint8(made)[0]
+        if self.layout.targets:
+            palette = [from_hex(label.colour) for label in self.layout.targets]
+            pixels = paint(index_map(pixels, palette)[0], palette)
+        picture = to_pil(pixels)
         picture.info[KEY] = json.dumps(
             {
                 "format": "impasto-translation",
