@@ -101,7 +101,7 @@ class PointsLearner:
 class Points:
     name, tries_memory = "points", False
 
-    def open_data(self, directory, low, config, progress):
+    def open_data(self, directory, pairs, config, progress):
         return Ring(), config
 
     def build(self, config):

@@ -19,6 +19,7 @@ from impasto.cli import app
 from impasto.tasks.generation import control
 from impasto.tasks.generation.sampling import directions as fitting
 from impasto.tasks.upscaling.inference.upscalers import load_upscaler
+from tests import small_translation
 from tests.films import write_film
 from tests.pictures import painting
 from tests.small_runs import NETWORKS, SMALL
@@ -78,7 +79,7 @@ def tiny(words):
         # What is resumed goes on a little, and keeps its settings.
         words[at : at + 2] = ["--images", "48" if resumed else "16"]
         if not resumed:
-            settings = SMALL | NETWORKS[preset]
+            settings = small_translation.SETTINGS if "--pairs" in words else SMALL | NETWORKS[preset]
             words += [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
     if verb == "doctor":
         words.append("--help")  # it measures the machine for ten seconds

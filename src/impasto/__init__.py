@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from impasto.tasks.generation.evaluation import evaluate
     from impasto.tasks.generation.sampling.model import Model, load
     from impasto.tasks.train import train
+    from impasto.tasks.translation.inference import LayoutTranslator, load_translator
     from impasto.tasks.upscaling.inference.upscale import PictureUpscaler
     from impasto.tasks.upscaling.inference.upscalers import load_upscaler
     from impasto.training.run import Run
@@ -32,12 +33,14 @@ _WHERE = {
     "Dataset": "impasto.data.folder",
     "ImpastoError": "impasto.errors",
     "InputError": "impasto.errors",
+    "LayoutTranslator": "impasto.tasks.translation.inference",
     "Model": "impasto.tasks.generation.sampling.model",
     "PictureUpscaler": "impasto.tasks.upscaling.inference.upscale",
     "Run": "impasto.training.run",
     "evaluate": "impasto.tasks.generation.evaluation",
     "load": "impasto.tasks.generation.sampling.model",
     "load_config": "impasto.config.reading",
+    "load_translator": "impasto.tasks.translation.inference",
     "load_upscaler": "impasto.tasks.upscaling.inference.upscalers",
     "open_folder": "impasto.data.folder",
     "train": "impasto.tasks.train",
@@ -48,6 +51,7 @@ __all__ = [
     "Dataset",
     "ImpastoError",
     "InputError",
+    "LayoutTranslator",
     "Model",
     "PictureUpscaler",
     "Run",
@@ -55,6 +59,7 @@ __all__ = [
     "evaluate",
     "load",
     "load_config",
+    "load_translator",
     "load_upscaler",
     "open_folder",
     "train",

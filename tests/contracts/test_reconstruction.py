@@ -1,5 +1,7 @@
 """Losses between pairs of pictures: values by hand, symmetry, gradients."""
 
+import math
+
 import pytest
 import torch
 
@@ -84,3 +86,13 @@ def test_steps_against_the_gradient_bring_them_together(loss):
         (gradient,) = torch.autograd.grad(loss(made, meant).sum(), made)
         made = (made - 0.1 * gradient / gradient.norm()).detach().requires_grad_()
     assert float(loss(made, meant).detach()) < 0.7 * before
+
+
+def test_the_distance_of_latents_from_normal():
+    """By hand: 0 for N(0, I); (m^2 + s^2 - 1 - log s^2) / 2 in each dimension."""
+    from impasto.nn.losses.latents import distance_from_normal
+
+    mean = torch.tensor([[0.0, 0.0], [1.0, -2.0]])
+    log_variance = torch.tensor([[0.0, 0.0], [0.0, math.log(4.0)]])
+    expected = [0.0, 0.5 * 1.0 + 0.5 * (4 + 4 - 1 - math.log(4.0))]
+    torch.testing.assert_close(distance_from_normal(mean, log_variance), torch.tensor(expected))

@@ -24,6 +24,7 @@ from impasto.cli.samples import samples
 from impasto.cli.screen import prepare
 from impasto.cli.serve import serve
 from impasto.cli.train import train
+from impasto.cli.translate import translate
 from impasto.cli.upscale import upscale
 from impasto.errors import ImpastoError, InputError
 from impasto.interrupts import Interrupted, say
@@ -41,7 +42,7 @@ app = typer.Typer(
 )
 verbs = (
     demo, samples, models, inspect, pack, train, health, generate, interpolate, mix, neighbours, project,
-    directions, upscale, evaluate, export, push, pull, serve, doctor,
+    directions, translate, upscale, evaluate, export, push, pull, serve, doctor,
 )  # fmt: skip
 for verb in verbs:
     app.command()(verb)

@@ -13,9 +13,16 @@ if TYPE_CHECKING:
 
 def evaluate(
     model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="A model folder, a run (its best model), or an upscaler.")
+        str,
+        typer.Argument(
+            metavar="MODEL", help="A model folder, a run (its best model), an upscaler or a translator."
+        ),
     ],
     against: Annotated[str, typer.Option(metavar="DIR", help="The real pictures, or shards of them.")],
+    pairs: Annotated[
+        str | None,
+        typer.Option(metavar="DIR", help="Of a translator: the pictures of the layouts, as for train."),
+    ] = None,
     samples: Annotated[
         int | None, typer.Option(help="How many pictures to make.  [default: as many as real]")
     ] = None,
@@ -36,7 +43,7 @@ def evaluate(
     """Measure how good and how new a model's pictures are, beside what real pictures would get.
 
     Give the folder that it was trained on: the pictures that were held out are what it is compared with.
-    An upscaler has to give back what was made small, beside bicubic.
+    An upscaler has to give back what was made small, beside bicubic; a translator the pictures of layouts.
     """
     import json
 
@@ -48,10 +55,18 @@ def evaluate(
     from impasto.files import write_bytes_atomically
     from impasto.metrics.report import findings
     from impasto.outputs import Outputs
+    from impasto.tasks.translation.report import is_translator
     from impasto.tasks.upscaling.inference.upscalers import is_upscaler
 
     file = Path(json_) if json_ not in (None, "-") else None
-    if sheet and (control or is_upscaler(model)):
+    translates = is_translator(model)
+    if translates and (pairs is None or control):
+        raise InputError(
+            "a translator is measured on pairs", "--against LAYOUTS --pairs PICTURES, or side-by-side"
+        )
+    if pairs is not None and not translates:
+        raise InputError("--pairs is for translators", "leave it out")
+    if sheet and (control or translates or is_upscaler(model)):
         raise InputError("--sheet is for a generator's samples", "leave it out, or --control")
     for path in (file, Path(sheet) if sheet else None):
         if path is not None:  # before the work
@@ -66,6 +81,8 @@ def evaluate(
     result: object
     if control:
         result = _control(model, against, table, **told)
+    elif pairs is not None:
+        result = _translate(model, against, pairs, table, **told)
     elif is_upscaler(model):
         result = _compare(model, against, table, **told)
     else:
@@ -75,7 +92,7 @@ def evaluate(
         print(text)
         return
     console.print(table)
-    if isinstance(result, dict) and not control:
+    if isinstance(result, dict) and not control and not translates:
         for words in findings(result):
             console.print(words, highlight=False, soft_wrap=True)
     if file is not None:
@@ -103,6 +120,19 @@ def _head(table: "Table", *names: str) -> None:
     table.add_column()
     for name in names:
         table.add_column(name, justify="right")
+
+
+def _translate(model: str, against: str, pairs: str, table: "Table", **told: Any) -> dict[str, Any]:
+    """The figures of a translator, and of real pictures that were trained on where they are known."""
+    from impasto.tasks.translation.inference import load_translator
+    from impasto.tasks.translation.report import NAMES, compare_pairs
+
+    found = compare_pairs(load_translator(model), against, pairs, **told)
+    trained = found.get("of_training_pictures", {})
+    _head(table, "translations", "training pictures")
+    for key, name in NAMES.items():
+        table.add_row(name, *("" if x is None else f"{x:,.4g}" for x in (found[key], trained.get(key))))
+    return found
 
 
 def _compare(model: str, against: str, table: "Table", **told: Any) -> list[dict[str, Any]]:

@@ -40,9 +40,20 @@ def inspect(
             help="Show what an upscaler would learn to undo: bicubic, photo or drawing, as a sheet.",
         ),
     ] = None,
-    sheet: Annotated[Path, typer.Option(metavar="FILE", help="Where that sheet goes.")] = Path(
-        "degraded.png"
-    ),
+    pairs: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR",
+            help="The pictures of the layouts in the first folder, or side-by-side: which are pairs?",
+        ),
+    ] = None,
+    sheet: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Where the sheet of --degrade or --pairs goes.  [default: degraded.png, or none of pairs]",
+        ),
+    ] = None,
     overwrite: Overwrite = False,
     json_: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
@@ -62,7 +73,12 @@ def inspect(
         raise InputError(f"'{directory}' holds shards", "look at a folder before it is packed")
     show = reading_pictures(screen.console(stderr=True))
     if degrade is not None:
-        screen.say(_degrade(directory, degrade, sheet, show, overwrite=overwrite))
+        to = sheet or Path("degraded.png")
+        screen.say(_degrade(directory, degrade, to, show, overwrite=overwrite))
+        return
+    if pairs is not None:
+        side = min(parse_size(size))
+        _pairs(directory, pairs, side, sheet, show, overwrite=overwrite, as_json=json_)
         return
     shape = parse_size(size)
     config = load_config(
@@ -145,6 +161,68 @@ def _themes(found: "Inspection") -> str:
     if found.themes and found.without_theme:
         shown.append(f"without {found.without_theme:,}")
     return ", ".join(shown) or "none"
+
+
+def _pairs(
+    directory: Path,
+    pairs: str,
+    size: int,
+    sheet: Path | None,
+    show: "Callable[[str, int, int], None]",
+    *,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Say which files are pairs and which are not, and write a sheet of some pairs where one is asked for.
+
+    Args:
+        directory: Folder of the layouts, or of files that hold both.
+        pairs: Folder of the pictures, or side-by-side.
+        size: The size that is meant to be trained at, in px.
+        sheet: File of the sheet. None: there is none.
+        show: Is told how far the pictures have been read.
+        overwrite: Whether a sheet that is there is replaced.
+        as_json: Whether all is printed as JSON, each file that is left out too.
+    """
+    import json
+
+    import numpy as np
+
+    from impasto.cli import screen
+    from impasto.config.reading import load_config
+    from impasto.config.translation import TranslationConfig
+    from impasto.data.layouts import find_pairs, open_layouts, palette_of
+    from impasto.image.files import grid, save
+    from impasto.image.labels import paint
+    from impasto.outputs import Outputs
+
+    outputs = None
+    if sheet is not None:
+        outputs = Outputs(sheet.parent, [sheet.name], overwrite=overwrite)
+        check_format(sheet.suffix[1:].lower())
+    config = cast(TranslationConfig, load_config("translate", {"image.size": size, "layout.jitter": 0.0}))
+    how = config.data, config.image, config.layout
+    data, layout = open_layouts(directory, pairs, *how, seed=config.train.seed, progress=show)
+    source, _ = find_pairs(directory, pairs, config.data)
+    found = {
+        "pairs": len(source),
+        "held_out": len(data.holdout_indices),
+        "layouts": layout.kind,
+        "labels": {label.name: label.colour for label in layout.labels},
+        "left_out": {f"{side}/{item.path}": item.reason for side, item in source.left_out},
+    }
+    if as_json:
+        print(json.dumps(found, indent=2))
+    else:
+        screen.say(f"{len(source):,} pairs, {len(data.holdout_indices):,} of them held out to measure with")
+        for note in data.notes:
+            screen.say(note)
+    if outputs is not None and sheet is not None:
+        rows = data.all_pairs(4 * _DEGRADED)
+        layouts = paint(rows[..., 0], palette_of(layout)) if layout.labels else rows[..., :3]
+        both = np.concatenate((layouts, rows[..., -3:]), 2)
+        save(grid(both, columns=4), outputs.path(sheet.name))
+        screen.say(f"{sheet}: layouts, each beside its picture")
 
 
 def _degrade(

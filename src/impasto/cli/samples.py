@@ -12,6 +12,7 @@ class SampleSet(StrEnum):
 
     OPENMOJI = "openmoji"
     FASHION = "fashion-mnist"
+    FACADES = "facades"
 
 
 def samples(
@@ -19,19 +20,22 @@ def samples(
         SampleSet,
         typer.Argument(
             metavar="SET",
-            help="openmoji: some 2,400 emoji drawings; fashion-mnist: 10,000 grey photographs of clothes.",
+            help="openmoji: some 2,400 emoji drawings; fashion-mnist: 10,000 grey photographs of clothes; "
+            "facades: drawn layouts of buildings and pictures of them, in pairs.",
         ),
     ],
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where to put them: a new folder.")],
     size: Annotated[
-        int | None, typer.Option(help="Their size in px: 64 for drawings, 32 for clothes.")
+        int | None, typer.Option(help="Their size in px: 64 for drawings, 32 for clothes, 128 for facades.")
     ] = None,
     variants: Annotated[bool, typer.Option("--variants", help="Drawings: skin tones and hair, too.")] = False,
+    count: Annotated[int, typer.Option(min=1, max=100_000, help="How many facades.")] = 400,
+    seed: Annotated[int, typer.Option(min=0, help="Decides which facades are drawn.")] = 0,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a set of another size or of other variants.")
     ] = False,
 ) -> None:
-    """Make a folder of real, openly licensed pictures, sorted by theme."""
+    """Make a folder of openly licensed pictures, sorted by theme; or of drawn pairs, to translate."""
     from impasto.cli import screen
     from impasto.cli.progress import reading_pictures
     from impasto.data.fashion import SIZE, make_fashion_mnist
@@ -39,6 +43,18 @@ def samples(
     from impasto.errors import InputError
 
     console = screen.console()
+    if name == SampleSet.FACADES:
+        from impasto.data.facades import FOLDERS, make_facades
+
+        size = size or 128
+        made = make_facades(directory, count, size, seed, progress=reading_pictures(console))
+        console.print(
+            f"{count:,} layouts of {size} px and as many pictures of them in {made}", soft_wrap=True
+        )
+        layouts, pictures = (made / name for name in FOLDERS)
+        train = screen.typed("impasto", "train", layouts, "--pairs", pictures)
+        console.print(f"Next: {train} --out run --minutes 20", soft_wrap=True)
+        return
     match name:
         case SampleSet.OPENMOJI:
             size = size or 64

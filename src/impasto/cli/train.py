@@ -22,12 +22,26 @@ def train(
         Path | None,
         typer.Option(metavar="DIR", help="The same pictures made small, to learn from pairs (upscalers)."),
     ] = None,
+    pairs: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR",
+            help="The pictures of the layouts in the first folder, to translate; or side-by-side, where each "
+            "file holds both.",
+        ),
+    ] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME=#RRGGBB,...", help="Of layouts, or a JSON file of them.  [default: found in them]"
+        ),
+    ] = None,
     preset: Annotated[
         str | None,
         typer.Option(
             metavar="P",
             help="default, few-shot, r3gan, dcgan, mlp; upscale-x4, upscale-x2, photo-x4, drawing-x4, srgan "
-            "for upscalers; or a TOML file.  [default: by the pictures]",
+            "for upscalers; translate, pix2pix for pairs; or a TOML file.  [default: by the pictures]",
         ),
     ] = None,
     size: Annotated[
@@ -35,7 +49,8 @@ def train(
         typer.Option(
             metavar="PX",
             help="Side in px, or WIDTHxHEIGHT as 384x256. Sides up to 128 are drawn; up to 1024, in steps of "
-            "32, drawn at a quarter and enlarged: 256 to 512 on a CPU, more takes hours.  [default: 64]",
+            "32, drawn at a quarter and enlarged: 256 to 512 on a CPU, more takes hours. Of pairs a square."
+            "  [default: the preset's]",
         ),
     ] = None,
     minutes: Annotated[float | None, typer.Option(help="Stop after this long.")] = None,
@@ -73,7 +88,7 @@ def train(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in RUN.")] = False,
 ) -> None:
-    """Train a generator, or an upscaler, on a folder of pictures.
+    """Train a generator, or an upscaler, on a folder of pictures; or a translator on pairs.
 
     Limits count over the whole life of a run. Ctrl-C saves and stops; --resume goes on exactly there.
     """
@@ -86,6 +101,7 @@ def train(
 
     from impasto.cli.progress import reading_pictures
     from impasto.config.overrides import parse_overrides
+    from impasto.data.layouts import parse_labels
     from impasto.tasks.train import train as run_training
     from impasto.training.logging.sinks import LastingStream, TerminalSink
 
@@ -118,7 +134,8 @@ def train(
             "sinks": [terminal],
             "progress": reading_pictures(console),
         }
-        run = run_training(directory, out, **arguments)
+        named = None if labels is None else parse_labels(labels)
+        run = run_training(directory, out, pairs=pairs, labels=named, **arguments)
     _tell_end(console, run)
 
 

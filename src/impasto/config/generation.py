@@ -1,6 +1,6 @@
 """The config of the task of making pictures from noise."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -196,6 +196,8 @@ class GenerationConfig(Config):
             `image` then.
     """
 
+    makes: ClassVar[str] = "makes new pictures"
+    verb: ClassVar[str] = "generate"
     task: Literal["generation"] = "generation"
     model: Annotated[GeneratorConfig, Field(discriminator="kind")] = ResidualConfig()
     distribution: DistributionConfig = DistributionConfig()

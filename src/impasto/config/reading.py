@@ -11,13 +11,18 @@ from pydantic import ValidationError
 from impasto.config.generation import GenerationConfig
 from impasto.config.overrides import closest, explain, parse_overrides, set_by_path
 from impasto.config.shared import Config
+from impasto.config.translation import TranslationConfig
 from impasto.config.upscaling import UpscalerConfig, UpscalingConfig
 from impasto.errors import ConfigError
 from impasto.files import read_text
 
 Tree = TypeVar("Tree", bound=Config)
 
-TREES: Mapping[str, type[Config]] = {"generation": GenerationConfig, "upscaling": UpscalingConfig}
+TREES: Mapping[str, type[Config]] = {
+    "generation": GenerationConfig,
+    "upscaling": UpscalingConfig,
+    "translation": TranslationConfig,
+}
 
 
 def preset_names() -> list[str]:

@@ -3,7 +3,7 @@
 Sizes are in pixels, progress is in images seen, learning rates are per Adam step.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -208,7 +208,7 @@ class TrainConfig(Frozen):
 
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     begin_with: str | None = None  # a run or model of the same networks, whose generator to begin with
-    batch_size: Annotated[int, Field(ge=2)] = 64
+    batch_size: PositiveInt = 64
     # Where memory is short: whether the generator's inner results are computed again for the way back rather
     # than kept, and in how many parts a batch is computed, one after the other. It remains one update by the
     # whole batch, but what compares pictures (batch norm) sees a part. None and 0: found out first.
@@ -276,6 +276,9 @@ class Config(Frozen):
         stop: When to stop.
     """
 
+    least_batch: ClassVar[int] = 2  # what compares the pictures of a batch needs two
+    makes: ClassVar[str] = "makes something else"  # what a model does, to go on after its name
+    verb: ClassVar[str] = "train"  # which command uses it
     task: str
     preset: str = "default"
     image: ImageConfig = ImageConfig()
@@ -291,7 +294,9 @@ class Config(Frozen):
     @model_validator(mode="after")
     def _parts_are_of_a_batch(self) -> "Config":
         batch, parts = self.train.batch_size, max(1, self.train.parts)
-        if batch % parts or batch // parts < 2:
+        if batch < self.least_batch:
+            raise ValueError(f"train.batch_size must be {self.least_batch} or more for this task")
+        if parts > 1 and (batch % parts or batch // parts < 2):
             raise ValueError(
                 f"train.parts={parts} does not divide a batch of {batch} into parts of 2 or more"
             )

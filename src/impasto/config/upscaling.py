@@ -1,6 +1,6 @@
 """The config of the task of enlarging pictures."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -90,6 +90,8 @@ class RestorationConfig(Frozen):
 class UpscalingConfig(Config):
     """Everything about the training of an upscaler."""
 
+    makes: ClassVar[str] = "is an upscaler: it makes pictures larger"
+    verb: ClassVar[str] = "upscale"
     task: Literal["upscaling"] = "upscaling"
     model: Annotated[UpscalerConfig, Field(discriminator="kind")] = CompactConfig()
     restoration: RestorationConfig = RestorationConfig()

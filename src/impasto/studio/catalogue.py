@@ -307,6 +307,7 @@ class _Network(BaseModel):
 
 
 class _Config(BaseModel):
+    task: _Word = ""
     preset: _Word
     image: _Image
     model: _Network
@@ -324,6 +325,8 @@ def _entry(name: str, folder: Path, *, shipped: bool) -> Entry | None:
     try:
         found = load(folder / "model.json", _Description, MODEL_JSON_BYTES)
         config, scale = found.config, found.config.model.scale
+        if config.task == "translation":  # no tab uses one
+            return None
         return Entry(
             name=name,
             kind="generator" if scale is None else "upscaler",

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 def task_called(name: str) -> "Task":
     """A task by its name, as `Config.task`, events and runs have it."""
     from impasto.tasks.generation.task import Generation
+    from impasto.tasks.translation.task import Translation
     from impasto.tasks.upscaling.task import Upscaling
 
-    tasks: tuple[Task, ...] = (Generation(), Upscaling())
+    tasks: tuple[Task, ...] = (Generation(), Upscaling(), Translation())
     return {task.name: task for task in tasks}[name]
 
 

@@ -84,7 +84,7 @@ def look_ahead(
         config = load_config(preset, set_anew)
     task = task_of(config)
     if not task.tries_memory:
-        raise InputError("an upscaler learns from small windows: it fits anywhere", "leave --for out")
+        raise InputError("this task learns from small batches: it fits anywhere", "leave --for out")
     choice, fabric = places.meet(config.train, launch.Arrangement())
     config = override(config, {"train.precision": choice.precision})
     dataset, config = task.open_data(directory, None, config, progress)

@@ -6,6 +6,7 @@ from typing import Any
 
 from impasto.config.overrides import parse_overrides
 from impasto.config.size import Size, is_large, parse_size, size_settings
+from impasto.errors import InputError
 from impasto.tasks import task_of
 from impasto.tasks.large import is_large_run, train_large
 from impasto.training import run
@@ -17,6 +18,8 @@ def train(
     out: str | Path,
     *,
     low: str | Path | None = None,
+    pairs: str | Path | None = None,
+    labels: Mapping[str, str] | None = None,
     preset: str | None = None,
     size: Size | None = None,
     minutes: float | None = None,
@@ -31,7 +34,7 @@ def train(
     sinks: Sequence[Sink] = (),
     progress: Callable[[str, int, int], None] | None = None,
 ) -> run.Run:
-    """Train a generator or an upscaler on pictures, and leave everything in `out`.
+    """Train a generator, an upscaler or a translator on pictures, and leave everything in `out`.
 
     Limits count over the whole life of a run, interruptions included; without one, training goes on until it
     has converged. Ctrl-C, SIGTERM and SIGHUP save and return. Several processes of one run each call this
@@ -43,10 +46,13 @@ def train(
         out: Folder of the run. All processes see it.
         low: Folder of the low-resolution pictures, where an upscaler learns from pairs. None: it has no
             pairs.
-        preset: Name of a preset. None: the number of pictures chooses one.
+        pairs: Folder of the pictures that belong to the layouts in `directory`, or "side-by-side" where each
+            file holds both. None: nothing is translated.
+        labels: Names and colours of the labels of layouts, as `{"wall": "#0000aa"}`. None: they are found.
+        preset: Name of a preset. None: "translate" with `pairs`, else the number of pictures chooses one.
         size: Side of the pictures in px, or (width, height), or text as "384x256". None: that of the preset.
             With a side above 128 px a generator learns at a quarter of the size, and then an enlarger
-            (tasks/large.py), where the preset is default, few-shot or none.
+            (tasks/large.py), where the preset is default, few-shot or none. Of pairs it is a square's.
         minutes: Limit in minutes of training. None: no such limit.
         images: Limit in images seen. None: no such limit.
         epochs: Limit in passes over the pictures. None: no such limit.
@@ -68,9 +74,13 @@ def train(
         InputError: A folder, a setting or a checkpoint cannot be used; also its kinds.
         TrainingError: Losses or weights stop being finite numbers and no repair is left, or the disk is full.
     """
+    if low is not None and pairs is not None:
+        raise InputError("low and pairs exclude each other", "pairs are for layouts and their pictures")
     shape = None if size is None else parse_size(size)
-    large = is_large_run(Path(out)) and resume if shape is None else is_large(shape, preset)
+    large = is_large_run(Path(out)) and resume if shape is None else pairs is None and is_large(shape, preset)
     settings = parse_overrides(overrides)
+    if labels is not None:
+        settings["layout.labels"] = [{"name": name, "colour": labels[name].lower()} for name in labels]
     if shape is not None and not large:
         settings |= size_settings(shape)
     limits = {
@@ -83,7 +93,8 @@ def train(
     request = run.Request(
         directory=directory,
         out=Path(out),
-        low=None if low is None else Path(low),
+        pairs=low if pairs is None else pairs,
+        suited=None if pairs is None else "translate",
         preset=preset,
         settings=settings,
         resume=resume,

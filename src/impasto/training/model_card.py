@@ -33,6 +33,7 @@ def model_card(info: ModelInfo) -> str:
     return render(
         "card.md", model=config.model, image=config.image, preset=config.preset,
         learnt=getattr(config, "restoration", None), enlarger=getattr(config, "enlarger", None),
+        layout=getattr(config, "layout", None),
         data=info.data, seen=info.images_seen, metrics=info.metrics, licence=info.licence,
         version=__version__,
     )  # fmt: skip

@@ -84,8 +84,9 @@ class Request:
 
     directory: str | Path
     out: Path
-    low: Path | None = None
-    preset: str | None = None  # without it, the number of pictures chooses one
+    pairs: str | Path | None = None  # see `Task.open_data`
+    preset: str | None = None  # without it, `suited` or the number of pictures chooses one
+    suited: str | None = None  # the preset for a new run where none is named
     config: Config | None = None  # in place of a preset
     settings: Mapping[str, Any] = field(default_factory=dict)
     resume: bool = False
@@ -122,7 +123,7 @@ def train(request: Request, task_of: Callable[[Config], Task]) -> Run:
         pinned = config.train.model_copy(update={"precision": choice.precision})
         config = config.model_copy(update={"train": pinned})
         with ranks.first_rank_first():  # the others find the cache that it makes
-            data, config = task.open_data(request.directory, request.low, config, request.progress)
+            data, config = task.open_data(request.directory, request.pairs, config, request.progress)
         state = _state(task, config, data, fabric, out if resuming else None)
         stack.callback(torch.set_num_threads, torch.get_num_threads())
         threads = _threads(config.train, choice.device, state)
@@ -151,6 +152,8 @@ def _asked_for(request: Request, resuming: bool) -> tuple[Config, str]:
         config, why = override(request.config, request.settings), "as asked"
     elif request.preset is not None:
         config, why = load_config(request.preset, request.settings), "as asked"
+    elif request.suited is not None:
+        config, why = load_config(request.suited, request.settings), "it learns from such pairs"
     else:
         config, why = config_for(request.directory, request.settings, request.progress)
     stop = config.stop

@@ -109,20 +109,20 @@ class Task(Protocol):
     tries_memory: ClassVar[bool]  # whether a batch may be too large for this machine: then it is tried first
 
     def open_data(
-        self, directory: str | Path, low: Path | None, config: Config, progress: Progress | None
+        self, directory: str | Path, pairs: str | Path | None, config: Config, progress: Progress | None
     ) -> tuple[Data, Config]:
         """What a run learns from, and the config with what it takes from there, such as names of themes.
 
         Args:
             directory: Folder of the pictures to learn from.
-            low: Folder of the low-resolution pictures, where an upscaler learns from pairs. None: there are
-                no pairs.
+            pairs: Where an upscaler or a translator learns from pairs, the folder of what belongs to these
+                pictures, or a word of the task. None: there are no pairs.
             config: Config of the run.
             progress: Is told how far the pictures have been read. None: nobody is told.
 
         Raises:
             ConfigError: The config is of a kind of model that can be used but is no longer trained.
-            InputError: The pictures cannot be learnt from, or `low` does not suit the task.
+            InputError: The pictures cannot be learnt from, or `pairs` do not suit the task.
         """
         ...
 

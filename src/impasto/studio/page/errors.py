@@ -105,7 +105,7 @@ MESSAGES: Sequence[Words] = (
         "模型的格式版本为 {version}：请更新 Impasto 或重新训练",
     ),
     (
-        r"'.*' (makes new pictures and does not enlarge any|does not enlarge pictures|is an upscaler: .*"
+        r"'.*' (.*, not new ones|.* and does not enlarge any|.* and translates none|does not enlarge pictures"
         r"|takes \d+ channels: .*|cannot be used: .*)",
         "This model cannot be used here; choose another",
         "此处不能使用该模型，请选择其他模型",

@@ -52,9 +52,7 @@ def build_generator(cfg: GeneratorConfig, image: ImageConfig) -> Generator:
 def saved_generator(config: Config) -> Generator:
     """The generator whose weights a model folder holds; raises as `Task.saved_network` does."""
     if not isinstance(config, GenerationConfig):
-        raise CheckpointError(
-            "is an upscaler: it makes pictures larger, not new ones", "`impasto upscale` uses it"
-        )
+        raise CheckpointError(f"{config.makes}, not new ones", f"`impasto {config.verb}` uses it")
     if config.enlarger is not None and isinstance(config.model, ModulatedConfig):
         return EnlargedGenerator(config.model, config.image, config.enlarger)
     return build_generator(config.model, config.image)

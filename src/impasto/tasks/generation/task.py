@@ -45,19 +45,19 @@ class Generation:
     tries_memory: ClassVar = True
 
     def open_data(
-        self, directory: str | Path, low: Path | None, config: Config, progress: Progress | None
+        self, directory: str | Path, pairs: str | Path | None, config: Config, progress: Progress | None
     ) -> tuple[Dataset, Config]:
         """The pictures of a folder, or of shards; the config gets the names of their themes.
 
         Args:
             directory: Folder of pictures, folder of shards, or the name of a set that a library knows.
-            low: Must be None: pairs are for upscalers.
+            pairs: Must be None: pairs are for upscalers and translators.
             config: Config of the run.
             progress: Is told how far the pictures have been read. None: nobody is told.
 
         Raises:
             ConfigError: The model is of version 0.1's kind, which is no longer trained.
-            InputError: `low` is given, or the pictures cannot be learnt from.
+            InputError: there are `pairs`, or the pictures cannot be learnt from.
         """
         model, seed = cast(GenerationConfig, config).model, config.train.seed
         if isinstance(model, ProjectedConfig):
@@ -67,8 +67,10 @@ class Generation:
                 "a generator and its enlarger learn one after the other",
                 "--size 256 trains both; without the setting enlarger the generator learns alone",
             )
-        if low is not None:
-            raise InputError("pairs are for upscalers", "--preset upscale-x4 or another of them")
+        if pairs is not None:
+            raise InputError(
+                "pairs are for upscalers and translators", "--preset upscale-x4, translate or another of them"
+            )
         data = open_pictures(directory, config.data, config.image, seed=seed, progress=progress)
         if isinstance(model, ModulatedConfig) and len(data.themes) > 1:
             config = config.model_copy(update={"model": model.model_copy(update={"themes": data.themes})})

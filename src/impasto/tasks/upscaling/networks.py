@@ -26,7 +26,7 @@ def build_upscaler(cfg: UpscalerConfig, *, wide: bool = True) -> Upscaler:
 def saved_upscaler(config: Config) -> Upscaler:
     """The upscaler whose weights a model folder holds; raises as `Task.saved_network` does."""
     if not isinstance(config, UpscalingConfig):
-        raise CheckpointError("makes new pictures and does not enlarge any", "`impasto generate` uses it")
+        raise CheckpointError(f"{config.makes} and does not enlarge any", f"`impasto {config.verb}` uses it")
     return build_upscaler(config.model, wide=False)
 
 

@@ -31,14 +31,14 @@ class Upscaling:
     tries_memory: ClassVar = False  # it learns from small windows
 
     def open_data(
-        self, directory: str | Path, low: Path | None, config: Config, progress: Progress | None
+        self, directory: str | Path, pairs: str | Path | None, config: Config, progress: Progress | None
     ) -> tuple[Dataset, Config]:
         """The pictures of a folder, from which low-resolution ones are made; or pairs of both.
 
         Args:
             directory: Folder of the sharp pictures, folder of shards, or the name of a set that a library
-                knows. With `low` it must be a folder.
-            low: Folder of the low-resolution pictures of pairs. None: they are made from the sharp ones.
+                knows. With `pairs` it must be a folder.
+            pairs: Folder of the low-resolution pictures of pairs. None: they are made from the sharp ones.
             config: Config of the run; it is returned as it is.
             progress: Is told how far the pictures have been read. None: nobody is told.
 
@@ -46,10 +46,10 @@ class Upscaling:
             InputError: The pictures or pairs cannot be learnt from.
         """
         how, seed = (config.data, config.image), config.train.seed
-        if low is None:
+        if pairs is None:
             return open_pictures(directory, *how, seed=seed, progress=progress), config
         scale = cast(UpscalingConfig, config).model.scale
-        return open_pairs(Path(directory), low, *how, scale, seed=seed, progress=progress), config
+        return open_pairs(Path(directory), Path(pairs), *how, scale, seed=seed, progress=progress), config
 
     def build(self, config: Config) -> tuple[Upscaler, Discriminator]:
         """An upscaler and a discriminator."""

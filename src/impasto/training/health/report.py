@@ -36,6 +36,7 @@ SIGNS = {
     "source_auc": "layouts like one training picture's, new = 0.5, copies = 1",
     "sourced": "samples that are a training picture drawn again",
     "train_pull": "samples nearer to training than to held-out pictures, new = 0, copies = 1",
+    "seed_variety": "variety over seeds of one layout, unlike pictures' = 1",
     "against_bicubic": "error of enlarged pictures, bicubic's = 1",
 }
 # A run whose samples cover less of the held-out pictures is not called healthy, verdict or not. Good runs had
@@ -88,6 +89,8 @@ def summarise(records: Iterable[Mapping[str, Any]]) -> Checkup:
                 ended = None
             case "evaluated" | "compared":
                 signs = {name: record.get(name) for name in SIGNS if name in record}
+            case "measured":
+                signs = {name: value for name, value in record["figures"].items() if name in SIGNS}
             case "verdict":
                 standing[record["kind"]] = record
             case "recovered":

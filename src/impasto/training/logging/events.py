@@ -113,6 +113,17 @@ class Compared(Event):
 
 
 @dataclass(frozen=True)
+class Measured(Event):
+    """What was made was measured, by a task that has no event of its own. `name` is the distance's."""
+
+    name: str
+    distance: float
+    words: str  # all figures, to be read
+    figures: dict[str, float]
+    best: bool
+
+
+@dataclass(frozen=True)
 class Verdict(Event):
     """Something is wrong that was not before, or worse than before; see health.Verdict."""
 

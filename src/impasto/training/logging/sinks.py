@@ -19,6 +19,7 @@ from impasto.training.logging.events import (
     Compared,
     Evaluated,
     Event,
+    Measured,
     Part,
     Progress,
     Recovered,
@@ -118,6 +119,7 @@ class TerminalSink:
         self._last_plain = 0.0
         self._evaluated: Evaluated | None = None
         self._compared: Compared | None = None
+        self._measured: Measured | None = None
         self._enlarges = False
         self._part: Part | None = None
 
@@ -167,6 +169,11 @@ class TerminalSink:
                     f"{event.bicubic_psnr:.2f}), distance in features {event.feature_distance:.4f} (bicubic "
                     f"{event.bicubic_feature_distance:.4f}){'  (best so far)' if event.best else ''}"
                 )
+            case Measured():
+                self._measured = event
+                self._line(
+                    f"{event.images_seen:>9,} images  {event.words}{'  (best so far)' if event.best else ''}"
+                )
             case Verdict() | Recovered() | Repaired():
                 self._line(f"{event.images_seen:>9,} images  {report.in_words(to_record(event))}")
             case Stopped():
@@ -203,14 +210,15 @@ class TerminalSink:
             psnr = f"{self._compared.psnr:.2f} dB" if self._compared else "-"
             unlike = {"unlikeness": f"{event.reconstruction:.4f}"}
             return {**how_far, **unlike, **(plays if event.discriminator_loss else {}), "PSNR-Y": psnr}
-        distance = f"{self._evaluated.distance:.4f}" if self._evaluated else "-"
+        measured = self._measured or self._evaluated
+        distance = f"{measured.distance:.4f}" if measured else "-"
         return {
             **how_far,
             "D loss": f"{event.discriminator_loss:.3f}",
             "G loss": f"{event.generator_loss:.3f}",
             "D right on real": f"{event.real_accuracy:.0%}",
             "on generated": f"{event.fake_accuracy:.0%}",
-            "KID-lite0": distance,
+            self._measured.name if self._measured else "KID-lite0": distance,
         }
 
     def _table(self, event: Progress) -> Table:
@@ -264,6 +272,9 @@ class TensorBoardSink:
             for name, value in event.__dict__.items():
                 if isinstance(value, float) and name not in ("unix_time", "eta_seconds"):
                     self._writer.add_scalar(name, value, event.images_seen)
+        if isinstance(event, Measured):
+            for name, value in {"distance": event.distance, **event.figures}.items():
+                self._writer.add_scalar(name, value, event.images_seen)
         if isinstance(event, Verdict | Recovered | Repaired):
             self._writer.add_text("health", report.in_words(to_record(event)), event.images_seen)
 

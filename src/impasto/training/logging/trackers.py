@@ -25,6 +25,7 @@ from impasto.training.logging.events import (
     Compared,
     Evaluated,
     Event,
+    Measured,
     Progress,
     Recovered,
     Repaired,
@@ -125,6 +126,8 @@ class TrackerSink:
                     if isinstance(value, float) and name not in ("unix_time", "eta_seconds")
                 }
                 self.tracker.numbers(values, seen)
+            case Measured():
+                self.tracker.numbers({"distance": event.distance, **event.figures}, seen)
             case Verdict() | Recovered() | Repaired():
                 self.tracker.words("health", report.in_words(to_record(event)))
             case Started():

@@ -1,0 +1,1 @@
+"""Layouts become pictures: an architect's drawing a facade, a sketch a photograph."""
