@@ -10,6 +10,7 @@ from impasto.data.facades import NAMES, PALETTE, draw_facade, make_facades
 from impasto.data.layouts import open_layouts
 from impasto.errors import DataError, InputError
 from impasto.image.labels import paint
+from tests.cli.running import impasto
 
 SMALL = {"image.size": 32, "data.holdout_min_pictures": 4, "layout.jitter": 0.0}
 
@@ -152,6 +153,17 @@ def test_drawn_facades_follow_from_their_seed(tmp_path):
     for i in range(12):
         seen |= set(np.unique(draw_facade(96, (1, i))[0]))
     assert len(seen) >= 10
+
+
+def test_the_command_that_draws_facades(tmp_path, monkeypatch, capsys):
+    out = tmp_path / "drawn"
+    code, said, _ = impasto(monkeypatch, capsys, "samples", "facades", out, "--count", 3, "--size", 32)
+    assert code == 0
+    assert "3 layouts of 32 px" in " ".join(said.split())
+    assert "--pairs" in said
+    assert len(list(out.glob("*/*.png"))) == 6
+    assert impasto(monkeypatch, capsys, "samples", "facades", tmp_path / "x", "--variants")[0] == 2
+    assert impasto(monkeypatch, capsys, "samples", "openmoji", tmp_path / "x", "--count", "3")[0] == 2
 
 
 @pytest.mark.realdata

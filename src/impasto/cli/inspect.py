@@ -191,7 +191,8 @@ def _pairs(
     from impasto.cli import screen
     from impasto.config.reading import load_config
     from impasto.config.translation import TranslationConfig
-    from impasto.data.layouts import find_pairs, open_layouts, palette_of
+    from impasto.data.layouts import open_layouts, palette_of
+    from impasto.data.pair_files import find_pairs
     from impasto.image.files import grid, save
     from impasto.image.labels import paint
     from impasto.outputs import Outputs

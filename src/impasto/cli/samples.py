@@ -29,8 +29,12 @@ def samples(
         int | None, typer.Option(help="Their size in px: 64 for drawings, 32 for clothes, 128 for facades.")
     ] = None,
     variants: Annotated[bool, typer.Option("--variants", help="Drawings: skin tones and hair, too.")] = False,
-    count: Annotated[int, typer.Option(min=1, max=100_000, help="How many facades.")] = 400,
-    seed: Annotated[int, typer.Option(min=0, help="Decides which facades are drawn.")] = 0,
+    count: Annotated[
+        int | None, typer.Option(min=1, max=100_000, help="How many facades.  [default: 400]")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Decides which facades are drawn.  [default: 0]")
+    ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a set of another size or of other variants.")
     ] = False,
@@ -43,11 +47,15 @@ def samples(
     from impasto.errors import InputError
 
     console = screen.console()
+    if name != SampleSet.FACADES and (count, seed) != (None, None):
+        raise InputError("--count and --seed are for facades", "leave them out")
     if name == SampleSet.FACADES:
+        if variants or overwrite:
+            raise InputError("facades have no variants, and none are replaced", "leave out the options")
         from impasto.data.facades import FOLDERS, make_facades
 
-        size = size or 128
-        made = make_facades(directory, count, size, seed, progress=reading_pictures(console))
+        size, count = size or 128, count or 400
+        made = make_facades(directory, count, size, seed or 0, progress=reading_pictures(console))
         console.print(
             f"{count:,} layouts of {size} px and as many pictures of them in {made}", soft_wrap=True
         )

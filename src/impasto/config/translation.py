@@ -144,4 +144,6 @@ class TranslationConfig(Config):
             raise ValueError(f"image.size={size} cannot be halved model.halvings={self.model.halvings} times")
         if self.train.parts > 1 or self.train.recompute:
             raise ValueError("train.parts and train.recompute are for generators")
+        if self.train.discriminator_steps > 1:
+            raise ValueError("train.discriminator_steps must be 1 for a translator")
         return self

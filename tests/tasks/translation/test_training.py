@@ -121,6 +121,7 @@ def test_it_begins_with_a_model_of_the_same_labels(pairs, tmp_path):
         ({"data.fit": "letterbox"}, "pairs need data.fit"),
         ({"model.halvings": 6}, "cannot be halved"),
         ({"train.parts": 2}, "for generators"),
+        ({"train.discriminator_steps": 2}, "must be 1"),
     ],
 )
 def test_settings_that_do_not_suit(pairs, tmp_path, settings, words):

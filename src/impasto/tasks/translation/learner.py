@@ -54,7 +54,7 @@ class TranslatorLearner:
         return torch.cat((picture, layout), 1).contiguous(memory_format=torch.channels_last)
 
     def step(self, state: TrainingState, config: Config, next_batch: Callable[[], Tensor]) -> StepStats:
-        """D learns as often as the config says, then both once."""
+        """D learns once, then G."""
         step = TranslationStep(self.fabric, state, cast(TranslationConfig, config), self.features)
         return step(next_batch())
 

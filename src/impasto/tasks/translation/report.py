@@ -41,7 +41,7 @@ def compare_pairs(
         translator: The translator.
         against: Folder of the layouts, or of files that hold both. Of the folders it was trained on the pairs
             count that were held out, of others all, up to `MOST_PAIRS`.
-        pairs: Folder of the pictures, or one of `data.layouts.SIDE_BY_SIDE`.
+        pairs: Folder of the pictures, or one of `data.pair_files.SIDE_BY_SIDE`.
         progress: Is told what is done, how much of it, of how much. None: nobody is told.
         warn: Is told how the pairs were read.
 

@@ -36,7 +36,7 @@ class Translation:
 
         Args:
             directory: Folder of the layouts, or of files that hold both.
-            pairs: Folder of the pictures, or one of `data.layouts.SIDE_BY_SIDE`.
+            pairs: Folder of the pictures, or one of `data.pair_files.SIDE_BY_SIDE`.
             config: Config of the run.
             progress: Is told how far the pictures have been read. None: nobody is told.
 
