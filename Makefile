@@ -40,8 +40,8 @@ bench: $(STAMP) ## textbooks against default, ten minutes each, on OpenMoji: qua
 	$(BIN)/python benchmarks/new_pictures.py --arm dcgan-example --arm dcgan --arm default \
 		--minutes 10 --out runs/bench --plot runs/bench/plot.png --resume
 
-zoo: $(STAMP) ## the models of the package trained anew into ./runs/zoo: hours; again goes on; PHOTOS=DIR for upscalers
-	$(BIN)/python tools/zoo.py --out runs/zoo $(if $(PHOTOS),--photos '$(PHOTOS)')
+zoo: $(STAMP) ## the models of the package trained anew into ./runs/zoo: hours; again goes on; PHOTOS=DIR, SHEETS=DIR for upscalers
+	$(BIN)/python tools/zoo.py --out runs/zoo $(if $(PHOTOS),--photos '$(PHOTOS)') $(if $(SHEETS),--sheets '$(SHEETS)')
 
 studio-test: $(STAMP) ## the studio's page in Chromium: every tab, with screenshots into ./runs/screenshots
 	@command -v chromium >/dev/null || apt-get install -y --no-install-recommends chromium \

@@ -11,7 +11,7 @@ from impasto.tasks import load_model
 from impasto.training.checkpoints import find_model, shipped_models
 from tests.small_upscaling import GAME, SMALL
 
-RECIPES = (*zoo.DRAWN, *zoo.WORN, *zoo.ENLARGED)
+RECIPES = zoo.RECIPES
 
 
 def test_there_is_a_recipe_for_every_model_that_is_shipped():

@@ -1,12 +1,12 @@
 """Train the models that come with the package anew: `make zoo`, hours. Called again it goes on where it was.
 
-    python tools/zoo.py --out runs/zoo --photos PHOTOS
+    python tools/zoo.py --out runs/zoo --photos PHOTOS --sheets SHEETS
     python tools/zoo.py --out runs/zoo --only openmoji-64
 
 One generator learns from OpenMoji's drawings, which come with a package. One learns from Fashion-MNIST's
 photographs, which Debian's dataset-fashion-mnist has, and is left out where that is not installed. The
 upscalers learn from photographs that must be there: the cards in src/impasto/zoo say which those were;
-without --photos they are left out.
+without --photos they are left out. That of drawings learns from the sheets of benchmarks/drawing_sheets.py.
 Each card tells the story of the weights that are shipped, phase by phase and machine by machine; this is the
 same in one go each, so figures come near and weights differ. Put a run into the package by tools/ship.py.
 """
@@ -47,6 +47,7 @@ WORN = (
         minutes=28,
     ),
 )
+SHEETS = (Recipe("drawing-x4", "drawing-x4", {"data.holdout_share": 0.02}, images=60_000),)
 ENLARGED = (
     Recipe(
         "photo-x4-fidelity",
@@ -84,12 +85,15 @@ ENLARGED = (
 )
 
 
+RECIPES = (*DRAWN, *WORN, *SHEETS, *ENLARGED)
+
+
 def main() -> None:
     """See above."""
     args = parse()
-    drawn, worn, enlarged = (
+    drawn, worn, sheets, enlarged = (
         [recipe for recipe in recipes if args.only in (None, recipe.name)]
-        for recipes in (DRAWN, WORN, ENLARGED)
+        for recipes in (DRAWN, WORN, SHEETS, ENLARGED)
     )
     if drawn:
         train(drawn, make_openmoji(args.out / "openmoji", 64), args.out)
@@ -98,6 +102,10 @@ def main() -> None:
             train(worn, make_fashion_mnist(args.out / "fashion-mnist"), args.out)
         except MissingDependencyError as error:
             print(f"{worn[0].name} is left out: {error.message}: {error.hint}")
+    if sheets and args.sheets is None:
+        print(f"{sheets[0].name} is left out: --sheets DIR says what it learns from.")
+    elif sheets:
+        train(sheets, args.sheets, args.out)
     if not enlarged:
         return
     if args.photos is None:
@@ -130,8 +138,9 @@ def parse() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--out", type=Path, default=Path("runs/zoo"))
-    parser.add_argument("--only", metavar="MODEL", choices=[r.name for r in (*DRAWN, *WORN, *ENLARGED)])
+    parser.add_argument("--only", metavar="MODEL", choices=[recipe.name for recipe in RECIPES])
     parser.add_argument("--photos", type=Path, help="a folder of sharp photographs")
+    parser.add_argument("--sheets", type=Path, help="a folder of sheets of drawings")
     return parser.parse_args()
 
 
