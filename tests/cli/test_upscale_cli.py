@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from impasto.cli import main
 from impasto.tasks.upscaling.inference.upscalers import load_network
@@ -184,3 +184,22 @@ def test_the_sheet_of_degradations(tmp_path, monkeypatch, capsys):
     assert str(sheet) in out.replace("\n", "")
     with Image.open(sheet) as picture:
         assert picture.width > 5 * 100
+
+
+def test_drawings_are_named_once(monkeypatch, capsys, tmp_path):
+    """Each by its name, so that one that is a photograph after all can be found."""
+    (tmp_path / "in").mkdir()
+    for number in range(3):
+        picture = Image.new("RGB", (96, 96), "white")
+        pen = ImageDraw.Draw(picture)
+        pen.ellipse((12, 12, 84, 84), fill=(244, 194, 13), outline="black", width=4)
+        pen.ellipse((30, 30 + number, 42, 42 + number), fill="black")
+        pen.ellipse((56, 30, 68, 42), fill="black")
+        picture.save(tmp_path / "in" / f"{number}.png")
+    code, _, err = impasto(
+        monkeypatch, capsys, "upscale", tmp_path / "in", "--out", tmp_path / "out", "--engine", "torch"
+    )
+    assert code == 0
+    said = next(line for line in err.splitlines() if "taken for drawings" in line)
+    assert said.startswith("impasto: 3 taken for drawings, enlarged by drawing-x4")
+    assert all(f"{number}.png" in said for number in range(3))

@@ -51,12 +51,23 @@ Device = Annotated[str, typer.Option(help="cpu, cuda or mps.")]
 
 
 def load(folder: Path, device: str) -> "Model":
-    """The model, whose place is remembered for recipes that ask for it."""
+    """The model, whose place is remembered for recipes that ask for it.
+
+    It is said where it is a run of large pictures whose enlarger has not learnt yet.
+    """
+    from impasto.cli.screen import console, typed
     from impasto.tasks.generation.sampling.known_models import remember
     from impasto.tasks.generation.sampling.model import load as open_model
+    from impasto.tasks.large import is_large_run
+    from impasto.training.checkpoints import LARGE
 
     model = open_model(folder, device=device)
     remember(model.digest, model.folder)
+    if is_large_run(folder) and model.folder.name != LARGE:
+        image = model.info.config.image
+        resume = typed("impasto", "train", "PICTURES", "--out", str(folder), "--resume")
+        words = f"these are {image.words} px: the enlarger of this run has not learnt yet; {resume} goes on"
+        console(stderr=True).print(f"impasto: {words}", soft_wrap=True)
     return model
 
 

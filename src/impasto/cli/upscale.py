@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -100,7 +100,7 @@ def upscale(
         if ray is not None:
             raise InputError("standard input and output are not for a cluster", "give files or folders")
         pipe = Pipe.plan(inputs, out, format_, existing, most)
-        pipe.run(_load(console, model, engine, side, device), settings)
+        pipe.run(_load(console, model, engine, side, device), settings, partial(_warn, console))
         return
     planned = plan_jobs(inputs, Path(out), format_, partial(_warn, console))
     refuse_targets(planned, existing)
@@ -216,11 +216,20 @@ def _report(console: "Console", outcomes: "list[Outcome]", out: str) -> None:
 
 
 def _report_notes(console: "Console", outcomes: "list[Outcome]") -> None:
-    """What of the pictures did not stay as it was; the same words are said once, with the first file."""
+    """Which were drawings; what of the pictures did not stay as it was, the same words once, with a file."""
+    from impasto.tasks.upscaling.inference.kinds import DRAWING, DRAWN
+
     files: dict[str, list[Path]] = {}
     for outcome in outcomes:
         for words in outcome.notes:
             files.setdefault(words, []).append(outcome.job.source)
+    if drawings := files.pop(DRAWN, []):
+        names = ", ".join(str(path) for path in drawings[:_SHOWN])
+        rest = f" and {len(drawings) - _SHOWN:,} more" if len(drawings) > _SHOWN else ""
+        head = (
+            f"{len(drawings):,} taken for drawings, enlarged by {DRAWING} (--model photo-x4 for photographs)"
+        )
+        console.print(f"impasto: {head}: {names}{rest}", soft_wrap=True)
     for words, sources in files.items():
         more = f" (and of {len(sources) - 1:,} more)" if len(sources) > 1 else ""
         line = f"impasto: of '{sources[0]}'{more}: {words}"
@@ -285,8 +294,10 @@ class Pipe:
         given = _standard_input(max_pixels) if source == "-" and not skipped else Path(source)
         return cls(source, kind, target, given, skipped)
 
-    def run(self, upscaler: "PictureUpscaler | ByKind", settings: dict[str, Any]) -> None:
-        """Enlarge it. Raises `InputError` where it cannot be read."""
+    def run(
+        self, upscaler: "PictureUpscaler | ByKind", settings: dict[str, Any], tell: Callable[[str], None]
+    ) -> None:
+        """Enlarge it; `tell` is told where it is a drawing. Raises `InputError` where it cannot be read."""
         import sys
 
         from impasto.errors import ImageError, InputError
@@ -300,7 +311,7 @@ class Pipe:
             target = self.target or folder / f"picture.{self.kind}"
             try:
                 if isinstance(upscaler, ByKind):
-                    upscaler = upscaler.suited(self.given, settings["max_pixels"], lambda words: None)
+                    upscaler = upscaler.suited(self.given, settings["max_pixels"], tell)
                 upscaler.file(self.given, target, **settings)
             except ImageError as error:
                 raise InputError(f"'{self.source}' {error.message}") from None

@@ -82,10 +82,10 @@ def train_large(request: run.Request, shape: tuple[int, int] | None = None) -> L
         preset=PRESET,
         settings=common | {"train.begin_with": PRESET} | view | _limit_of_enlarger(config, game),
         resume=True,
-        sinks=[_announcing(request, 2, f"their enlarger, {1 - GAME_SHARE:.0%} of the time"), *request.sinks],
+        sinks=[_announcing(request, 2, _share_of_enlarger(config)), *request.sinks],
     )
     enlarger = run.train(of_enlarger, task_of)
-    if enlarger.reason.condition != "interrupted" and launch.is_first_process():
+    if launch.is_first_process() and _has_model(out / ENLARGER):  # of an interrupted one, too
         join(out)
     return LargeRun(game, enlarger)
 
@@ -122,6 +122,13 @@ def _view_of_enlarger(shape: tuple[int, int]) -> dict[str, object]:
     return settings
 
 
+def _share_of_enlarger(game: Config) -> str:
+    """What the second part is, in words."""
+    if game.stop.minutes is None:
+        return f"their enlarger, {ENLARGER_IMAGES:,} windows"
+    return f"their enlarger, {1 - GAME_SHARE:.0%} of the time"
+
+
 def _limit_of_enlarger(game: Config, ended: run.Run) -> dict[str, object]:
     """When the enlarger that follows a game ends."""
     if game.stop.minutes is None:
@@ -140,6 +147,10 @@ def _announcing(request: run.Request, number: int, words: str) -> Callable[[Even
                 sink(Part(event.images_seen, number, 2, words))
 
     return announce
+
+
+def _has_model(out: Path) -> bool:
+    return any((out / part).is_dir() for part in ("best", "last"))
 
 
 def join(out: Path) -> None:

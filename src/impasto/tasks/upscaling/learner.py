@@ -29,6 +29,7 @@ from impasto.training.task import picture_tensor
 
 MOST_COMPARED = 24  # held-out pictures, the middles of them: seconds for minutes of training
 COMPARED_PX = 256
+MOST_DECIBELS = 100.0  # of a picture of one colour, which comes back without any error
 SHOWN, SHOWN_PX = 4, 192
 
 
@@ -151,7 +152,7 @@ class UpscalerEvaluator:
             against_bicubic=distance / max(bicubic_distance, 1e-9),
             psnr=float(errors.mean()),
             ssim=float(ssim(*(luma(shaved(x, self._scale)) for x in (made, self._sharp))).mean()),
-            consistency=float(psnr(luma(again), luma(self._low)).mean()),
+            consistency=float(psnr(luma(again), luma(self._low)).clamp(max=MOST_DECIBELS).mean()),
             feature_distance=apart,
             bicubic_psnr=float(self._bicubic_psnr),
             bicubic_feature_distance=float(self._bicubic_distance),
@@ -175,7 +176,8 @@ class UpscalerEvaluator:
         return torch.cat([network(low[None]).float().clamp(-1, 1) for low in self._low[:count]])
 
     def _psnr(self, made: Tensor) -> Tensor:
-        return psnr(*(luma(shaved(x, self._scale)) for x in (made, self._sharp)))
+        decibels = psnr(*(luma(shaved(x, self._scale)) for x in (made, self._sharp)))
+        return decibels.clamp(max=MOST_DECIBELS)
 
     @torch.no_grad()
     def _distance(self, made: Tensor) -> Tensor:

@@ -3,12 +3,19 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 import pyvips
+from PIL import Image, ImageOps
 
 from impasto.errors import CheckpointError, ImageError
 from impasto.tasks.upscaling.inference.batch import plan_jobs, upscale_all
-from impasto.tasks.upscaling.inference.kinds import ByKind, choose_upscaler, open_upscaler
+from impasto.tasks.upscaling.inference.kinds import (
+    ByKind,
+    choose_upscaler,
+    open_upscaler,
+    without_margins,
+)
 from impasto.tasks.upscaling.inference.upscalers import load_upscaler
 
 DRAWN = """<svg xmlns="http://www.w3.org/2000/svg" width="96" height="96">
@@ -29,6 +36,16 @@ def test_a_drawing_is_told_from_pictures_with_grain(drawing, photos):
     assert choose_upscaler(drawing) == "drawing-x4"
     assert choose_upscaler(drawing.read_bytes()) == "drawing-x4"
     assert choose_upscaler(photos / "00.png") == "photo-x4"
+
+
+def test_a_photograph_on_white_is_no_drawing_by_that(photos, tmp_path):
+    with Image.open(photos / "00.png") as picture:
+        ImageOps.expand(picture, 40, "white").save(tmp_path / "framed.png")
+    assert choose_upscaler(str(tmp_path / "framed.png")) == "photo-x4"
+    even = np.full((60, 60, 3), 255, np.uint8)
+    assert without_margins(even) is even
+    even[6:56, 4:] = 0
+    assert without_margins(even).shape == (50, 56, 3)
 
 
 @pytest.mark.realdata

@@ -8,7 +8,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from impasto.adaptive_threads import AdaptiveThreads
@@ -21,15 +23,19 @@ from impasto.tasks.upscaling.inference.upscalers import load_upscaler
 AUTO = "auto"
 PHOTO: Literal["photo-x4"] = "photo-x4"
 DRAWING: Literal["drawing-x4"] = "drawing-x4"
+DRAWN = f"taken for a drawing, enlarged by {DRAWING}"
+EVEN_LEVELS = 16  # of 255: a margin after JPEG
+LEAST_PX = 48  # of 256
 PLANE = Path(__file__).with_name("kinds.json")
 
 
-def choose_upscaler(source: Source, max_pixels: int = MAX_PIXELS) -> Literal["photo-x4", "drawing-x4"]:
+def choose_upscaler(source: Source | str, max_pixels: int = MAX_PIXELS) -> Literal["photo-x4", "drawing-x4"]:
     """The name of the package's upscaler that suits a picture; "drawing-x4" for drawings, logos, diagrams.
 
-    A frozen EfficientNet-Lite0 sees the middle of the picture at 128 px. How much there is of each of its
-    middle features says how a picture was made: a plane between those of photographs and of drawings was
-    fitted by `benchmarks/kinds.py`, which also says how often it is right. Films count as photographs.
+    A frozen EfficientNet-Lite0 sees the middle of the picture, without even margins, at 128 px. How much
+    there is of each of its middle features says how a picture was made: a plane between those of photographs
+    and of drawings was fitted by `benchmarks/kinds.py`, which also says how often it is right. Films count as
+    photographs.
 
     Args:
         source: The file, or its bytes.
@@ -38,18 +44,31 @@ def choose_upscaler(source: Source, max_pixels: int = MAX_PIXELS) -> Literal["ph
     Raises:
         ImageError: The picture is too large, or it cannot be read.
     """
+    source = Path(source) if isinstance(source, str) else source
     if isinstance(source, Path) and is_film(source):
         return PHOTO
-    pixels = fit_square(source, INPUT_SIZE, max_pixels=max_pixels)
     weights, bias = _plane()
-    return DRAWING if float(features(to_tensor(pixels[None]))[0] @ weights) + bias > 0 else PHOTO
+    return DRAWING if float(features(source, max_pixels) @ weights) + bias > 0 else PHOTO
 
 
-def features(pictures: Tensor) -> Tensor:
-    """Pictures (B, 3, H, W) in [-1, 1] -> how they are made, (B, 112): means of the middle map."""
+def features(source: Source, max_pixels: int = MAX_PIXELS) -> Tensor:
+    """How a picture is made, (112,): means of the network's middle map. Raises `ImageError`."""
+    pixels = without_margins(fit_square(source, 2 * INPUT_SIZE, max_pixels=max_pixels))
     with torch.inference_mode():
-        middle: Tensor = _network().both(pictures)[0]
-    return middle.reshape(len(middle), -1, MIDDLE_SIDE**2).mean(2)
+        middle: Tensor = _network().both(to_tensor(pixels[None]))[0]
+    return middle.reshape(-1, MIDDLE_SIDE**2).mean(1)
+
+
+def without_margins(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(H, W, 3) without what is of the corner's colour all along its edges: photographs lie on white, too.
+
+    Where little would be left it stays as it is.
+    """
+    inside = np.abs(pixels.astype(np.int16) - pixels[0, 0]).max(2) > EVEN_LEVELS
+    rows, columns = (np.flatnonzero(inside.any(axis)) for axis in (1, 0))
+    if min(len(rows), len(columns)) < LEAST_PX:
+        return pixels
+    return pixels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
 @dataclass
@@ -73,7 +92,7 @@ class ByKind:
         """The one for a picture; `note` is told where that is a drawing. Raises `ImageError`."""
         name = choose_upscaler(source, max_pixels)
         if name == DRAWING:
-            note(f"it is a drawing: enlarged by {DRAWING}")
+            note(DRAWN)
         return self.named(name)
 
 
