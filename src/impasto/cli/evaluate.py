@@ -92,8 +92,9 @@ def evaluate(
         print(text)
         return
     console.print(table)
-    if isinstance(result, dict) and not control and not translates:
-        for words in findings(result):
+    panel = result.get("panel") if translates and isinstance(result, dict) else result
+    if isinstance(panel, dict) and not control:
+        for words in findings(panel):
             console.print(words, highlight=False, soft_wrap=True)
     if file is not None:
         write_bytes_atomically(file, text.encode())
@@ -124,14 +125,18 @@ def _head(table: "Table", *names: str) -> None:
 
 def _translate(model: str, against: str, pairs: str, table: "Table", **told: Any) -> dict[str, Any]:
     """The figures of a translator, and of real pictures that were trained on where they are known."""
+    from impasto.metrics.report import rows
     from impasto.tasks.translation.inference import load_translator
     from impasto.tasks.translation.report import NAMES, compare_pairs
 
     found = compare_pairs(load_translator(model), against, pairs, **told)
     trained = found.get("of_training_pictures", {})
     _head(table, "translations", "training pictures")
-    for key, name in NAMES.items():
-        table.add_row(name, *("" if x is None else f"{x:,.4g}" for x in (found[key], trained.get(key))))
+    shown = [(name, found[key], trained.get(key)) for key, name in NAMES.items()]
+    if panel := found.get("panel"):  # it has both distances, of the first seed's pictures
+        shown = [*rows(panel), *(row for row in shown if row[0] not in ("KID-lite0", "FD-lite0"))]
+    for name, *values in shown:
+        table.add_row(name, *("" if x is None else f"{x:,.4g}" for x in values))
     return found
 
 

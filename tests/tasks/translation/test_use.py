@@ -7,8 +7,12 @@ import pytest
 from PIL import Image
 
 import impasto
+from impasto.data.layouts import open_layouts
 from impasto.errors import InputError
+from impasto.image.codec import to_tensor
 from impasto.image.files import read_metadata
+from impasto.metrics.report import findings
+from impasto.tasks.translation import report
 from tests.cli.running import impasto as run_cli
 from tests.small_translation import COLOURS, draw_pairs, train
 
@@ -169,6 +173,33 @@ def test_a_translator_is_measured_on_held_out_pairs(model, tmp_path, monkeypatch
     code, out, _ = run_cli(monkeypatch, capsys, "evaluate", model, *where)
     assert "not the pairs that the model was trained on" in " ".join(out.split())
     assert run_cli(monkeypatch, capsys, "evaluate", model, *where[:2])[0] == 2
+
+
+def test_how_new_translations_are_is_measured_beside_how_good(tmp_path, monkeypatch, capsys):
+    """A translator that gives back pictures it was trained on is told for what it is."""
+    known = draw_pairs(tmp_path / "pairs", 80)
+    train(known, tmp_path / "run", images=32, overrides={"data.holdout_min_pictures": 30})
+    where = ("--against", known / "layouts", "--pairs", known / "pictures")
+    code, out, _ = run_cli(monkeypatch, capsys, "evaluate", tmp_path / "run", *where)
+    assert code == 0
+    for words in ("layout: source AUC", "train pull", "Of 100 pictures", "variety over seeds"):
+        assert words in " ".join(out.split())
+
+    taught = iter(open_known(tmp_path / "run", known))
+    monkeypatch.setattr(report, "translate_rows", lambda *_: next(taught).expand(2, -1, -1, -1))
+    translator = impasto.load_translator(tmp_path / "run")
+    copied = report.compare_pairs(translator, known / "layouts", known / "pictures")["panel"]
+    assert copied["layout_sourced_share"] > 0.9
+    assert any(line.startswith("REDRAWN") for line in findings(copied))
+
+
+def open_known(run, known):
+    """The pictures that a run was trained on, (1, 3, H, W) in [-1, 1] each."""
+    config = impasto.load_translator(run).config
+    how = config.data, config.image, config.layout
+    data, _ = open_layouts(known / "layouts", known / "pictures", *how, seed=config.train.seed)
+    for row in data.some_to_train_on(80):
+        yield to_tensor(np.ascontiguousarray(row[None, ..., -3:]))
 
 
 def test_bad_requests_are_refused(model, layouts, tmp_path, tiny, monkeypatch, capsys):
