@@ -60,9 +60,9 @@ def features(source: Source, max_pixels: int = MAX_PIXELS) -> Tensor:
 
 
 def without_margins(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(H, W, 3) without what is of the corner's colour all along its edges: photographs lie on white, too.
+    """A picture (H, W, 3) without margins in the colour of its corner: photographs on white have them, too.
 
-    Where little would be left it stays as it is.
+    A picture of which little would be left is returned as it is.
     """
     inside = np.abs(pixels.astype(np.int16) - pixels[0, 0]).max(2) > EVEN_LEVELS
     rows, columns = (np.flatnonzero(inside.any(axis)) for axis in (1, 0))
